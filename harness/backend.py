@@ -1,0 +1,195 @@
+"""The seam between the harness and the application under test.
+
+A backend is whatever object satisfies `Backend`: it says what it can do, prepares a database once, and starts the
+application against given settings. The harness never looks inside; it sees the application through its engine, its
+answers, and the rows it leaves. `load_backend("package.module:attribute")` finds one by name.
+"""
+
+import importlib
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from pydantic_ai.models import Model
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from harness.errors import ConfigurationError
+from harness.evidence import Answer, LedgerGrain, LedgerRow
+from harness.scenario import PoolState, SessionMode, ToolRole
+
+__all__ = [
+    "Application",
+    "Backend",
+    "BackendSettings",
+    "Capability",
+    "ChatRequest",
+    "PoolSettings",
+    "Tenant",
+    "ToolUse",
+    "load_backend",
+]
+
+
+class Capability(StrEnum):
+    """What a backend may or may not be able to do; a scenario that needs a missing one is *not verified*."""
+
+    STREAMING = "streaming"
+    """It can stream its answer."""
+    LEDGER = "ledger"
+    """It writes a row for each billed turn or request."""
+    LEDGER_PER_REQUEST = "ledger_per_request"
+    """It can write one row per model response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """How the application must configure its connection pool; `null` asks for `NullPool`. `timeout` in seconds."""
+
+    size: int = 10
+    max_overflow: int = 10
+    timeout: float = 10.0
+    pre_ping: bool = False
+    null: bool = False
+
+    @classmethod
+    def for_state(cls, state: PoolState, *, size: int = 10, max_overflow: int = 10) -> "PoolSettings":
+        """The settings that bring a pool into `state`; warming it up is the engine's work."""
+        return cls(
+            size=size,
+            max_overflow=max_overflow,
+            pre_ping=state is PoolState.PRE_PING,
+            null=state is PoolState.NULL,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendSettings:
+    """What the application is started with. `model` answers its requests; nothing else may."""
+
+    database_url: str = field(repr=False)
+    session_mode: SessionMode
+    pool: PoolSettings
+    model: Model
+    ledger_grain: LedgerGrain = LedgerGrain.TURN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """How a tool plays a role: its name, and arguments with which it does what the role says."""
+
+    tool: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """One customer of the application: whom to address, and which of its agent's tools plays which role."""
+
+    account: str
+    agent: str
+    tools: Mapping[ToolRole, ToolUse]
+    message: str = "What do you have on cardiology?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """One user message for one tenant's agent; `conversation_id` comes back in the ledger row's `session_id`."""
+
+    account: str
+    agent: str
+    message: str
+    conversation_id: str
+    stream: bool = False
+
+
+class Application(Protocol):
+    """A started application."""
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine that its sessions are made from; only observed, never used to run statements."""
+        ...
+
+    async def send(self, request: ChatRequest) -> Answer:
+        """Send one message and return the whole answer; raise what the user would see as a failure."""
+        ...
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """The system under test.
+
+    `modes` are the session modes that it can be started in; `capabilities` what else it can do. The first tenant must
+    play every role that it can; a scenario with several users takes tenants in order, again from the first.
+    """
+
+    name: str
+    modes: frozenset[SessionMode]
+    capabilities: frozenset[Capability]
+    tenants: Sequence[Tenant]
+
+    async def prepare(self, database_url: str) -> None:
+        """Make schema and seed data in an empty database; it becomes the template that every cell clones."""
+        ...
+
+    def start(self, settings: BackendSettings) -> AbstractAsyncContextManager[Application]:
+        """Start the application in this process and event loop, and stop it on leaving, connections included."""
+        ...
+
+    async def read_ledger(self, connection: AsyncConnection) -> Sequence[LedgerRow]:
+        """Every ledger row, read through `connection`, which is the harness's own."""
+        ...
+
+
+_METHODS = ("prepare", "start", "read_ledger")
+_ATTRIBUTES = ("name", "modes", "capabilities", "tenants")
+
+
+def load_backend(spec: str) -> Backend:
+    """The backend at `package.module:attribute`.
+
+    Raises `ConfigurationError` if the module cannot be imported (with the frames of the module's own failure), if it
+    has no such attribute, or if the object lacks part of the protocol.
+    """
+    module_name, separator, attribute = spec.partition(":")
+    if not (separator and module_name and attribute):
+        raise ConfigurationError(
+            f"backend {spec!r} is not of the form 'package.module:attribute', "
+            "for example 'fixtures.backend.adapter:backend'"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise ConfigurationError(
+                f"backend {spec!r}: there is no module {error.name!r}; "
+                "run the command where it can be imported, or put its folder on PYTHONPATH"
+            ) from error
+        raise ConfigurationError(_import_failure(spec, error)) from error
+    except Exception as error:
+        raise ConfigurationError(_import_failure(spec, error)) from error
+    try:
+        candidate = getattr(module, attribute)
+    except AttributeError as error:
+        names = sorted(name for name in vars(module) if not name.startswith("_"))
+        raise ConfigurationError(
+            f"backend {spec!r}: module {module_name!r} has no attribute {attribute!r}; it has {', '.join(names)}"
+        ) from error
+    lacking = [name for name in (*_ATTRIBUTES, *_METHODS) if not hasattr(candidate, name)]
+    if lacking:
+        raise ConfigurationError(
+            f"backend {spec!r} is a {type(candidate).__name__} without {', '.join(map(repr, lacking))}; "
+            "see harness.backend.Backend for what each must do"
+        )
+    backend: Backend = candidate
+    return backend
+
+
+def _import_failure(spec: str, error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
+    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
+    return f"backend {spec!r} cannot be imported: {type(error).__name__}: {error}{place}"

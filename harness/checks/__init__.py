@@ -1,0 +1,25 @@
+"""What the evidence of a cell says: pure functions from `Evidence` to `CheckResult`, one a module."""
+
+from harness.checks.check import Check, run_checks
+from harness.checks.errors import Errors
+from harness.checks.explain import EXPLANATIONS, Explanation
+from harness.checks.ledger import Ledger
+from harness.checks.pool import Pool
+from harness.checks.sessions import Sessions
+from harness.checks.suite import default_checks
+from harness.checks.timing import Timing
+from harness.checks.turns import Turns
+
+__all__ = [
+    "EXPLANATIONS",
+    "Check",
+    "Errors",
+    "Explanation",
+    "Ledger",
+    "Pool",
+    "Sessions",
+    "Timing",
+    "Turns",
+    "default_checks",
+    "run_checks",
+]

@@ -1,0 +1,219 @@
+"""Was anything raised, logged, traced, left to the event loop, or seen by the driver or the server?
+
+Problem: one error is seen by up to six sources, several times by some (the tool's span, its parents', a log
+line at each level), and it must be one finding. Some errors are part of the experiment, and must be none.
+
+Mechanism: records are classified by cause (`harness.checks.classification`), then grouped. Those that name a
+tool call come first and open groups; those that know only their turn join a group of that turn, and those
+that know nothing (the server's log) join any, if they show the same cause: the same kind of collision, or for
+other errors the same SQLSTATE, the same text, or one in the other's chain of causes. What joins nothing is a
+finding of its own.
+
+Guarantee: every record ends in exactly one group, and every group is a finding unless it is *intended* (a
+call that may fail, refused by the database for its own statement) or *control flow* (`ModelRetry`, or a
+cancellation that follows from something else that is found); those are told in the notes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from harness.checks.classification import Classifier, core, is_refusal, names
+from harness.checks.conclusion import Conclusion, Plan, sentence, turns_of
+from harness.evidence import ErrorRecord, ErrorSource, Evidence, ToolOutcome, Turn
+from harness.scenario import ToolRole
+from harness.verdict import CheckResult, FindingKind
+
+__all__ = ["Errors"]
+
+_RICHEST_FIRST = (
+    ErrorSource.RAISED,
+    ErrorSource.DATABASE,
+    ErrorSource.SPAN,
+    ErrorSource.LOGGED,
+    ErrorSource.LOOP,
+    ErrorSource.SERVER,
+)
+_SHORTEST_QUOTE = 8
+_RETRIES = frozenset({"ModelRetry", "ToolRetryError"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errors:
+    """One finding per cause of error, of the kinds from `CONCURRENT_OPERATION` to `UNEXPECTED_ERROR`."""
+
+    name: str = "errors"
+
+    def __call__(self, evidence: Evidence) -> CheckResult:
+        """A finding for each group of records that is neither intended nor control flow."""
+        turns = turns_of(evidence)
+        records = evidence.errors.items
+        plan = Plan(turns)
+        conclusion = Conclusion(self.name)
+        groups = _group(records, Classifier.of(records))
+        disturbed = _disturbed(turns, groups)
+        for group in groups:
+            if _is_intended(group, plan):
+                place = plan.place(group.turn, group.tool_call_id)
+                conclusion.notes.append(f"intended error at {place}: {_summary(group.richest)}")
+            elif _is_control_flow(group, disturbed):
+                conclusion.notes.append(f"control flow: {_summary(group.richest)} in {_place(group, plan)}")
+            else:
+                _report(group, plan, conclusion)
+        _note_intended_failures_that_did_not_happen(evidence, plan, conclusion)
+        return conclusion.result
+
+
+@dataclass(slots=True)
+class _Group:
+    """The records of one cause."""
+
+    records: list[tuple[ErrorRecord, FindingKind]] = field(default_factory=list)
+
+    @property
+    def kind(self) -> FindingKind:
+        """The kind of its richest record that has one; one that only wraps the cause has none."""
+        kinds = [kind for _, kind in self._sorted() if kind is not FindingKind.UNEXPECTED_ERROR]
+        return kinds[0] if kinds else FindingKind.UNEXPECTED_ERROR
+
+    @property
+    def richest(self) -> ErrorRecord:
+        """The record that tells most about the cause."""
+        kind = self.kind
+        return next(record for record, own in self._sorted() if own is kind)
+
+    @property
+    def turn(self) -> str | None:
+        """The turn that any of its records names."""
+        return next((record.turn for record, _ in self.records if record.turn is not None), None)
+
+    @property
+    def tool_call_id(self) -> str | None:
+        """The tool call that any of its records names."""
+        return next(
+            (record.tool_call_id for record, _ in self.records if record.tool_call_id is not None), None
+        )
+
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """The stack of the richest record that has one."""
+        return next((record.stack for record, _ in self._sorted() if record.stack), ())
+
+    @property
+    def sources(self) -> list[str]:
+        """Who saw it."""
+        seen = {record.source for record, _ in self.records}
+        return [source.value for source in _RICHEST_FIRST if source in seen]
+
+    def _sorted(self) -> list[tuple[ErrorRecord, FindingKind]]:
+        return sorted(self.records, key=lambda item: _richness(item[0]))
+
+    def admits(self, record: ErrorRecord, kind: FindingKind) -> bool:
+        """Whether the record shows the same cause as one of the group, and nothing that contradicts it."""
+        if not (_agree(self.turn, record.turn) and _agree(self.tool_call_id, record.tool_call_id)):
+            return False
+        return any(_same_cause(own, own_kind, record, kind) for own, own_kind in self.records)
+
+
+def _richness(record: ErrorRecord) -> tuple[int, int, int]:
+    identified = record.code is not None or record.sqlstate is not None
+    return (_RICHEST_FIRST.index(record.source), -int(identified), -len(record.stack))
+
+
+def _agree(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
+
+
+def _group(records: Sequence[ErrorRecord], classifier: Classifier) -> list[_Group]:
+    groups: list[_Group] = []
+    for record in sorted(records, key=_attribution):
+        kind = classifier.kind(record)
+        home = next((group for group in groups if group.admits(record, kind)), None)
+        if home is None:
+            home = _Group()
+            groups.append(home)
+        home.records.append((record, kind))
+    return groups
+
+
+def _attribution(record: ErrorRecord) -> tuple[bool, bool, tuple[int, int, int], float]:
+    return (record.tool_call_id is None, record.turn is None, _richness(record), record.at)
+
+
+def _same_cause(one: ErrorRecord, one_kind: FindingKind, other: ErrorRecord, other_kind: FindingKind) -> bool:
+    if FindingKind.UNEXPECTED_ERROR not in {one_kind, other_kind}:
+        return one_kind is other_kind
+    if one.sqlstate and other.sqlstate:
+        return one.sqlstate == other.sqlstate
+    return _quotes(one, other) or _causes(one, other) or _causes(other, one)
+
+
+def _quotes(one: ErrorRecord, other: ErrorRecord) -> bool:
+    shorter, longer = sorted((core(one.message), core(other.message)), key=len)
+    if shorter == longer and one.type == other.type:
+        return True
+    if len(shorter) < _SHORTEST_QUOTE:
+        return False
+    return shorter in one.message and shorter in other.message
+
+
+def _causes(outer: ErrorRecord, inner: ErrorRecord) -> bool:
+    return "." in inner.type and inner.type in outer.chain
+
+
+def _is_intended(group: _Group, plan: Plan) -> bool:
+    call = plan.call(group.turn, group.tool_call_id)
+    if call is None or not call.may_fail or group.kind is not FindingKind.UNEXPECTED_ERROR:
+        return False
+    return any(is_refusal(record) for record, _ in group.records)
+
+
+def _is_retry(group: _Group) -> bool:
+    """Whether the model was asked to try again, and no error is behind it."""
+    return all(names(record) <= _RETRIES for record, _ in group.records)
+
+
+def _is_cancellation(group: _Group) -> bool:
+    return all(record.type.endswith("CancelledError") for record, _ in group.records)
+
+
+def _disturbed(turns: Iterable[Turn], groups: Iterable[_Group]) -> set[str | None]:
+    """The turns in which something else went wrong, that a cancellation may follow from."""
+    found = {group.turn for group in groups if not (_is_cancellation(group) or _is_retry(group))}
+    return found | {turn.id for turn in turns if turn.answer is None}
+
+
+def _is_control_flow(group: _Group, disturbed: set[str | None]) -> bool:
+    if group.kind is not FindingKind.UNEXPECTED_ERROR:
+        return False
+    return _is_retry(group) or (_is_cancellation(group) and group.turn in disturbed)
+
+
+def _summary(record: ErrorRecord) -> str:
+    return ": ".join(part for part in (record.type, sentence(core(record.message))) if part)
+
+
+def _place(group: _Group, plan: Plan) -> str:
+    return plan.place(group.turn, group.tool_call_id)
+
+
+def _report(group: _Group, plan: Plan, conclusion: Conclusion) -> None:
+    conclusion.find(
+        group.kind,
+        f"{_summary(group.richest)} (seen by: {', '.join(group.sources)})",
+        where=_place(group, plan),
+        turn=group.turn,
+        tool_call_id=group.tool_call_id,
+        stack=group.stack,
+    )
+
+
+def _note_intended_failures_that_did_not_happen(
+    evidence: Evidence, plan: Plan, conclusion: Conclusion
+) -> None:
+    returned = {
+        (run.turn, run.tool_call_id) for run in evidence.tools.entries if run.outcome is ToolOutcome.RETURNED
+    }
+    for turn, call in plan:
+        if call.role == ToolRole.FAIL and call.may_fail and (turn, call.tool_call_id) in returned:
+            place = plan.place(turn, call.tool_call_id)
+            conclusion.notes.append(f"an error was intended at {place}, and the tool returned normally")

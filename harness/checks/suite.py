@@ -1,0 +1,37 @@
+"""The checks that every cell is asked, with their tolerances in one place."""
+
+from harness.checks.check import Check
+from harness.checks.errors import Errors
+from harness.checks.ledger import Ledger
+from harness.checks.pool import Pool
+from harness.checks.sessions import Sessions
+from harness.checks.timing import Timing
+from harness.checks.turns import Turns
+
+__all__ = ["default_checks"]
+
+
+def default_checks(
+    *,
+    ledger: bool = True,
+    overlap_share: float = 0.5,
+    stall_seconds: float = 0.1,
+    stall_samples: int = 10,
+    stall_share: float = 0.8,
+    required_speedup: float | None = None,
+    confidence: float = 0.9,
+) -> tuple[Check, ...]:
+    """All checks, in the order in which a reader wants them.
+
+    `ledger` is false for a backend that has none. The tolerances are those of `Timing`.
+    """
+    timing = Timing(
+        overlap_share=overlap_share,
+        stall_seconds=stall_seconds,
+        stall_samples=stall_samples,
+        stall_share=stall_share,
+        required_speedup=required_speedup,
+        confidence=confidence,
+    )
+    billing = (Ledger(),) if ledger else ()
+    return (Turns(), Errors(), Sessions(), *billing, timing, Pool())

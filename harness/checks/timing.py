@@ -1,0 +1,206 @@
+"""Did tools that were called together run together?
+
+Structure comes first: for every round of a parallel turn, each two tools must have been in the database at
+the same time, on different server processes, for at least half of the shorter one's planned database time.
+Intervals alone prove nothing: on one shared connection statements wait for the driver's mutex, inside their
+intervals, and seem to overlap. So the time that counts is the time that two tools spent on *different*
+processes. A tool that had to leave the barrier alone, because the others had not come, shows the same thing.
+
+Then the event loop: where one innermost frame held it for long, nothing can have run beside it. Then time, if
+pairs of turns were asked for (`harness.checks.speedup`).
+
+A tool that raised before it reached the database is for the errors check, and only noted here. A tool that
+returned without any statement, or a statement whose server process is not known, leaves the question open.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from harness.checks.conclusion import Conclusion, seconds, turns_of
+from harness.checks.speedup import compare_pairs, rounds_of
+from harness.evidence import (
+    Arrival,
+    Evidence,
+    Interval,
+    LoopStall,
+    PlannedCall,
+    Statement,
+    ToolOutcome,
+    ToolRun,
+    Turn,
+)
+from harness.verdict import CheckResult, FindingKind
+
+__all__ = ["Timing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """`SERIALISED`, `LOOP_BLOCKED` and `NO_SPEEDUP`; unknown without each of the records it reads.
+
+    `overlap_share`: the part of the shorter tool's database time that two tools must share. `stall_*`: how
+    long, by how many samples, and by what share of them one frame must hold the loop. `required_speedup` and
+    `confidence`: see `harness.checks.speedup.compare_pairs`.
+    """
+
+    name: str = "timing"
+    overlap_share: float = 0.5
+    stall_seconds: float = 0.1
+    stall_samples: int = 10
+    stall_share: float = 0.8
+    required_speedup: float | None = None
+    confidence: float = 0.9
+
+    def __call__(self, evidence: Evidence) -> CheckResult:
+        """A finding for each round that was serialised, each stall, and for a speed-up that is not there."""
+        conclusion = Conclusion(self.name)
+        for turn in turns_of(evidence):
+            activity = _Activity.of(turn, evidence)
+            for calls in rounds_of(turn):
+                if turn.parallel and len(calls) > 1:
+                    self._compare(turn, calls, activity, conclusion)
+        self._find_stalls(evidence, conclusion)
+        compare_pairs(evidence, conclusion, required=self.required_speedup, confidence=self.confidence)
+        return conclusion.result
+
+    def _compare(
+        self, turn: Turn, calls: Sequence[PlannedCall], activity: "_Activity", conclusion: Conclusion
+    ) -> None:
+        where = f"turn {turn.id!r}, round {calls[0].round}"
+        timed = [call for call in calls if call.database_seconds > 0]
+        present = [call for call in timed if activity.take_part(call, where, conclusion)]
+        if len(timed) > 1 and len(present) < len(timed):
+            conclusion.notes.append(f"{where}: {len(present)} of {len(timed)} tools ran a statement")
+        reasons = [
+            reason for one, other in combinations(present, 2) if (reason := self._apart(one, other, activity))
+        ]
+        reasons += activity.left_alone(calls)
+        if reasons:
+            conclusion.find(FindingKind.SERIALISED, "; ".join(reasons), where=where, turn=turn.id)
+
+    def _apart(self, one: PlannedCall, other: PlannedCall, activity: "_Activity") -> str | None:
+        """Why two tools did not run together, or `None` if they did."""
+        required = self.overlap_share * min(one.database_seconds, other.database_seconds)
+        mine, theirs = activity.hulls(one), activity.hulls(other)
+        shared = max(
+            (mine[a].overlap(theirs[b]) for a in mine for b in theirs if a != b),
+            default=0.0,
+        )
+        if shared >= required:
+            return None
+        names = f"{one.tool} and {other.tool}"
+        if common := sorted(mine.keys() & theirs.keys()):
+            backends = ", ".join(map(str, common))
+            return (
+                f"{names} ran on one connection (backend {backends}), where only one statement runs at a time"
+            )
+        return (
+            f"{names} were in the database together for {seconds(shared)}, where {seconds(required)} were "
+            f"due (backends {_listed(mine)} and {_listed(theirs)})"
+        )
+
+    def _find_stalls(self, evidence: Evidence, conclusion: Conclusion) -> None:
+        for stall in evidence.stalls:
+            turn = next((turn for turn in evidence.turns if self._blocks(stall, turn)), None)
+            if turn is not None:
+                conclusion.find(
+                    FindingKind.LOOP_BLOCKED,
+                    f"the event loop ran nothing else for {seconds(stall.interval.seconds)}: in "
+                    f"{stall.share:.0%} of {stall.samples} samples it was at "
+                    f"{stall.stack[-1] if stall.stack else 'an unknown place'}",
+                    where=f"turn {turn.id!r}",
+                    turn=turn.id,
+                    stack=stall.stack,
+                )
+
+    def _blocks(self, stall: LoopStall, turn: Turn) -> bool:
+        steady = stall.share >= self.stall_share and stall.samples >= self.stall_samples
+        return steady and stall.interval.overlap(turn.interval) >= self.stall_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Activity:
+    """What the tools of one turn did, by tool call id."""
+
+    answered: bool
+    statements: dict[str, list[Statement]]
+    runs: dict[str, list[ToolRun]]
+    arrivals: dict[str, list[Arrival]]
+
+    @classmethod
+    def of(cls, turn: Turn, evidence: Evidence) -> "_Activity":
+        """The turn's part of the evidence; reads every record, so that a missing one is always noticed."""
+        statements: dict[str, list[Statement]] = defaultdict(list)
+        runs: dict[str, list[ToolRun]] = defaultdict(list)
+        arrivals: dict[str, list[Arrival]] = defaultdict(list)
+        for statement in evidence.statements:
+            if statement.turn == turn.id and statement.tool_call_id is not None:
+                statements[statement.tool_call_id].append(statement)
+        for run in evidence.tools:
+            if run.turn == turn.id:
+                runs[run.tool_call_id].append(run)
+        for arrival in evidence.arrivals:
+            if arrival.turn == turn.id:
+                arrivals[arrival.tool_call_id].append(arrival)
+        answered = turn.answer is not None
+        return cls(answered=answered, statements=statements, runs=runs, arrivals=arrivals)
+
+    def take_part(self, call: PlannedCall, where: str, conclusion: Conclusion) -> bool:
+        """Whether the tool's time in the database can be compared; if not, why goes into notes or doubts."""
+        statements = self._served(call)
+        if any(statement.backend_pid is None for statement in statements):
+            conclusion.doubts.append(
+                f"{where}: the server process of a statement of {call.tool} is not known"
+            )
+            return False
+        if not statements and not self._excused(call):
+            conclusion.doubts.append(f"{where}: {call.tool} {self._ending(call)}")
+        return bool(statements)
+
+    def _served(self, call: PlannedCall) -> list[Statement]:
+        """Its statements; only those that the database served, unless the tool returned in spite of them."""
+        statements = self.statements.get(call.tool_call_id, [])
+        served = [statement for statement in statements if not statement.failed]
+        return statements if served or not self._raised(call) else []
+
+    def _raised(self, call: PlannedCall) -> bool:
+        return any(run.outcome is not ToolOutcome.RETURNED for run in self.runs.get(call.tool_call_id, []))
+
+    def _excused(self, call: PlannedCall) -> bool:
+        """Whether another check says why it did not reach the database: it raised, or its turn ended."""
+        return self._raised(call) or not (self.answered or self.runs.get(call.tool_call_id))
+
+    def _ending(self, call: PlannedCall) -> str:
+        return "returned without a statement" if self.runs.get(call.tool_call_id) else "did not run"
+
+    def hulls(self, call: PlannedCall) -> dict[int, Interval]:
+        """From its first to its last statement on each server process."""
+        by_backend: dict[int, list[Interval]] = defaultdict(list)
+        for statement in self._served(call):
+            if statement.backend_pid is not None:
+                by_backend[statement.backend_pid].append(statement.interval)
+        return {
+            backend: Interval(start=min(part.start for part in parts), end=max(part.end for part in parts))
+            for backend, parts in by_backend.items()
+        }
+
+    def left_alone(self, calls: Iterable[PlannedCall]) -> list[str]:
+        """Who left the barrier alone, unless another tool of the round had raised before it came there."""
+        calls = list(calls)
+        waited = [
+            call.tool
+            for call in calls
+            if any(arrival.released == "timeout" for arrival in self.arrivals.get(call.tool_call_id, []))
+        ]
+        absent = [call for call in calls if not self.arrivals.get(call.tool_call_id)]
+        if not waited or any(self._raised(call) for call in absent):
+            return []
+        return [
+            f"{', '.join(waited)} waited in vain for the other tools of the round before the first statement"
+        ]
+
+
+def _listed(hulls: dict[int, Interval]) -> str:
+    return ", ".join(str(backend) for backend in sorted(hulls))

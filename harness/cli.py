@@ -1,0 +1,171 @@
+"""The command `sessionproof`: options in, text and an exit status out.
+
+What the options mean is in `harness.config`, what is done in `harness.command`. Every error that a user can
+cause or that a machine can have ends in one message on standard error, without a traceback unless `--debug`
+is given.
+
+Exit statuses: 0 as expected; 1 findings, or an expected finding not seen; 2 wrong usage or configuration; 3
+evidence is missing; 128 and the signal's number if interrupted.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from harness import __version__
+from harness.command import doctor as examination
+from harness.command.child import PYTEST
+from harness.command.verify import ENVIRONMENT, USAGE, Verification, default_directory, default_workers
+from harness.command.verify import verify as run_verification
+from harness.config import Config, resolve
+from harness.errors import SessionproofError, UsageError
+from harness.report.redact import masker
+from harness.report.text import block
+from harness.scenario import ModelTier, PoolState, SessionMode
+
+__all__ = ["main"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_FAKE_TIERS = [ModelTier.SCRIPTED.value, ModelTier.WIRE.value]
+
+
+class _PostgresType(click.ParamType):
+    name = "auto|container|embedded|URL"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in examination.NEEDED or "://" in value:
+            return value
+        self.fail(
+            f"{value!r} is not one of {', '.join(sorted(examination.NEEDED))}, "
+            "or a URL such as postgresql://user:password@host:5432/postgres",
+            param,
+            ctx,
+        )
+
+
+def _system_options(command: _F) -> _F:
+    """The options that say what is verified, on which server."""
+    options = (
+        click.option(
+            "--backend", metavar="MODULE:ATTRIBUTE", help="The backend to verify [the reference backend]."
+        ),
+        click.option("--postgres", type=_PostgresType(), help="Where PostgreSQL comes from [auto]."),
+        click.option("--image", help="The container's image."),
+        click.option("--debug", is_flag=True, help="Show pytest's output, and tracebacks."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sessionproof", message="%(prog)s %(version)s")
+def main() -> None:
+    """Prove that agent tools running in parallel do not share a database session, and expose it when they do."""
+
+
+@main.command()
+@_system_options
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    type=click.Choice(list(map(str, SessionMode))),
+    help="Only this session mode.",
+)
+@click.option(
+    "--pool-state",
+    "pool_states",
+    multiple=True,
+    type=click.Choice(list(map(str, PoolState))),
+    help="Only this pool state.",
+)
+@click.option("--scenario", "scenarios", multiple=True, metavar="NAME", help="Only this scenario.")
+@click.option("--tier", "tiers", multiple=True, type=click.Choice(_FAKE_TIERS), help="Only this model tier.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where the report goes [a new folder in reports/runs, or in sessionproof-runs].",
+)
+@click.option(
+    "-n", "workers", type=click.IntRange(0, 64), metavar="N", help="Worker processes [the CPUs, at most 4]."
+)
+@click.option("--full-length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s.")
+@click.option(
+    "--turn-timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="How long one turn may take [30].",
+)
+@click.pass_context
+def verify(
+    context: click.Context, *, debug: bool, workers: int | None, full_length: bool, **options: Any
+) -> None:
+    """Run the verification suite; --mode, --pool-state, --scenario and --tier can be repeated."""
+    with _Guard(context, debug=debug):
+        config = resolve({**options, "full_length": full_length or None})
+        call = Verification(
+            config=config,
+            directory=config.output or default_directory(Path.cwd()),
+            console=_console(),
+            errors=_console(stderr=True),
+            workers=default_workers() if workers is None else workers,
+            debug=debug,
+            program=_program(context),
+        )
+        context.exit(run_verification(call))
+
+
+@main.command()
+@_system_options
+@click.pass_context
+def doctor(context: click.Context, *, debug: bool, **options: Any) -> None:
+    """Say what is on this machine, what a run would use, what is missing, and how to get it."""
+    from harness.postgres.choose import probe  # noqa: PLC0415  # half a second that other commands need not pay
+
+    with _Guard(context, debug=debug):
+        config = resolve(options)
+        findings = examination.examine(config, asyncio.run(probe(image=config.image)), directory=Path.cwd())
+        examination.show(config, findings, _console())
+        context.exit(0 if examination.could_verify(findings) else ENVIRONMENT)
+
+
+class _Guard:
+    """Turns errors that are no fault of the program into one message and an exit status."""
+
+    def __init__(self, context: click.Context, *, debug: bool) -> None:
+        self._context = context
+        self._debug = debug
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, SessionproofError | OSError) and not self._debug:
+            message = Text.assemble(("error: ", "bold red"), block(masker()(str(error))))
+            _console(stderr=True).print(message, soft_wrap=True)
+            self._context.exit(USAGE if isinstance(error, UsageError) else ENVIRONMENT)
+
+
+def _program(context: click.Context) -> Sequence[str]:
+    """What is started to run the suite: pytest, unless the caller of `main` gave something else as `obj`."""
+    return context.obj or PYTEST
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console that shows what its encoding cannot as escapes, and that is as wide as the table wants in a pipe."""
+    stream = sys.stderr if stderr else sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the command does, apart from its options and its printing: one module a part."""

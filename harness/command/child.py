@@ -1,0 +1,187 @@
+"""The pytest process: started apart from everything around it, and never left behind.
+
+Problem: pytest starts workers and a database server. A Ctrl-C, a cancelled CI job or a crash must end all of
+them, and give them the time to clean up; and neither the environment nor the project that the user stands in
+may change what is run.
+
+Mechanism: the process leads a session of its own. SIGINT, SIGTERM and SIGHUP that reach the command are
+answered by one SIGINT to the whole group, which pytest and its workers take as the order to clean up. A
+second signal, or a time without an end, is answered by SIGKILL.
+
+Guarantee: when `supervise` returns or raises, no process of the group runs. (A server has a guardian outside
+of the group that stops it when its owner has gone.)
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from harness import bundled
+from harness.config import Config
+
+__all__ = ["PYTEST", "Ended", "arguments", "environment", "supervise"]
+
+PYTEST = (sys.executable, "-P", "-m", "pytest")
+_CONFIGURATION = Path(__file__).with_name("pytest.toml")
+_PLUGINS = ("pytest_asyncio.plugin", "xdist.plugin", "harness.pytest_plugin")
+_TICK = 0.05
+_GRACE = 30.0
+_SWEEP_GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How the process ended: its exit status (negative: by a signal), and the signal that the command was sent."""
+
+    status: int
+    interrupted: signal.Signals | None
+
+
+def arguments(config: Config, *, output: Path, events: Path, workers: int) -> list[str]:
+    """What pytest is told, after its own name.
+
+    A URL is not among it: it can hold a password, and everybody on the machine can read a command line.
+    """
+    scenarios = bundled.scenarios_directory()
+    given = [
+        str(scenarios),
+        "-c",
+        str(_CONFIGURATION),
+        "--rootdir",
+        str(scenarios),
+        "--confcutdir",
+        str(scenarios),
+    ]
+    given += [word for plugin in _PLUGINS for word in ("-p", plugin)]
+    given += ["-p", "no:cacheprovider", "--color=no", "--tb=short", "-q"]
+    if workers > 1:
+        given += ["-n", str(workers), "--dist", "worksteal"]
+    given += [f"--sessionproof-output={output}", f"--sessionproof-events={events}"]
+    return [*given, *_settings(config)]
+
+
+def _settings(config: Config) -> Iterator[str]:
+    yield f"--sessionproof-backend={config.backend}"
+    if "://" not in config.postgres:
+        yield f"--sessionproof-postgres={config.postgres}"
+    if config.image:
+        yield f"--sessionproof-image={config.image}"
+    yield from (f"--sessionproof-mode={mode}" for mode in config.modes)
+    yield from (f"--sessionproof-pool-state={state}" for state in config.pool_states)
+    yield from (f"--sessionproof-tier={tier}" for tier in config.tiers)
+    yield from (f"--sessionproof-scenario={name}" for name in config.scenarios)
+    if config.full_length:
+        yield "--sessionproof-full-length"
+    yield f"--sessionproof-turn-timeout={config.turn_timeout:g}"
+
+
+def environment(config: Config, given: Mapping[str, str], *, directory: Path) -> dict[str, str]:
+    """The process's environment: `given` without anything that configures pytest, and an import path.
+
+    The backend under test is looked for in `directory` first, the reference backend where it stands first.
+    """
+    kept = {name: value for name, value in given.items() if not name.startswith("PYTEST_")}
+    places = import_path(config, directory)
+    kept["PYTHONPATH"] = os.pathsep.join([*places, *filter(None, [kept.get("PYTHONPATH", "")])])
+    kept |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
+    if "://" in config.postgres:
+        kept["SESSIONPROOF_POSTGRES"] = config.postgres
+    return kept
+
+
+def import_path(config: Config, directory: Path) -> list[str]:
+    """Where the backend is looked for."""
+    places = [str(directory), *bundled.python_path()]
+    return places[::-1] if config.backend == bundled.default_backend() else places
+
+
+def supervise(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    output: Path,
+    watch: Callable[[], None],
+    grace: float = _GRACE,
+) -> Ended:
+    """Run the command to its end, its output in a file, and call `watch` every now and then, and once at the end.
+
+    `grace` is for how many seconds it may clean up after a signal.
+    """
+    with _signals() as received, output.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603  # pytest, or what stands in for it
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+        try:
+            _attend(process, watch, lambda: bool(received))
+            if process.returncode is None:
+                _signal_group(process.pid, signal.SIGINT)
+                deadline = time.monotonic() + grace
+                _attend(process, watch, lambda: len(received) > 1 or time.monotonic() > deadline)
+        finally:
+            _sweep(process, patient=len(received) <= 1)
+        watch()
+    return Ended(status=process.returncode, interrupted=received[0] if received else None)
+
+
+def _attend(process: subprocess.Popen[bytes], watch: Callable[[], None], enough: Callable[[], bool]) -> None:
+    """Wait for the end of the process, or until it is enough."""
+    while process.poll() is None and not enough():
+        watch()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TICK)
+
+
+def _sweep(process: subprocess.Popen[bytes], *, patient: bool) -> None:
+    """Kill what is left of the group; the members of a process that ended by itself first get time to follow it."""
+    deadline = time.monotonic() + (_SWEEP_GRACE if patient and process.returncode is not None else 0)
+    while time.monotonic() < deadline and _has_members(process.pid):
+        time.sleep(_TICK)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _has_members(group: int) -> bool:
+    """Whether a process of the group runs; one that has ended and was not waited for does not."""
+    for candidate in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(candidate.pid) == group and candidate.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # macOS denies what has no member but zombies
+        os.killpg(group, number)
+
+
+@contextmanager
+def _signals() -> Iterator[list[signal.Signals]]:
+    """The signals that came, instead of what they would have done; SIGHUP only where it is not ignored (nohup)."""
+    received: list[signal.Signals] = []
+
+    def receive(number: int, _frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        wanted.append(signal.SIGHUP)
+    before = {number: signal.signal(number, receive) for number in wanted}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

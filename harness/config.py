@@ -1,0 +1,170 @@
+"""One frozen configuration, and the only place where its sources are merged.
+
+For each setting the first source that names it wins: an explicit argument (which is what the command line gives),
+then the environment (`SESSIONPROOF_BACKEND`), then `[tool.sessionproof]` in `pyproject.toml`, then the default.
+Lists are comma-separated in the environment. An unknown key or a value that does not fit is an error that names the
+source, the value and what would be right.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from harness import bundled
+from harness.errors import ConfigurationError
+from harness.scenario import ModelTier, PoolState, SessionMode
+
+__all__ = ["Config", "resolve"]
+
+_PREFIX = "SESSIONPROOF_"
+_RESERVED = frozenset({"require_docker"})
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that a run can be told.
+
+    Empty tuples mean "all". `turn_timeout` is in seconds. `full_length` runs tools of 2.4 s instead of 0.24 s.
+    `postgres` is `auto`, `container`, `embedded` or a URL, and may hold a password: it is not shown in the `repr`.
+    """
+
+    backend: str = ""
+    postgres: str = field(default="auto", repr=False)
+    image: str | None = None
+    modes: tuple[SessionMode, ...] = ()
+    pool_states: tuple[PoolState, ...] = ()
+    tiers: tuple[ModelTier, ...] = ()
+    scenarios: tuple[str, ...] = ()
+    full_length: bool = False
+    turn_timeout: float = 30.0
+    output: Path | None = None
+
+    def admits(self, *, scenario: str, mode: SessionMode, pool_state: PoolState, tier: ModelTier) -> bool:
+        """Whether a cell is asked for."""
+        return (
+            self.admits_scenario(scenario)
+            and _in(mode, self.modes)
+            and _in(pool_state, self.pool_states)
+            and _in(tier, self.tiers)
+        )
+
+    def admits_scenario(self, name: str) -> bool:
+        """Whether a scenario is asked for."""
+        return _in(name, self.scenarios)
+
+
+def resolve(
+    arguments: Mapping[str, object],
+    *,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Config:
+    """The configuration from explicit `arguments` (absent or `None`: not given), environment and `pyproject.toml`.
+
+    Raises `ConfigurationError` for an unknown key or an unfit value, naming its source.
+    """
+    sources = (
+        ("argument", arguments),
+        ("environment", _from_environment(os.environ if environment is None else environment)),
+        ("pyproject.toml", _from_pyproject(directory or Path.cwd())),
+    )
+    names = [spec.name for spec in fields(Config)]
+    values: dict[str, object] = {"backend": bundled.default_backend()}
+    for source, given in reversed(sources):
+        for key, value in given.items():
+            if key not in names:
+                raise ConfigurationError(_unknown_key(source, key, names))
+            if value is not None and value != ():
+                values[key] = _convert(source, key, value)
+    return Config(**values)  # type: ignore[arg-type]  # each value was converted for its own field
+
+
+def _in(value: str, chosen: tuple[str, ...]) -> bool:
+    return not chosen or value in chosen
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    given = {key.removeprefix(_PREFIX).lower(): value for key, value in environment.items() if key.startswith(_PREFIX)}
+    return {key: value for key, value in given.items() if key not in _RESERVED}
+
+
+def _from_pyproject(directory: Path) -> dict[str, object]:
+    path = directory / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    table = document.get("tool", {}).get("sessionproof", {})
+    return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _unknown_key(source: str, key: str, names: list[str]) -> str:
+    shown = f"{_PREFIX}{key.upper()}" if source == "environment" else key
+    nearest = difflib.get_close_matches(key, names, n=1)
+    advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(names)}"
+    return f"{source}: unknown setting {shown!r}; {advice}"
+
+
+def _convert(source: str, key: str, value: object) -> object:
+    convert = _CONVERTERS.get(key, str)
+    try:
+        return convert(value)  # type: ignore[operator]  # converters take any object
+    except (ValueError, TypeError) as error:
+        shown = "" if key == "postgres" else f" {value!r}"
+        raise ConfigurationError(f"{source}: setting {key!r} cannot be{shown}: {error}") from error
+
+
+def _words(value: object) -> Iterable[str]:
+    if isinstance(value, str):
+        return (word.strip() for word in value.split(",") if word.strip())
+    if isinstance(value, list | tuple):
+        return (str(word) for word in value)
+    raise TypeError(f"expected a list of words, got a {type(value).__name__}")
+
+
+def _members(kind: type[E]) -> object:
+    def convert(value: object) -> tuple[E, ...]:
+        known = {member.value: member for member in kind}
+        words = list(_words(value))
+        for word in words:
+            if word not in known:
+                nearest = difflib.get_close_matches(word, known, n=1)
+                advice = f"; did you mean {nearest[0]!r}?" if nearest else ""
+                raise ValueError(f"{word!r} is not one of {', '.join(known)}{advice}")
+        return tuple(known[word] for word in words)
+
+    return convert
+
+
+def _seconds(value: object) -> float:
+    seconds = float(str(value))
+    if not 0 < seconds < float("inf"):
+        raise ValueError("expected a number of seconds above 0")
+    return seconds
+
+
+def _switch(value: object) -> bool:
+    switches = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    try:
+        return switches[str(value).lower()]
+    except KeyError:
+        raise ValueError("expected true or false") from None
+
+
+_CONVERTERS: Mapping[str, object] = {
+    "modes": _members(SessionMode),
+    "pool_states": _members(PoolState),
+    "tiers": _members(ModelTier),
+    "scenarios": lambda value: tuple(_words(value)),
+    "turn_timeout": _seconds,
+    "full_length": _switch,
+    "output": lambda value: Path(str(value)),
+}

@@ -1,0 +1,266 @@
+"""Runs one cell of the matrix: a scenario in a session mode, a pool state and a model tier.
+
+Data flows one way: the scenario becomes messages and model scripts, the backend answers them on a database and an
+engine of its own, recorders watch, and what they saw becomes evidence, which the checks turn into verdicts. pytest is
+the runner around it (`harness.pytest_run`), and its test reports are the stream of events.
+
+Guaranteed: every cell has a fresh clone of the database, a fresh engine and a fresh application, because one racy turn
+poisons a pool for all that come after it; the tools of a parallel round meet at a barrier before their first database
+operation, so that a race that is possible happens; and a turn ends in the time allowed, if only by being cancelled.
+"""
+
+import asyncio
+import shlex
+import traceback
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TypeVar
+
+from pydantic_ai.models import Model
+
+from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings
+from harness.bundled import default_backend
+from harness.checks import default_checks, run_checks
+from harness.config import Config
+from harness.conversation import Conversation, tenant_of
+from harness.errors import BackendError
+from harness.evidence import Evidence, LedgerGrain, Record
+from harness.explorer.gate import Gate
+from harness.explorer.pool_state import bring_into
+from harness.observe.attribution import attributed
+from harness.observe.idle import idle_transactions
+from harness.observe.ledger import read_ledger
+from harness.observe.observation import Observation
+from harness.postgres.clones import Clones, Database
+from harness.postgres.server import RunningServer
+from harness.providers.create import create_provider
+from harness.providers.guard import only_local_models
+from harness.providers.provider import Provider
+from harness.report.document import CellDocument, NotVerifiedDocument
+from harness.scenario import (
+    Cell,
+    Message,
+    ModelTier,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+    cells_of,
+)
+from harness.verdict import CheckResult, judge
+
+__all__ = ["Engine", "NotVerified"]
+
+FULL_LENGTH = 10.0
+"""By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
+
+PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION})
+"""The modes in which parallel and sequential turns are compared: where the tools are free to overlap."""
+
+BARRIER_MODES = PAIRED_MODES
+"""The modes in which tools can all arrive at their first database operation before any goes on."""
+
+T = TypeVar("T")
+
+WARM_UP = Scenario(
+    name="warm_up",
+    question="Is everything that the first turn of a process loads loaded?",
+    messages=(
+        Message(
+            plan=ToolPlan(
+                rounds=((ToolStep(role=ToolRole.READ),),),
+                usages=(TokenUsage(prompt_tokens=1, completion_tokens=1),) * 2,
+            )
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NotVerified:
+    """A cell that this backend cannot run, and why."""
+
+    document: NotVerifiedDocument
+
+
+@dataclass(slots=True)
+class Engine:
+    """Plans and runs the cells of one process against one backend."""
+
+    backend: Backend
+    config: Config
+    _warmed_up: set[ModelTier] = field(default_factory=set)
+
+    def plan(self, scenario: Scenario) -> list[tuple[str, Cell | NotVerified]]:
+        """Every cell of a scenario by its name, or the reason why this backend cannot run it."""
+        scaled = scenario.scaled(FULL_LENGTH) if self.config.full_length else scenario
+        return [(cell.id, self._plan(cell)) for cell in cells_of(scaled)]
+
+    async def verify(self, cell: Cell, *, clones: Clones, running: RunningServer) -> CellDocument:
+        """Run a cell on a clone of its own, and judge what was seen.
+
+        A backend that does not start or stop makes the cell `unknown`, with the reason; it is not raised.
+        """
+        template = await clones.template(self.backend.name, self.backend.prepare)
+        await self._warm_up(cell, template, clones, running)
+        started = perf_counter()
+        async with clones.clone(template, label=f"{cell.scenario.name}_{cell.id}") as database:
+            clone_seconds = perf_counter() - started
+            evidence, results = await self._observe(cell, database, running)
+        return CellDocument.of(
+            cell,
+            evidence,
+            results,
+            judge(results, cell.expectation),
+            reproduce=self._reproduce(cell),
+            seconds=perf_counter() - started,
+            clone_seconds=clone_seconds,
+        )
+
+    def _plan(self, cell: Cell) -> Cell | NotVerified:
+        lacking = _lacking(cell, self.backend)
+        if not lacking:
+            return cell
+        return NotVerified(
+            NotVerifiedDocument(scenario=cell.scenario.name, session_mode=cell.mode, reason=lacking)
+        )
+
+    async def _warm_up(self, cell: Cell, template: str, clones: Clones, running: RunningServer) -> None:
+        """Send one turn that nobody looks at, so that imports and caches of the first one are not measured."""
+        if cell.tier in self._warmed_up:
+            return
+        self._warmed_up.add(cell.tier)
+        first = Cell(scenario=WARM_UP, mode=cell.mode, pool_state=PoolState.WARM, tier=cell.tier)
+        async with clones.clone(template, label=f"warm_up_{cell.tier}") as database:
+            await self._observe(first, database, running)
+
+    async def _observe(
+        self, cell: Cell, database: Database, running: RunningServer
+    ) -> tuple[Evidence, tuple[CheckResult, ...]]:
+        try:
+            evidence = await self._run(cell, database, running)
+        except BackendError as error:
+            return Evidence(), (CheckResult.unknown("backend", str(error)),)
+        checks = default_checks(ledger=Capability.LEDGER in self.backend.capabilities)
+        return evidence, run_checks(evidence, checks)
+
+    async def _run(self, cell: Cell, database: Database, running: RunningServer) -> Evidence:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(only_local_models(cell.tier))
+            provider = create_provider(cell.tier)
+            stack.push_async_callback(provider.stop)
+            await provider.start()
+            settings = _settings(cell, database, provider.model)
+            seen = await self._converse(cell, provider, settings, running)
+            ledger = await read_ledger(self.backend, database.url)
+        return replace(
+            seen,
+            ledger_grain=settings.ledger_grain,
+            invoice=Record.of("invoice", provider.invoice()),
+            ledger=ledger,
+        )
+
+    async def _converse(
+        self, cell: Cell, provider: Provider, settings: BackendSettings, running: RunningServer
+    ) -> Evidence:
+        async with self._started(settings) as application:
+            await bring_into(application.engine, cell.pool_state, connections=_connections(cell))
+            observation = Observation(application.engine, server_log=running.log_path)
+            gate = Gate(application.engine, caller=attributed, barrier=cell.mode in BARRIER_MODES)
+            conversation = Conversation(
+                cell=cell,
+                backend=self.backend,
+                provider=provider,
+                gate=gate,
+                note=observation.note,
+                timeout=self.config.turn_timeout,
+            )
+            observation.on_tool_end(gate.leave)
+            async with observation, gate:
+                await conversation.hold(application)
+                idle = await idle_transactions(settings.database_url)
+                if cell.pool_state is PoolState.WARM and cell.mode in PAIRED_MODES:
+                    await conversation.repeat_in_pairs(application, cell.scenario.paired_repetitions)
+        return Evidence(
+            turns=tuple(conversation.turns),
+            idle_transactions=idle,
+            pairs=Record.of("pairs", conversation.pairs),
+            arrivals=gate.record if cell.mode in BARRIER_MODES else Record.of("arrivals", ()),
+            **observation.records,
+        )
+
+    @asynccontextmanager
+    async def _started(self, settings: BackendSettings) -> AsyncIterator[Application]:
+        """The application, started and stopped in the time that a turn may take."""
+        seconds = self.config.turn_timeout
+        context = self.backend.start(settings)
+        application = await _in_time(context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds)
+        try:
+            yield application
+        finally:
+            await _in_time(
+                context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds
+            )
+
+    def _reproduce(self, cell: Cell) -> str:
+        words = ["sessionproof", "verify", "--scenario", cell.scenario.name, "--mode", cell.mode.value]
+        words += ["--pool-state", cell.pool_state.value, "--tier", cell.tier.value]
+        if self.config.backend != default_backend():
+            words += ["--backend", self.config.backend]
+        if self.config.full_length:
+            words.append("--full-length")
+        return shlex.join(words)
+
+
+def _lacking(cell: Cell, backend: Backend) -> str:
+    """What the backend lacks for a cell, in a sentence; empty if nothing."""
+    if cell.mode not in backend.modes:
+        return f"backend {backend.name!r} has no session mode {cell.mode.value!r}"
+    if cell.scenario.streams and Capability.STREAMING not in backend.capabilities:
+        return f"backend {backend.name!r} does not stream its answers"
+    per_request = cell.scenario.ledger_grain == LedgerGrain.REQUEST.value
+    if per_request and Capability.LEDGER_PER_REQUEST not in backend.capabilities:
+        return f"backend {backend.name!r} cannot write a ledger row for each model request"
+    for message in cell.scenario.messages:
+        tenant = tenant_of(message, backend)
+        roles = {step.role for steps in message.plan.rounds for step in steps}
+        if missing := sorted(roles - tenant.tools.keys()):
+            return f"tenant {tenant.account!r} of backend {backend.name!r} has no tool for the role {missing[0].value!r}"
+    return ""
+
+
+def _settings(cell: Cell, database: Database, model: Model) -> BackendSettings:
+    return BackendSettings(
+        database_url=database.url,
+        session_mode=cell.mode,
+        pool=PoolSettings.for_state(cell.pool_state),
+        model=model,
+        ledger_grain=LedgerGrain(cell.scenario.ledger_grain),
+    )
+
+
+def _connections(cell: Cell) -> int:
+    """How many connections a warm pool holds: one for each tool that can run at once, and one for each turn."""
+    return sum(message.plan.widest_round + 1 for message in cell.scenario.messages)
+
+
+async def _in_time(awaitable: Awaitable[T], failure: str, seconds: float) -> T:
+    """The awaitable's result; raises `BackendError` if it raises, or takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await awaitable
+    except TimeoutError as error:
+        raise BackendError(f"{failure} within {seconds:g} s") from error
+    except Exception as error:
+        raise BackendError(f"{failure}: {_described(error)}") from error
+
+
+def _described(error: BaseException) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"

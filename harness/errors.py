@@ -1,0 +1,45 @@
+"""What can go wrong with the harness itself, as one tree.
+
+Findings about the backend under test are values (`harness.verdict.Finding`), never exceptions; an exception
+means that the harness, its user's input, or the machine did not allow a question to be answered.
+
+    SessionproofError
+    ├── UsageError            the command, an option or an argument is wrong             exit 2
+    │   └── ConfigurationError  a configured value (URL, backend, environment) is wrong  exit 2
+    ├── EnvironmentMissing    this machine lacks something: nothing could be decided     exit 3
+    ├── BackendError          the backend under test did not start, answer or stop
+    └── MissingEvidence       a recorder could not record; its reason is raised when its record is read
+"""
+
+__all__ = [
+    "BackendError",
+    "ConfigurationError",
+    "EnvironmentMissing",
+    "MissingEvidence",
+    "SessionproofError",
+    "UsageError",
+]
+
+
+class SessionproofError(Exception):
+    """The root of the tree; its text says what happened, where, what was tried, and what to do."""
+
+
+class UsageError(SessionproofError):
+    """The caller asked for something that does not exist or cannot be."""
+
+
+class ConfigurationError(UsageError):
+    """A configured value cannot be used."""
+
+
+class EnvironmentMissing(SessionproofError):
+    """The machine lacks what the run needs, so that nothing could be decided."""
+
+
+class BackendError(SessionproofError):
+    """The backend under test violated its part of the `Backend` protocol."""
+
+
+class MissingEvidence(SessionproofError):
+    """A check asked for a record that could not be made."""

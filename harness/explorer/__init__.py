@@ -1,0 +1,1 @@
+"""Interleavings: who goes when."""

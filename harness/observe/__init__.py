@@ -1,0 +1,1 @@
+"""Recorders: what happens in the process, as records for the evidence."""

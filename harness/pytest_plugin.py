@@ -1,0 +1,204 @@
+"""The harness inside pytest: scenarios become tests, one for each cell of their matrix.
+
+A test marked with `scenario(...)` that asks for the fixture `verify_cell` is run once for each session mode, pool
+state and model tier. Cells that were not asked for are deselected; what the backend cannot do is skipped with its
+reason and reported as *not verified*. Every cell's document travels on its test report, so that one process, the one
+that the user started, collects them all and writes the reports, with pytest-xdist or without.
+
+The plugin loads wherever the distribution is installed. It is inert, and imports nothing heavy, until a test carries
+its marker or one of its options is given; what it does then is in `harness.pytest_run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.scenario import Scenario
+
+if TYPE_CHECKING:
+    from harness.backend import Backend
+    from harness.postgres.clones import Clones
+    from harness.postgres.server import RunningServer
+    from harness.pytest_run import Run
+    from harness.report.document import CellDocument
+
+__all__ = ["VerifyCell", "scenario"]
+
+MARKER = "sessionproof"
+
+if TYPE_CHECKING:
+    VerifyCell = Callable[[], Awaitable[CellDocument]]
+else:
+    VerifyCell = Callable[[], Awaitable[Any]]
+
+_RUN: pytest.StashKey[Run] = pytest.StashKey()
+
+
+def scenario(experiment: Scenario) -> pytest.MarkDecorator:
+    """Run the decorated test once for each cell of `experiment`; it asks for the fixture `verify_cell`."""
+    return pytest.mark.sessionproof(experiment)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options, each also a setting in `[tool.sessionproof]` and the environment."""
+    add = parser.getgroup("sessionproof", "session verification of agent backends").addoption
+    add("--sessionproof-backend", metavar="MODULE:ATTRIBUTE", help="the backend to verify")
+    add("--sessionproof-postgres", metavar="auto|container|embedded|URL", help="where PostgreSQL comes from")
+    add("--sessionproof-image", metavar="IMAGE", help="the container's image")
+    add("--sessionproof-mode", action="append", dest="sessionproof_modes", help="only this session mode")
+    add("--sessionproof-pool-state", action="append", dest="sessionproof_pool_states", help="only this pool state")
+    add("--sessionproof-tier", action="append", dest="sessionproof_tiers", help="only this model tier")
+    add("--sessionproof-scenario", action="append", dest="sessionproof_scenarios", help="only this scenario")
+    add("--sessionproof-full-length", action="store_true", default=None, help="tools ten times as long")
+    add("--sessionproof-turn-timeout", metavar="SECONDS", help="how long one turn may take")
+    add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
+    add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
+    parser.addini(MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", f"{MARKER}(scenario): run the test once for each cell of the scenario")
+    if _is_dedicated(config) or _worker_input(config):
+        _run(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the server before pytest-xdist starts its workers, so that they share it."""
+    if _is_dedicated(session.config) and not _worker_input(session.config) and _distributes(session.config):
+        _run(session.config).start_server_for_workers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a pytest-xdist worker the run it belongs to, and the server."""
+    if _is_dedicated(node.config):
+        node.workerinput[MARKER] = _run(node.config).for_worker()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker could not do."""
+    if output := getattr(node, "workeroutput", {}).get(MARKER):
+        _run(node.config).take_over(output)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each cell."""
+    marker = metafunc.definition.get_closest_marker(MARKER)
+    if marker is not None:
+        values, ids = _run(metafunc.config).plan(marker.args[0])
+        metafunc.parametrize("verify_cell", values, indirect=True, ids=ids)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the cells that were not asked for; a name that no scenario has stops everything."""
+    marked = [item for item in items if item.get_closest_marker(MARKER)]
+    if marked:
+        dropped = set(_run(config).deselect(marked))
+        items[:] = [item for item in items if item not in dropped]
+        config.hook.pytest_deselected(items=list(dropped))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say how many cells there are."""
+    cells = [item.nodeid for item in session.items if item.get_closest_marker(MARKER)]
+    if cells:
+        _run(session.config).announce(len(cells))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Say how many cells there are, when a worker knows."""
+    if _is_dedicated(node.config):
+        _run(node.config).announce(len(ids))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what the cell showed on its report, which pytest-xdist carries to the controller."""
+    report = yield
+    if item.get_closest_marker(MARKER):
+        report.sessionproof = _run(item.config).outcome_of(item, report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports, or, in a worker, hand over what could not be done."""
+    run = session.config.stash.get(_RUN, None)
+    if run is None:
+        return
+    if _worker_input(session.config):
+        session.config.workeroutput[MARKER] = run.hand_over()  # type: ignore[attr-defined]  # pytest-xdist's
+    else:
+        run.finish()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The verdict table."""
+    run = config.stash.get(_RUN, None)
+    if run is not None and (text := run.summary()):
+        terminalreporter.section("session verification")
+        terminalreporter.write_line(text)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server that was started for the workers."""
+    run = config.stash.get(_RUN, None)
+    if run is not None:
+        run.stop_server()
+
+
+@pytest.fixture(scope="session")
+def sessionproof_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
+    """A PostgreSQL server: the run's own, shared among pytest-xdist workers where they have a controller's."""
+    with _run(pytestconfig).server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sessionproof_clones(pytestconfig: pytest.Config, sessionproof_server: RunningServer) -> Clones:
+    """Databases on that server: a template once a run, and copies of it."""
+    return _run(pytestconfig).clones(sessionproof_server)
+
+
+@pytest.fixture(scope="session")
+def sessionproof_backend(pytestconfig: pytest.Config) -> Backend:
+    """The backend under test."""
+    return _run(pytestconfig).backend
+
+
+@pytest.fixture
+def verify_cell(
+    request: pytest.FixtureRequest, sessionproof_server: RunningServer, sessionproof_clones: Clones
+) -> VerifyCell:
+    """Run this test's cell, and fail unless it shows what its scenario expects; returns the cell's document."""
+    run = _run(request.config)
+    return run.verifier(request.param, request.node, sessionproof_server, sessionproof_clones)
+
+
+def _run(config: pytest.Config) -> Run:
+    if _RUN not in config.stash:
+        from harness.pytest_run import Run  # noqa: PLC0415  # heavy, and needed only where the harness is used
+
+        config.stash[_RUN] = Run(config, worker_input=_worker_input(config))
+    return config.stash[_RUN]
+
+
+def _worker_input(config: pytest.Config) -> str | None:
+    value: str | None = getattr(config, "workerinput", {}).get(MARKER)
+    return value
+
+
+def _is_dedicated(config: pytest.Config) -> bool:
+    """Whether this run was started for the harness: by the command, or in a project that says so."""
+    return bool(config.getini(MARKER)) or config.getoption("sessionproof_events") is not None
+
+
+def _distributes(config: pytest.Config) -> bool:
+    return config.getoption("dist", "no") != "no" and bool(config.getoption("tx", None))

@@ -1,0 +1,357 @@
+"""What the pytest plugin does once it is needed: plan cells, run them, collect their documents, write the reports.
+
+One `Run` stands in each process. In a pytest-xdist worker it plans and runs cells, and hands over what kept it from
+deciding; in the process that the user started it also starts the server for the workers, collects every cell's
+document from the test reports, and writes the run's document at the end.
+"""
+
+import asyncio
+import faulthandler
+import json
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from harness import engine
+from harness.backend import Backend, load_backend
+from harness.config import Config, resolve
+from harness.errors import EnvironmentMissing, SessionproofError, UsageError
+from harness.postgres.choose import choose
+from harness.postgres.clones import Clones
+from harness.postgres.server import RunningServer, Server
+from harness.report.document import CellDocument, NotVerifiedDocument, PostgresDocument, RunDocument
+from harness.report.environment import describe_environment
+from harness.report.terminal import render
+from harness.report.write import write_reports
+from harness.scenario import Cell, Scenario
+
+__all__ = ["CellNotAsExpectedError", "Run"]
+
+_HELD_LOOP_SECONDS = 60.0
+_SETTINGS = (
+    "backend",
+    "postgres",
+    "image",
+    "modes",
+    "pool_states",
+    "tiers",
+    "scenarios",
+    "full_length",
+    "turn_timeout",
+    "output",
+)
+_DOCUMENT: pytest.StashKey[str] = pytest.StashKey()
+_POSTGRES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+
+
+class CellNotAsExpectedError(AssertionError):
+    """A cell showed something else than its scenario expects; the text says what, and how to see it again."""
+
+
+class Run:
+    """One process's part of a run."""
+
+    def __init__(self, config: pytest.Config, *, worker_input: str | None = None) -> None:
+        given = json.loads(worker_input) if worker_input else {"run_id": uuid.uuid4().hex[:10], "server": None}
+        self._pytest = config
+        self._run_id: str = given["run_id"]
+        self._running = RunningServer.from_json(given["server"]) if given["server"] else None
+        self._server: Server | None = None
+        self._is_worker = worker_input is not None
+        self._problems: list[dict[str, str]] = []
+        self._cells: list[CellDocument] = []
+        self._not_verified: dict[str, NotVerifiedDocument] = {}
+        self._postgres: PostgresDocument | None = None
+        self._document: RunDocument | None = None
+        self._announced = False
+        self._started_at = datetime.now(UTC)
+        self._started = perf_counter()
+        if not self._is_worker:
+            config.pluginmanager.register(_Collector(self), "sessionproof-collector")
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings, from options, environment and `pyproject.toml`."""
+        options = {name: self._pytest.getoption(f"sessionproof_{name}") for name in _SETTINGS}
+        return resolve(options, directory=self._pytest.rootpath)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The backend under test."""
+        return load_backend(self.config.backend)
+
+    @cached_property
+    def _engine(self) -> engine.Engine:
+        return engine.Engine(backend=self.backend, config=self.config)
+
+    # the server
+
+    def start_server_for_workers(self) -> None:
+        """Start the server, or end the run with a clear message."""
+        try:
+            self._server = self._choose()
+            self._running = asyncio.run(self._server.start())
+        except SessionproofError as error:
+            self.note(error)
+            self.finish()
+            pytest.exit(str(error), returncode=2 if isinstance(error, UsageError) else 3)
+        self._note_server(self._running)
+
+    def stop_server(self) -> None:
+        """Stop what `start_server_for_workers` started."""
+        if self._server is not None and self._running is not None:
+            with suppress(SessionproofError):
+                asyncio.run(Clones(self._running, self._run_id).drop_all())
+            asyncio.run(self._server.stop())
+            self._server = None
+
+    @contextmanager
+    def server(self) -> Iterator[RunningServer]:
+        """The server of the run: the controller's, or one for this process."""
+        if self._running is not None:
+            yield self._running
+            return
+        server = self._choose()
+        try:
+            running = asyncio.run(server.start())
+        except SessionproofError as error:
+            self.note(error)
+            raise
+        self._note_server(running)
+        try:
+            yield running
+            asyncio.run(self.clones(running).drop_all())
+        finally:
+            asyncio.run(server.stop())
+
+    def clones(self, running: RunningServer) -> Clones:
+        """The databases of this run on `running`."""
+        return Clones(running, self._run_id)
+
+    def _choose(self) -> Server:
+        return choose(self.config.postgres, image=self.config.image)
+
+    def _note_server(self, running: RunningServer) -> None:
+        self._postgres = _postgres_document(running)
+        self.emit(event="server", kind=running.kind, version=running.version, reason=running.reason)
+
+    # planning
+
+    def plan(self, scenario: Scenario) -> tuple[list[object], list[str]]:
+        """What `verify_cell` is parametrised with, and the identifiers."""
+        try:
+            cells = self._engine.plan(scenario)
+        except SessionproofError as error:
+            self.note(error)
+            return [], []
+        return [planned for _, planned in cells], [name for name, _ in cells]
+
+    def deselect(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """Those of the scenarios' tests that are not to run: not asked for, or all of them if something is wrong."""
+        if self._problems:
+            return list(items)
+        known = {item.get_closest_marker("sessionproof").args[0].name for item in items}  # type: ignore[union-attr]  # all carry it
+        if unknown := sorted(set(self.config.scenarios) - known):
+            names = ", ".join(map(repr, unknown))
+            self.note(UsageError(f"there is no scenario {names}; there are {', '.join(sorted(known))}"))
+            return list(items)
+        return [item for item in items if not self._is_asked_for(item)]
+
+    def _is_asked_for(self, item: pytest.Item) -> bool:
+        planned = item.callspec.params.get("verify_cell")  # type: ignore[attr-defined]  # it is parametrised
+        if isinstance(planned, engine.NotVerified):
+            return self.config.admits_scenario(planned.document.scenario)
+        return isinstance(planned, Cell) and self.config.admits(
+            scenario=planned.scenario.name,
+            mode=planned.mode,
+            pool_state=planned.pool_state,
+            tier=planned.tier,
+        )
+
+    def announce(self, cells: int) -> None:
+        """Say once how many cells there are."""
+        if not self._announced and not self._is_worker:
+            self._announced = True
+            self.emit(event="planned", cells=cells)
+
+    # running
+
+    def verifier(
+        self, planned: object, item: pytest.Item, running: RunningServer, clones: Clones
+    ) -> Callable[[], Awaitable[CellDocument]]:
+        """What a test calls to run its cell; skips the test if the backend cannot."""
+        item.stash[_POSTGRES] = _postgres_document(running).model_dump(mode="json")
+        if isinstance(planned, engine.NotVerified):
+            item.stash[_DOCUMENT] = planned.document.model_dump_json()
+            pytest.skip(planned.document.reason)
+        if not isinstance(planned, Cell):
+            raise UsageError(f"{item.nodeid} was parametrised with {planned!r}, which is no cell")
+
+        async def verify() -> CellDocument:
+            with self._limit():
+                document = await self._engine.verify(planned, clones=clones, running=running)
+            item.stash[_DOCUMENT] = document.model_dump_json()
+            if not document.as_expected:
+                raise CellNotAsExpectedError(_explain(document))
+            return document
+
+        return verify
+
+    @contextmanager
+    def _limit(self) -> Iterator[None]:
+        """End the process, with every thread's stack, if the event loop is held for good: nothing else can."""
+        seconds = 3 * self.config.turn_timeout + _HELD_LOOP_SECONDS
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    # what it came to
+
+    def outcome_of(self, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
+        """What a test's report carries: the cell's document or the reason for a skip, if this is its phase."""
+        carried: dict[str, Any] = {"postgres": item.stash.get(_POSTGRES, None)}
+        if report.when == "call" and _DOCUMENT in item.stash:
+            carried["cell"] = item.stash[_DOCUMENT]
+        if report.when == "setup" and report.skipped and _DOCUMENT in item.stash:
+            carried["not_verified"] = item.stash[_DOCUMENT]
+        return carried
+
+    def collect(self, report: pytest.TestReport) -> None:
+        """Take the cell off a test's report; a test that failed without one is a problem of the harness."""
+        carried: dict[str, Any] | None = getattr(report, "sessionproof", None)
+        if carried is None:
+            if report.when not in {"setup", "call", "teardown"}:  # a worker died; pytest-xdist reports it so
+                self._note_internal(f"{report.nodeid}: {report.longreprtext}")
+            return
+        if carried.get("postgres") and self._postgres is None:
+            self._postgres = PostgresDocument.model_validate(carried["postgres"])
+        if "cell" in carried:
+            self._take_cell(CellDocument.model_validate_json(carried["cell"]))
+        elif "not_verified" in carried:
+            document = NotVerifiedDocument.model_validate_json(carried["not_verified"])
+            self._not_verified[document.model_dump_json()] = document
+        elif report.failed:
+            self._note_internal(f"{report.nodeid} ({report.when}): {report.longreprtext}")
+
+    def _take_cell(self, cell: CellDocument) -> None:
+        self._cells.append(cell)
+        self.emit(
+            event="cell",
+            scenario=cell.scenario,
+            session_mode=cell.session_mode,
+            pool_state=cell.pool_state,
+            tier=cell.tier,
+            verdict=cell.verdict,
+            expected=cell.expected,
+            as_expected=cell.as_expected,
+            objections=cell.objections,
+            kinds=sorted({finding.kind.value for finding in cell.findings}),
+            seconds=cell.seconds,
+        )
+
+    def note(self, error: SessionproofError) -> None:
+        """Remember what kept this process from deciding."""
+        category = "usage" if isinstance(error, UsageError) else "environment"
+        if not isinstance(error, UsageError | EnvironmentMissing):
+            category = "internal"
+        self._note(category, str(error))
+
+    def _note_internal(self, message: str) -> None:
+        self._note("internal", message)
+
+    def _note(self, category: str, message: str) -> None:
+        problem = {"category": category, "message": message}
+        if problem not in self._problems:
+            self._problems.append(problem)
+            self.emit(event="problem", **problem)
+
+    def for_worker(self) -> str:
+        """What a worker is told; it holds the server's password, and travels through a pipe only."""
+        return json.dumps({"run_id": self._run_id, "server": self._running.to_json() if self._running else None})
+
+    def hand_over(self) -> str:
+        """What a worker tells the controller at its end."""
+        return json.dumps(self._problems)
+
+    def take_over(self, problems: str) -> None:
+        """What the controller makes of it."""
+        for problem in json.loads(problems):
+            self._note(problem["category"], problem["message"])
+
+    def finish(self) -> None:
+        """Make the run's document, if there was anything to run, and write it where it was asked for."""
+        if self._cells or self._not_verified or self._problems:
+            self._document = RunDocument.of(
+                started_at=self._started_at,
+                seconds=perf_counter() - self._started,
+                command=_command(self._pytest),
+                environment=describe_environment(postgres=self._postgres, backend=self._backend_name()),
+                cells=self._cells,
+                not_verified=self._not_verified.values(),
+                problems=[problem["message"] for problem in self._problems],
+            )
+            if (output := self._output()) is not None:
+                write_reports(self._document, output)
+        self.emit(event="finished")
+
+    def summary(self) -> str:
+        """The verdict table for the terminal, or nothing if no cell ran."""
+        return render(self._document) if self._document and self._cells else ""
+
+    def emit(self, **event: object) -> None:
+        """Append one event for whoever follows the run."""
+        path = self._pytest.getoption("sessionproof_events")
+        if path and not self._is_worker:
+            with Path(path).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(event, default=str) + "\n")
+
+    def _backend_name(self) -> str:
+        try:
+            return self.config.backend
+        except SessionproofError:
+            return "unknown"
+
+    def _output(self) -> Path | None:
+        try:
+            return self.config.output
+        except SessionproofError:
+            return None
+
+
+class _Collector:
+    """A hook of its own, because `pytest_runtest_logreport` is not given the configuration."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the cell off a test's report."""
+        self._run.collect(report)
+
+
+def _postgres_document(running: RunningServer) -> PostgresDocument:
+    return PostgresDocument(
+        kind=running.kind, version=running.version, reason=running.reason, details=dict(running.details)
+    )
+
+
+def _command(config: pytest.Config) -> str:
+    return " ".join(["pytest", *config.invocation_params.args])
+
+
+def _explain(document: CellDocument) -> str:
+    lines = [f"{document.scenario}[{document.id}] is not as expected ({document.expected}):"]
+    lines += [f"  - {objection}" for objection in document.objections]
+    lines += [f"  {finding.kind}: {finding.message}" for finding in document.findings]
+    lines += [f"  reproduce: {document.reproduce}"]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Reports: the run document, and what is made of it for people and for machines."""

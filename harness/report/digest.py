@@ -1,0 +1,250 @@
+"""What a reader wants first of a run: counts, sentences, examples. Shared by all writers for people.
+
+The run document has every cell; a person asks how many were as expected, which were not, and what the bug
+looks like. These pure functions answer from the document, so that no writer counts and two reports never
+count differently.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.report.document import CellDocument, FindingDocument, NotVerifiedDocument, RunDocument
+from harness.scenario import ModelTier, SessionMode
+from harness.verdict import FindingKind, Verdict
+
+__all__ = [
+    "Example",
+    "Group",
+    "Label",
+    "Outcome",
+    "conclusion",
+    "examples",
+    "gaps",
+    "headline",
+    "in_one_line",
+    "limits",
+    "matrix",
+    "modes",
+    "problems",
+    "reasons",
+    "scope",
+    "server",
+    "surprises",
+]
+
+
+class Outcome(StrEnum):
+    """A cell in one word; the ones that need attention are in capitals."""
+
+    REPRODUCED = "reproduced"
+    PASSED = "passed"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    NOT_VERIFIED = "not verified"
+    ABSENT = "-"
+
+    @classmethod
+    def of(cls, cell: CellDocument) -> "Outcome":
+        """`reproduced` and `passed` only if the cell is as expected."""
+        if not cell.as_expected:
+            return cls.UNKNOWN if cell.verdict is Verdict.UNKNOWN else cls.FAILED
+        return cls.PASSED if cell.expected == "clean" else cls.REPRODUCED
+
+    @property
+    def good(self) -> bool:
+        """Whether it is what was hoped for."""
+        return self in {Outcome.REPRODUCED, Outcome.PASSED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One line in a square of the table: `reproduced 8/8`, `FAILED 1/8`, `not verified`."""
+
+    outcome: Outcome
+    count: int = 0
+    of: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.count}/{self.of}" if self.of else str(self.outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """The first finding of a kind that was reproduced, and in how many cells the kind was."""
+
+    kind: FindingKind
+    finding: FindingDocument
+    cell: CellDocument
+    cells: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The findings of one kind in one cell: the first of them, and how many there are."""
+
+    first: FindingDocument
+    count: int
+
+
+def modes(document: RunDocument) -> list[SessionMode]:
+    """The session modes that appear, in their usual order: the columns."""
+    seen = {cell.session_mode for cell in document.cells} | {
+        gap.session_mode for gap in document.not_verified if gap.session_mode is not None
+    }
+    return [mode for mode in SessionMode if mode in seen]
+
+
+def matrix(document: RunDocument) -> Iterator[tuple[str, list[tuple[Label, ...]]]]:
+    """One row per scenario: its name, and for each of `modes` what its square says."""
+    names = dict.fromkeys(
+        [cell.scenario for cell in document.cells] + [gap.scenario for gap in document.not_verified]
+    )
+    columns = modes(document)
+    for name in sorted(names):
+        yield name, [_square(document, name, mode) for mode in columns]
+
+
+def _square(document: RunDocument, scenario: str, mode: SessionMode) -> tuple[Label, ...]:
+    cells = [cell for cell in document.cells if cell.scenario == scenario and cell.session_mode is mode]
+    gaps = [
+        gap for gap in document.not_verified if gap.scenario == scenario and gap.session_mode in {None, mode}
+    ]
+    labels = _labels(cells)
+    if gaps:
+        labels = (*labels, Label(outcome=Outcome.NOT_VERIFIED))
+    return labels or (Label(outcome=Outcome.ABSENT),)
+
+
+def _labels(cells: Sequence[CellDocument]) -> tuple[Label, ...]:
+    """What is bad, out of all; only if nothing is, what is good, each kind out of its own."""
+    counts = Counter(Outcome.of(cell) for cell in cells)
+    bad = [
+        Label(outcome=kind, count=counts[kind], of=len(cells))
+        for kind in Outcome
+        if counts[kind] and not kind.good
+    ]
+    good = [
+        Label(outcome=kind, count=counts[kind], of=counts[kind])
+        for kind in Outcome
+        if counts[kind] and kind.good
+    ]
+    return tuple(bad or good)
+
+
+def headline(document: RunDocument) -> list[str]:
+    """One sentence per mode, the repaired form first: `per_operation: 64 of 64 cells passed`."""
+    ordered = sorted(modes(document), key=lambda mode: mode is not SessionMode.PER_OPERATION)
+    cells = {mode: [cell for cell in document.cells if cell.session_mode is mode] for mode in ordered}
+    return [_sentence(mode, cells[mode]) for mode in ordered if cells[mode]]
+
+
+def _sentence(mode: SessionMode, cells: Sequence[CellDocument]) -> str:
+    outcomes = Counter(Outcome.of(cell) for cell in cells)
+    buggy = sum(cell.expected == "reproduced" for cell in cells)
+    clean = len(cells) - buggy
+    parts = []
+    if buggy:
+        expected = ", as expected" if outcomes[Outcome.REPRODUCED] == buggy else ""
+        parts.append(f"bug reproduced in {outcomes[Outcome.REPRODUCED]} of {buggy}{expected}")
+    if clean:
+        parts.append(f"{outcomes[Outcome.PASSED]} of {clean} {'clean ' if buggy else ''}cells passed")
+    parts += [f"{outcomes[bad]} {bad}" for bad in (Outcome.FAILED, Outcome.UNKNOWN) if outcomes[bad]]
+    return f"{mode}: {'; '.join(parts)}"
+
+
+def conclusion(document: RunDocument) -> str:
+    """The last word, in one line."""
+    total, wrong = len(document.cells), len(surprises(document))
+    size = f"{_plural(document.turns, 'turn')}, {document.seconds:.1f} s"
+    if not total:
+        return f"UNKNOWN: nothing was verified ({size})"
+    if document.verdict is Verdict.PASSED:
+        return f"AS EXPECTED: {total} of {total} cells, {size}"
+    if document.verdict is Verdict.FAILED:
+        return f"NOT AS EXPECTED: {wrong} of {_plural(total, 'cell')}, {size}"
+    return f"UNKNOWN: evidence is missing, {total - wrong} of {total} cells as expected, {size}"
+
+
+def scope(document: RunDocument) -> str:
+    """What was run: scenarios, cells and turns."""
+    scenarios = len({cell.scenario for cell in document.cells})
+    return (
+        f"{_plural(document.turns, 'turn')} in {_plural(len(document.cells), 'cell')} "
+        f"of {_plural(scenarios, 'scenario')}, {document.seconds:.1f} s"
+    )
+
+
+def server(document: RunDocument) -> str:
+    """Which PostgreSQL was used, and why that one."""
+    postgres = document.environment.postgres
+    if postgres is None:
+        return "no PostgreSQL server was started"
+    why = f": {postgres.reason}" if postgres.reason else ""
+    return f"PostgreSQL {postgres.version.removeprefix('PostgreSQL ')}, {postgres.kind}{why}"
+
+
+def surprises(document: RunDocument) -> list[CellDocument]:
+    """The cells that are not as expected; failures before those that could not be decided."""
+    wrong = [cell for cell in document.cells if not cell.as_expected]
+    return sorted(wrong, key=lambda cell: Outcome.of(cell) is Outcome.UNKNOWN)
+
+
+def reasons(cell: CellDocument) -> list[Group]:
+    """The findings that make a cell not as expected, by kind; all of them if it is not known which."""
+    unexpected = [finding for finding in cell.findings if finding.unexpected] or list(cell.findings)
+    counts = Counter(finding.kind for finding in unexpected)
+    first = {finding.kind: finding for finding in reversed(unexpected)}
+    return [Group(first=first[kind], count=count) for kind, count in counts.items()]
+
+
+def examples(document: RunDocument) -> list[Example]:
+    """One example of each kind of finding that was expected and seen, most frequent first."""
+    reproduced = [cell for cell in document.cells if Outcome.of(cell) is Outcome.REPRODUCED]
+    found: dict[FindingKind, Example] = {}
+    counts = Counter(kind for cell in reproduced for kind in {finding.kind for finding in cell.findings})
+    for cell in reproduced:
+        for finding in cell.findings:
+            example = Example(kind=finding.kind, finding=finding, cell=cell, cells=counts[finding.kind])
+            found.setdefault(finding.kind, example)
+    return sorted(found.values(), key=lambda example: (-example.cells, example.kind))
+
+
+def gaps(document: RunDocument) -> list[NotVerifiedDocument]:
+    """What was not verified, by scenario."""
+    return sorted(document.not_verified, key=lambda gap: (gap.scenario, gap.session_mode or ""))
+
+
+def problems(document: RunDocument) -> list[str]:
+    """What kept the run from deciding, each on one line."""
+    return [in_one_line(problem) for problem in document.problems]
+
+
+def in_one_line(problem: str) -> str:
+    """A problem on one line: of a traceback its first and its last line."""
+    lines = [line.strip() for line in problem.splitlines() if line.strip()] or ["no reason was given"]
+    return " ... ".join(dict.fromkeys([lines[0], lines[-1]]))
+
+
+_FAKES = {ModelTier.SCRIPTED, ModelTier.WIRE}
+
+
+def limits(document: RunDocument) -> list[str]:
+    """What the run does not prove, whatever its verdict."""
+    tiers = {cell.tier for cell in document.cells}
+    stated = [
+        "Only the interleavings that ran were judged: another schedule can still show another race.",
+        "Only the tools and paths that the scenarios call were looked at; the rest of the backend was not.",
+        "Latencies are scripted. Ratios were compared; absolute times say nothing about production.",
+        "One process, one event loop, one server: no replicas, no poolers in between, no failovers.",
+    ]
+    if tiers <= _FAKES:
+        stated.append(
+            "No real model answered: which tools a model calls together, and how often, was not measured."
+        )
+    return stated
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,43 @@
+"""`run.json`: the run document itself, complete, from which every other report can be made again.
+
+It follows the schema in `reports/schema/run-v1.schema.json`; `schema_version` tells which one. A document
+that was redacted can always be written.
+"""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.errors import MissingEvidence
+from harness.report.document import RunDocument
+
+__all__ = ["JsonWriter", "read"]
+
+
+class JsonWriter:
+    """Writes `run.json`."""
+
+    name = "json"
+    filename = "run.json"
+
+    def write(self, document: RunDocument) -> str:
+        """The document as JSON, lightly indented."""
+        return document.model_dump_json(indent=1, fallback=repr) + "\n"
+
+
+def read(path: Path) -> RunDocument:
+    """The document in a file that `JsonWriter` wrote.
+
+    Raises:
+        MissingEvidence: there is no such file, or it does not follow the schema.
+    """
+    try:
+        return RunDocument.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise MissingEvidence(f"the run document {str(path)!r} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise MissingEvidence(
+            f"{str(path)!r} is not a run document: at {place}: {first['msg']} ({error.error_count()} errors)"
+        ) from error

@@ -1,0 +1,146 @@
+"""The run on a terminal: the table of verdicts, then only what needs attention, then one last line.
+
+Problem: a hundred cells are too many lines to read, and most are as expected.
+
+Mechanism: a square of the table stands for all pool states and tiers of a scenario in a mode; cells that are
+not as expected follow in full with the command that shows them again. Every outcome is a word, and colour
+only repeats it.
+
+Guarantee: nothing out of the backend is read as rich markup or reaches the terminal as a control character;
+the report has the same words with and without a terminal, in any width from 60 columns. A command is never
+wrapped by us: it is there to be copied.
+"""
+
+import io
+from collections.abc import Iterator
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.report import digest
+from harness.report.digest import Outcome
+from harness.report.document import CellDocument, RunDocument
+from harness.report.text import inline
+from harness.verdict import Verdict
+
+__all__ = ["render", "show"]
+
+_SHOWN = 10
+_FRAMES = 3
+_STYLES = {
+    Outcome.REPRODUCED: "cyan",
+    Outcome.PASSED: "green",
+    Outcome.FAILED: "bold red",
+    Outcome.UNKNOWN: "bold yellow",
+    Outcome.NOT_VERIFIED: "yellow",
+    Outcome.ABSENT: "dim",
+}
+_VERDICT_STYLES = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Verdict.UNKNOWN: "bold yellow"}
+
+
+def show(document: RunDocument, console: Console) -> None:
+    """Print the report."""
+    for part in _parts(document):
+        whole = isinstance(part, Text) and part.no_wrap
+        console.print(part, soft_wrap=bool(whole))
+
+
+def render(document: RunDocument, *, width: int = 100) -> str:
+    """The report as plain text, for a place that is no rich console, such as pytest's summary."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        show(document, console)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def _parts(document: RunDocument) -> Iterator[RenderableType]:
+    yield Text(inline(f"backend {document.environment.backend}"))
+    yield Text(inline(digest.server(document)))
+    yield Text()
+    if document.cells or document.not_verified:
+        yield _table(document)
+        yield Text()
+    yield from _surprises(document)
+    yield from _gaps(document)
+    yield from _problems(document)
+    yield from (Text(sentence) for sentence in digest.headline(document))
+    yield Text(digest.conclusion(document), style=_VERDICT_STYLES[document.verdict])
+
+
+def _table(document: RunDocument) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("scenario", overflow="fold")
+    for mode in digest.modes(document):
+        table.add_column(str(mode), no_wrap=True)
+    for name, squares in digest.matrix(document):
+        table.add_row(Text(inline(name, limit=40)), *map(_square, squares))
+    return table
+
+
+def _square(labels: tuple[digest.Label, ...]) -> Text:
+    return Text("\n").join(Text(str(label), style=_STYLES[label.outcome]) for label in labels)
+
+
+def _surprises(document: RunDocument) -> Iterator[RenderableType]:
+    cells = digest.surprises(document)
+    if not cells:
+        return
+    yield Text(f"Not as expected ({len(cells)})", style="bold")
+    for cell in cells[:_SHOWN]:
+        yield from _surprise(cell)
+        yield Text()
+    if len(cells) > _SHOWN:
+        yield _indented(Text(f"... and {len(cells) - _SHOWN} more, in summary.md and run.json"))
+        yield Text()
+
+
+def _surprise(cell: CellDocument) -> Iterator[RenderableType]:
+    outcome = Outcome.of(cell)
+    place = f" {inline(cell.scenario, limit=60)}, {cell.session_mode} {cell.pool_state} {cell.tier}"
+    yield _indented(
+        Text.assemble((str(outcome), _STYLES[outcome]), place, f" (expected: {cell.expected})"), by=2
+    )
+    for objection in cell.objections[:_SHOWN]:
+        yield _indented(Text(inline(objection)), by=4)
+    for group in digest.reasons(cell)[:_SHOWN]:
+        yield from _finding(group)
+    yield Text(f"    $ {inline(cell.reproduce, limit=1000)}", no_wrap=True, style="bold")
+
+
+def _finding(group: digest.Group) -> Iterator[RenderableType]:
+    finding = group.first
+    where = f" ({inline(finding.where, limit=120)})" if finding.where else ""
+    times = f", {group.count} times" if group.count > 1 else ""
+    sentence = f"{inline(finding.message, limit=400)}{where}{times}"
+    yield _indented(Text.assemble((f"{finding.kind}: ", "bold"), sentence), by=4)
+    for frame in finding.stack[-_FRAMES:]:
+        yield _indented(Text(inline(frame, limit=200)), by=6)
+
+
+def _gaps(document: RunDocument) -> Iterator[RenderableType]:
+    found = digest.gaps(document)
+    if not found:
+        return
+    yield Text(f"Not verified ({len(found)})", style="bold")
+    for gap in found[:_SHOWN]:
+        where = f"{inline(gap.scenario, limit=60)}, {gap.session_mode or 'all modes'}"
+        yield _indented(Text(f"{where}: {inline(gap.reason)}"))
+    if len(found) > _SHOWN:
+        yield _indented(Text(f"... and {len(found) - _SHOWN} more, in summary.md and run.json"))
+    yield Text()
+
+
+def _problems(document: RunDocument) -> Iterator[RenderableType]:
+    if document.problems:
+        yield Text("Problems of the run", style="bold")
+        yield from (
+            _indented(Text(inline(problem, limit=1000))) for problem in digest.problems(document)[:_SHOWN]
+        )
+        yield Text()
+
+
+def _indented(text: Text, *, by: int = 2) -> Padding:
+    return Padding(text, (0, 0, 0, by), expand=False)

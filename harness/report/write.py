@@ -1,0 +1,86 @@
+"""All files of the report, in one folder.
+
+Problem: CI picks files up while they are written, a disk fills in the middle, and yesterday's report looks
+like today's.
+
+Mechanism: the document is redacted once, every file is written in full beside its place and then renamed onto
+it.
+
+Guarantee: a file of the report is the whole of this run's or what was there before, never half of one, and no
+secret that `harness.report.redact` knows reaches the disk.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from harness.errors import ConfigurationError
+from harness.report.document import RunDocument
+from harness.report.junit import JunitWriter
+from harness.report.markdown import MarkdownWriter
+from harness.report.redact import redact
+from harness.report.run_json import JsonWriter
+from harness.report.writer import Writer
+
+__all__ = ["WRITERS", "prepare_directory", "write_reports"]
+
+WRITERS: tuple[Writer, ...] = (JunitWriter(), MarkdownWriter(), JsonWriter())
+"""In the order in which they are written: whoever sees `run.json` sees the rest."""
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make the folder, and remove the report of an earlier run from it.
+
+    Raises:
+        ConfigurationError: it cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for writer in WRITERS:
+            (directory / writer.filename).unlink(missing_ok=True)
+        probe = _beside(directory / "probe")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        _refuse(directory, error)
+
+
+def write_reports(
+    document: RunDocument, directory: Path, *, environment: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Write every file of the report, and return their paths.
+
+    Secrets are looked up in `environment`, the process's own by default.
+
+    Raises:
+        ConfigurationError: the folder cannot be made or written to, or its disk is full.
+    """
+    redacted = redact(document, environment=environment)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return [_replace(directory / writer.filename, writer.write(redacted)) for writer in WRITERS]
+    except OSError as error:
+        _refuse(directory, error)
+
+
+def _replace(path: Path, text: str) -> Path:
+    temporary = _beside(path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _refuse(directory: Path, error: OSError) -> NoReturn:
+    place = error.filename or str(directory)
+    raise ConfigurationError(
+        f"the report cannot be written to {str(directory)!r}: {error.strerror} ({place}); "
+        "name a folder that can be written to with --output DIR"
+    ) from error

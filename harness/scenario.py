@@ -1,0 +1,220 @@
+"""What to do: a turn or several, the model's scripted tool plan, latencies, and what each mode is expected to show.
+
+A scenario is data. It names tools by *role* (`ToolRole`), not by name, so that one suite runs against any backend:
+the backend says which of its tools plays which role. A role that a backend does not have makes the scenario *not
+verified* for it, with a sentence, and never passed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Literal
+
+from harness.verdict import Expectation
+
+__all__ = [
+    "INTENDED_FAILURES",
+    "Cell",
+    "Message",
+    "ModelTier",
+    "PoolState",
+    "Scenario",
+    "SessionMode",
+    "TokenUsage",
+    "ToolPlan",
+    "ToolRole",
+    "ToolStep",
+    "cells_of",
+]
+
+
+class SessionMode(StrEnum):
+    """How the backend's tools get their sessions."""
+
+    SHARED = "shared"
+    PER_OPERATION = "per_operation"
+    LOCKED = "locked"
+    SEQUENTIAL = "sequential"
+
+
+class PoolState(StrEnum):
+    """In which state the connection pool is when the turn begins."""
+
+    COLD = "cold"
+    WARM = "warm"
+    PRE_PING = "pre_ping"
+    NULL = "null"
+
+
+class ModelTier(StrEnum):
+    """Who answers the agent's model requests."""
+
+    SCRIPTED = "scripted"
+    WIRE = "wire"
+    LOCAL = "local"
+    LIVE = "live"
+
+
+class ToolRole(StrEnum):
+    """What a tool does to the database; the backend names the tool that does it."""
+
+    READ = "read"
+    """Selects rows."""
+    SEARCH = "search"
+    """Selects rows by another tool than `READ`."""
+    FLUSH = "flush"
+    """Adds a row and flushes it, reads something else, and commits."""
+    COMMIT = "commit"
+    """Adds a row and commits at once."""
+    ROLLBACK = "rollback"
+    """Adds a row that violates a constraint, handles the error by a rollback, and returns normally."""
+    FAIL = "fail"
+    """Runs a statement that the database refuses, and raises."""
+
+
+INTENDED_FAILURES = frozenset({ToolRole.ROLLBACK, ToolRole.FAIL})
+"""The roles whose own database error is part of the experiment, and no finding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsage:
+    """Tokens of one model response, as the provider counts them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def total_tokens(self) -> int:
+        """The sum."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStep:
+    """One tool call of the plan: its role, and how long its first statement takes in the database, in seconds."""
+
+    role: ToolRole
+    database_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolPlan:
+    """What the scripted model does in one turn: rounds of tool calls made together, then the answer.
+
+    `usages` has one entry per model response: one per round, and one for the final answer. `model_seconds` is how long
+    each response takes.
+    """
+
+    rounds: tuple[tuple[ToolStep, ...], ...]
+    usages: tuple[TokenUsage, ...]
+    answer: str = "Here is what I found."
+    model_seconds: float = 0.0
+
+    @property
+    def widest_round(self) -> int:
+        """How many tools are called together at most."""
+        return max((len(steps) for steps in self.rounds), default=0)
+
+    def scaled(self, factor: float) -> "ToolPlan":
+        """The same plan with every latency multiplied."""
+        rounds = tuple(
+            tuple(replace(step, database_seconds=step.database_seconds * factor) for step in steps)
+            for steps in self.rounds
+        )
+        return replace(self, rounds=rounds, model_seconds=self.model_seconds * factor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One user message: who sends it, and the plan that the model follows for it.
+
+    Messages of one scenario are sent at the same time when they have the same `wave`, and waves one after the other.
+    `tenant` is an index into the backend's tenants.
+    """
+
+    plan: ToolPlan
+    tenant: int = 0
+    stream: bool = False
+    wave: int = 0
+
+
+_DEFAULT_POOL_STATES: Mapping[SessionMode, tuple[PoolState, ...]] = {
+    SessionMode.SHARED: tuple(PoolState),
+    SessionMode.PER_OPERATION: tuple(PoolState),
+    SessionMode.LOCKED: (PoolState.COLD, PoolState.WARM),
+    SessionMode.SEQUENTIAL: (PoolState.COLD, PoolState.WARM),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A named experiment.
+
+    `question` is what a reader learns from it. `expectations` says what is expected per session mode and pool state;
+    a cell that is not named there is expected to be clean. `paired_repetitions` > 0 asks, in the warm pool state, for
+    that many interleaved pairs of parallel and sequential turns, and the ratio of their times.
+    `ledger_grain` says whether the backend is to write one ledger row per turn or one per model response.
+    """
+
+    name: str
+    question: str
+    messages: tuple[Message, ...]
+    expectations: Mapping[tuple[SessionMode, PoolState], Expectation] = field(default_factory=dict)
+    pool_states: Mapping[SessionMode, tuple[PoolState, ...]] = field(default_factory=lambda: _DEFAULT_POOL_STATES)
+    tiers: tuple[ModelTier, ...] = (ModelTier.SCRIPTED, ModelTier.WIRE)
+    paired_repetitions: int = 0
+    ledger_grain: Literal["turn", "request"] = "turn"
+
+    def expectation(self, mode: SessionMode, pool_state: PoolState) -> Expectation:
+        """What this scenario is expected to show; clean unless something is named."""
+        return self.expectations.get((mode, pool_state), Expectation())
+
+    @property
+    def roles(self) -> frozenset[ToolRole]:
+        """Every role that the plan uses."""
+        return frozenset(
+            step.role for message in self.messages for steps in message.plan.rounds for step in steps
+        )
+
+    @property
+    def streams(self) -> bool:
+        """Whether any message asks for a streamed answer."""
+        return any(message.stream for message in self.messages)
+
+    @property
+    def parallel(self) -> bool:
+        """Whether tools run in parallel in it."""
+        return any(message.plan.widest_round > 1 for message in self.messages)
+
+    def scaled(self, factor: float) -> "Scenario":
+        """The same scenario with every latency multiplied."""
+        messages = tuple(replace(message, plan=message.plan.scaled(factor)) for message in self.messages)
+        return replace(self, messages=messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One square of the matrix: a scenario in a session mode, a pool state and a model tier."""
+
+    scenario: Scenario
+    mode: SessionMode
+    pool_state: PoolState
+    tier: ModelTier
+
+    @property
+    def id(self) -> str:
+        """A short name, used as the test's parameter id: `shared-warm-wire`."""
+        return f"{self.mode}-{self.pool_state}-{self.tier}"
+
+    @property
+    def expectation(self) -> Expectation:
+        """What this cell is expected to show."""
+        return self.scenario.expectation(self.mode, self.pool_state)
+
+
+def cells_of(scenario: Scenario) -> Iterator[Cell]:
+    """Every cell of a scenario's own matrix, in a stable order."""
+    for mode, pool_states in scenario.pool_states.items():
+        for pool_state in pool_states:
+            for tier in scenario.tiers:
+                yield Cell(scenario=scenario, mode=mode, pool_state=pool_state, tier=tier)

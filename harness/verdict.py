@@ -1,0 +1,193 @@
+"""What the evidence means: findings, verdicts, and what was expected of them.
+
+A check that finds nothing wrong has `passed` only if it had evidence to look at; without evidence its verdict is
+`unknown`. `failed` beats `unknown` beats `passed`, so that nothing passes because something was not looked at.
+A finding is not an exception: it is a value with a kind, so that a scenario can *expect* it. A shared session is
+expected to fail with named findings; not seeing them is a failure of the harness.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+
+__all__ = [
+    "CheckResult",
+    "Expectation",
+    "Finding",
+    "FindingKind",
+    "Judgement",
+    "Verdict",
+    "judge",
+    "merge",
+]
+
+
+class Verdict(StrEnum):
+    """The outcome of a check, a cell or a run."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+_PRECEDENCE = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.PASSED)
+
+
+def merge(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict of the whole: failed beats unknown beats passed, and nothing at all is unknown."""
+    seen = set(verdicts)
+    return next((verdict for verdict in _PRECEDENCE if verdict in seen), Verdict.UNKNOWN)
+
+
+class FindingKind(StrEnum):
+    """Every kind of thing that a check can find wrong."""
+
+    # errors
+    CONCURRENT_OPERATION = "concurrent_operation"
+    """SQLAlchemy refused two operations on one session (`exc.code == "isce"`)."""
+    ILLEGAL_STATE = "illegal_state"
+    """Two tasks changed the state of one session or connection at once: closed, already flushing, not allowed here."""
+    DRIVER_BUSY = "driver_busy"
+    """The driver refused a second operation on one connection that is in use in the same event loop."""
+    FOREIGN_LOOP = "foreign_loop"
+    """A connection was used from another event loop than its own: an engine shared between loops."""
+    ABORTED_TRANSACTION = "aborted_transaction"
+    """A statement ran in a transaction that another statement's failure had aborted."""
+    POOL_EXHAUSTED = "pool_exhausted"
+    """No connection became free in time."""
+    POISONED_CONNECTION = "poisoned_connection"
+    """A connection came back from the pool inside a transaction that nobody owns any more."""
+    UNEXPECTED_ERROR = "unexpected_error"
+    """Any other error: raised, logged, traced, or given to the event loop's exception handler."""
+    TURN_FAILED = "turn_failed"
+    """The turn gave no answer."""
+    TURN_TIMED_OUT = "turn_timed_out"
+    """The turn gave no answer in the time allowed; the tasks' stacks are in the evidence."""
+    # ledger
+    MISSING_ROW = "missing_row"
+    """The provider served a request, and no row bills it."""
+    DUPLICATE_ROW = "duplicate_row"
+    """More than one row bills the same."""
+    FOREIGN_ROW = "foreign_row"
+    """A row bills another tenant, agent, session or turn than the one that was served."""
+    WRONG_TOKENS = "wrong_tokens"
+    """A row's tokens are not those that the provider counted."""
+    WRONG_COST = "wrong_cost"
+    """A row's cost is not the price of its tokens."""
+    BROKEN_TOTAL = "broken_total"
+    """A row's total is not the sum of its parts."""
+    UNBILLED_RESPONSE = "unbilled_response"
+    """The answer names no ledger row (`llm_request_id` is `None`), or one that does not exist."""
+    UNSEEN_RESPONSE = "unseen_response"
+    """What the provider served and what the client received differ."""
+    # timing
+    SERIALISED = "serialised"
+    """Tools that were called together did not run in the database together."""
+    NO_SPEEDUP = "no_speedup"
+    """Parallel turns took no less time than the same turns with their tools one by one."""
+    LOOP_BLOCKED = "loop_blocked"
+    """A tool held the event loop: nothing else could run meanwhile."""
+    # sessions
+    BLEED = "bleed"
+    """A commit or rollback of one tool covered unfinished writes of another."""
+    LOST_WRITE = "lost_write"
+    """A tool reported success, and its write was rolled back."""
+    # pool
+    CONNECTION_LEAK = "connection_leak"
+    """A connection was still checked out when the turn was over."""
+    IDLE_IN_TRANSACTION = "idle_in_transaction"
+    """A server process still held a transaction open when the turn was over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong.
+
+    `message` is one sentence; `where` names the turn, tool or row; `stack` has application frames, innermost last;
+    `reproduce` is the exact command that shows it again, filled in by the engine.
+    """
+
+    kind: FindingKind
+    message: str
+    check: str
+    where: str = ""
+    turn: str | None = None
+    tool_call_id: str | None = None
+    stack: tuple[str, ...] = ()
+    reproduce: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """What one check says of one evidence: `unknown` carries its reason, and `notes` what was seen without judging."""
+
+    check: str
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, check: str, findings: Sequence[Finding], *, notes: Sequence[str] = ()) -> Self:
+        """The result of a check that had its evidence: passed exactly when it found nothing."""
+        verdict = Verdict.FAILED if findings else Verdict.PASSED
+        return cls(check=check, verdict=verdict, findings=tuple(findings), notes=tuple(notes))
+
+    @classmethod
+    def unknown(cls, check: str, reason: str) -> Self:
+        """The result of a check that could not look."""
+        return cls(check=check, verdict=Verdict.UNKNOWN, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a cell is expected to show.
+
+    `required`: kinds that must all appear (empty: the cell must be clean). `one_of`: at least one of them must appear.
+    `allowed`: kinds that may appear beside them, because they follow from the same cause. Anything else is
+    unexpected, in any cell.
+    """
+
+    required: frozenset[FindingKind] = field(default_factory=frozenset)
+    one_of: frozenset[FindingKind] = field(default_factory=frozenset)
+    allowed: frozenset[FindingKind] = field(default_factory=frozenset)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing at all may be found."""
+        return not (self.required or self.one_of)
+
+    @property
+    def label(self) -> str:
+        """`clean` or `reproduced`, as the report calls it."""
+        return "clean" if self.clean else "reproduced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Whether a cell's verdict is what was expected, and if not, the sentences that say why."""
+
+    verdict: Verdict
+    as_expected: bool
+    objections: tuple[str, ...] = ()
+
+
+def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement:
+    """Compare what the checks found with what was expected.
+
+    A cell that is expected to be clean is as expected only if every check passed. A cell that is expected to
+    reproduce is as expected if it shows what is required, nothing beyond what is allowed, and no check is unknown.
+    """
+    verdict = merge(result.verdict for result in results)
+    objections = [f"check {r.check!r} could not decide: {r.reason}" for r in results if r.verdict is Verdict.UNKNOWN]
+    if not results:
+        objections.append("no check ran")
+    seen = {finding.kind for result in results for finding in result.findings}
+    objections += [f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)]
+    if expectation.one_of and not expectation.one_of & seen:
+        names = ", ".join(repr(kind.value) for kind in sorted(expectation.one_of))
+        objections.append(f"none of the expected findings {names} appeared")
+    surplus = seen - expectation.required - expectation.one_of - expectation.allowed
+    objections += [f"unexpected finding {kind.value!r}" for kind in sorted(surplus)]
+    return Judgement(verdict=verdict, as_expected=not objections, objections=tuple(objections))

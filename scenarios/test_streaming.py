@@ -1,0 +1,35 @@
+"""A streamed answer: two tools at once, and the bill is written when the stream ends."""
+
+from harness.pytest_plugin import VerifyCell, scenario
+from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.verdict import Expectation, FindingKind
+
+STREAMING = Scenario(
+    name="streaming",
+    question="Does a streamed turn keep its tools apart, and is it billed?",
+    messages=(
+        Message(
+            stream=True,
+            plan=ToolPlan(
+                rounds=(
+                    (
+                        ToolStep(role=ToolRole.READ, database_seconds=0.08),
+                        ToolStep(role=ToolRole.SEARCH, database_seconds=0.08),
+                    ),
+                ),
+                usages=(
+                    TokenUsage(prompt_tokens=433, completion_tokens=64),
+                    TokenUsage(prompt_tokens=1211, completion_tokens=103),
+                ),
+                answer="Dr. Example leads cardiology; bring your medication list to the visit.",
+            ),
+        ),
+    ),
+    expectations={},
+)
+
+
+@scenario(STREAMING)
+async def test_streaming(verify_cell: VerifyCell) -> None:
+    """A streamed turn is clean exactly when each operation has its own session."""
+    await verify_cell()

@@ -1,0 +1,33 @@
+"""Starts the reference backend for a test, on a database of the test's own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from logfire.testing import CaptureLogfire
+from pydantic_ai.models.function import FunctionModel
+
+from fixtures.backend.app.settings import Settings
+from tests.backend.product import Product, running
+
+Start = Callable[..., Awaitable[Product]]
+
+
+@pytest.fixture(autouse=True)
+def logs(capfire: CaptureLogfire) -> CaptureLogfire:
+    """What the application logs."""
+    return capfire
+
+
+@pytest.fixture
+async def start(clone_url: str) -> AsyncIterator[Start]:
+    """Starts the application with a model and settings; it stops at the end of the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(model: FunctionModel, **settings: Any) -> Product:
+            return await stack.enter_async_context(
+                running(Settings(database_url=clone_url, model=model, **settings))
+            )
+
+        yield start

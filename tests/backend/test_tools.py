@@ -1,0 +1,76 @@
+"""What the tools do, one at a time."""
+
+from datetime import datetime
+
+from tests.backend.conftest import Start
+from tests.backend.product import LEAVE_MESSAGE, REQUEST_CALLBACK, script
+
+
+async def test_directory_filters_narrow_the_search(start: Start) -> None:
+    """Dates are given as text and read by the database."""
+    filters = {"department": "cardiology", "hired_after": "January 1, 2010", "hired_before": "2020-01-01"}
+    product = await start(
+        script(("search_directory", {"query": "", "schema_name": "people", "filters": filters}))
+    )
+
+    answer = await product.ask()
+    rows = await product.rows("directory_entries")
+    expected = {
+        row["name"]
+        for row in rows
+        if row["department"] == "Cardiology" and row["hired_on"] and 2010 <= row["hired_on"].year < 2020
+    }
+
+    assert expected
+    assert all(name in answer["text"] for name in expected)
+
+
+async def test_documents_are_found_by_meaning(start: Start) -> None:
+    """The document about the subject comes first, and `limit` is kept."""
+    product = await start(
+        script(("search_documents", {"query": "stroke visiting hours neurology", "limit": 1}))
+    )
+
+    answer = await product.ask()
+
+    assert "Neurology: visiting hours" in answer["text"]
+    assert answer["text"].count("title") == 1
+
+
+async def test_a_message_goes_to_whoever_is_on_call(start: Start) -> None:
+    """The user gets a reference; the row names the person."""
+    product = await start(script(LEAVE_MESSAGE))
+
+    answer = await product.ask()
+    [message] = await product.rows("messages")
+    on_call = [
+        row["name"]
+        for row in await product.rows("directory_entries")
+        if row["on_call"] and row["department"] == "Cardiology"
+    ]
+
+    assert [message["recipient"]] == on_call
+    assert answer["text"] == f"Message MSG-{message['id']:06} is left for {message['recipient']}."
+
+
+async def test_a_callback_is_stored(start: Start) -> None:
+    """With the name and number that the user gave."""
+    product = await start(script(REQUEST_CALLBACK))
+
+    answer = await product.ask()
+    [callback] = await product.rows("callbacks")
+
+    assert answer["text"] == "Jordan Example will be called back at 555-0199."
+    assert (callback["name"], callback["phone"]) == ("Jordan Example", "555-0199")
+
+
+async def test_a_free_slot_is_reserved_once(start: Start) -> None:
+    """The second time it is taken, which is an answer and not a failure."""
+    product = await start(script(("reserve_appointment", {"slot": "2026-03-02T10:00"})))
+
+    first, second = await product.ask(), await product.ask()
+    slots = [row["slot"] for row in await product.rows("appointments")]
+
+    assert first["text"] == "The slot 2026-03-02 10:00 is reserved."
+    assert second["text"] == "The slot 2026-03-02 10:00 is already taken."
+    assert slots.count(datetime(2026, 3, 2, 10)) == 1  # noqa: DTZ001  # the hospital's own time

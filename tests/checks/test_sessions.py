@@ -1,0 +1,136 @@
+"""The sessions check: bleed and lost writes on a shared session, and silence on everything legal."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.checks import Sessions
+from harness.evidence import SessionOperation, ToolOutcome
+from harness.verdict import CheckResult, FindingKind, Verdict
+
+if TYPE_CHECKING:
+    from tests.checks.conftest import Build
+
+Step = tuple[str, str | None, float] | tuple[str, str | None, float, int]
+
+
+def _operations(build: "Build", steps: list[Step]) -> list[SessionOperation]:
+    return [
+        build.operation(kind, tool, at, session=session[0] if session else 1) for kind, tool, at, *session in steps
+    ]
+
+
+def _check(build: "Build", steps: list[Step], **outcomes: ToolOutcome) -> CheckResult:
+    """Tool `a` runs from 0 to 5, tool `b` from 2 to 8."""
+    runs = [
+        build.run("a", 0, 5, outcome=outcomes.get("a", ToolOutcome.RETURNED)),
+        build.run("b", 2, 8, outcome=outcomes.get("b", ToolOutcome.RETURNED)),
+    ]
+    return Sessions()(build.evidence(tools=runs, operations=_operations(build, steps)))
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+def test_ending_a_transaction_with_rows_of_a_running_tool_is_bleed(build: "Build", end: str) -> None:
+    """Both tools and the operation are named; the flush of `a` is repeated, so that nothing else is wrong."""
+    result = _check(build, [("flush", "a", 1), (end, "b", 3), ("flush", "a", 4), ("commit", "a", 4.5)])
+
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.BLEED
+    assert finding.message == (
+        f"search_documents called {end} on session 1, which covered 1 row that search_directory had flushed "
+        "and not yet committed, while search_directory was still running"
+    )
+    assert finding.tool_call_id == "b"
+
+
+def test_a_rollback_of_rows_of_a_tool_that_returned_is_a_lost_write(build: "Build") -> None:
+    """The tool said that it had written, and another took it back."""
+    result = _check(build, [("flush", "a", 1), ("rollback", "b", 6)])
+
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.LOST_WRITE
+    assert finding.message == (
+        "search_directory returned normally, but 1 row that it had flushed on session 1 never became durable: "
+        "the session was rolled back by search_documents"
+    )
+
+
+@pytest.mark.parametrize("end", ["rollback", "close"])
+def test_a_rollback_by_nobody_loses_the_write_too(build: "Build", end: str) -> None:
+    """For example when the turn's own code closes the session without a commit."""
+    result = _check(build, [("flush", "a", 1), (end, None, 9)])
+
+    assert [finding.kind for finding in result.findings] == [FindingKind.LOST_WRITE]
+
+
+def test_a_tool_that_closes_its_own_session_without_a_commit_loses_its_write(build: "Build") -> None:
+    """The usual mistake of a repair: the commit was the shared session's."""
+    result = _check(build, [("flush", "a", 1), ("close", "a", 2)])
+
+    (finding,) = result.findings
+    assert finding.message.endswith("the session was closed without a commit by itself")
+
+
+SILENT: dict[str, list[Step]] = {
+    "sessions of their own": [
+        ("flush", "a", 1, 1),
+        ("flush", "b", 2.5, 2),
+        ("commit", "b", 3, 2),
+        ("commit", "a", 4, 1),
+        ("close", "a", 4.1, 1),
+    ],
+    "one after the other": [("flush", "a", 1), ("commit", "a", 4), ("flush", "b", 6), ("commit", "b", 7)],
+    "the turn commits what is finished": [("flush", "a", 1), ("commit", None, 9)],
+    "the turn's own code commits meanwhile": [("flush", "a", 1), ("commit", None, 3), ("close", None, 9)],
+    "another commits what is finished": [("flush", "a", 1), ("commit", "b", 6)],
+    "its own rollback": [("flush", "a", 1), ("rollback", "a", 2)],
+    "nothing was written": [("begin", "a", 1), ("commit", "b", 3), ("rollback", "b", 4), ("close", None, 9)],
+    "written again after the rollback": [
+        ("flush", "a", 1),
+        ("rollback", None, 3),
+        ("flush", "a", 4),
+        ("commit", None, 9),
+    ],
+    "recorded out of order": [("commit", "a", 2), ("rollback", "b", 3), ("flush", "a", 1)],
+}
+
+
+@pytest.mark.parametrize("steps", SILENT.values(), ids=SILENT)
+def test_legal_use_is_silent(build: "Build", steps: list[Step]) -> None:
+    """Own sessions, sequential tools, own failures, and what the turn commits for its tools."""
+    assert _check(build, steps).verdict is Verdict.PASSED
+
+
+def test_a_tool_that_raised_did_not_report_success(build: "Build") -> None:
+    """Its rows may go; the errors check has its error."""
+    result = _check(build, [("flush", "a", 1), ("rollback", "b", 6)], a=ToolOutcome.RAISED)
+
+    assert result.verdict is Verdict.PASSED
+
+
+def test_an_empty_flush_writes_nothing(build: "Build") -> None:
+    """A flush of no rows can neither bleed nor get lost."""
+    operations = [build.operation("flush", "a", 1, rows=0), build.operation("rollback", "b", 3)]
+
+    result = Sessions()(build.evidence(tools=[build.run("a"), build.run("b")], operations=operations))
+
+    assert result.verdict is Verdict.PASSED
+
+
+def test_another_turn_that_ends_the_transaction_is_bleed(build: "Build") -> None:
+    """A session that is shared between turns, outside any tool."""
+    operations = [build.operation("flush", "a", 1), build.operation("commit", None, 3, turn="t2")]
+
+    result = Sessions()(build.evidence(tools=[build.run("a")], operations=operations))
+
+    assert [finding.kind for finding in result.findings] == [FindingKind.BLEED]
+
+
+def test_without_the_writers_run_it_is_unknown(build: "Build") -> None:
+    """Nobody knows whether the tool was still running."""
+    operations = [build.operation("flush", "a", 1), build.operation("commit", "b", 3)]
+
+    result = Sessions()(build.evidence(operations=operations))
+
+    assert result.verdict is Verdict.UNKNOWN
+    assert "no record of its run" in result.reason

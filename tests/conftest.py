@@ -1,0 +1,43 @@
+"""Databases for the tests: one server for the whole run, and a clone for each test that asks for one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fixtures.backend.adapter import backend
+from harness.postgres.clones import Clones
+
+
+async def _nothing(database_url: str) -> None:
+    """An empty template."""
+
+
+@pytest.fixture(scope="session")
+def reference_template(sessionproof_clones: Clones) -> str:
+    """The name of a template with the reference backend's tables and tenants."""
+    return asyncio.run(sessionproof_clones.template("reference", backend.prepare))
+
+
+@pytest.fixture(scope="session")
+def empty_template(sessionproof_clones: Clones) -> str:
+    """The name of a template without anything in it."""
+    return asyncio.run(sessionproof_clones.template("empty", _nothing))
+
+
+@pytest.fixture
+async def clone_url(
+    request: pytest.FixtureRequest, sessionproof_clones: Clones, reference_template: str
+) -> AsyncIterator[str]:
+    """The URL of a database with the reference backend's tables and tenants, for one test."""
+    async with sessionproof_clones.clone(reference_template, label=request.node.name) as database:
+        yield database.url
+
+
+@pytest.fixture
+async def empty_database_url(
+    request: pytest.FixtureRequest, sessionproof_clones: Clones, empty_template: str
+) -> AsyncIterator[str]:
+    """The URL of an empty database, for one test."""
+    async with sessionproof_clones.clone(empty_template, label=request.node.name) as database:
+        yield database.url

@@ -1,0 +1,138 @@
+"""Which response is due, from the conversation alone."""
+
+import threading
+
+import pytest
+
+from harness.errors import UsageError
+from harness.providers.provider import ScriptedResponse, TurnScript
+from harness.providers.script import Said, ScriptBook, UnscriptedRequestError, pieces_of
+from harness.scenario import TokenUsage
+
+MODEL = Said(by_model=True)
+
+
+def user(text: str) -> Said:
+    return Said(by_model=False, text=text)
+
+
+def script(turn: str, message: str, *texts: str, tokens: int = 1) -> TurnScript:
+    usage = TokenUsage(prompt_tokens=tokens, completion_tokens=0)
+    return TurnScript(
+        turn=turn,
+        message=message,
+        responses=tuple(ScriptedResponse(usage=usage, text=text) for text in texts),
+    )
+
+
+@pytest.fixture
+def book() -> ScriptBook:
+    book = ScriptBook()
+    book.expect(script("t1", "Find it", "one", "two"))
+    book.expect(script("t2", "Find it now", "three", "four"))
+    book.expect(script("t3", "Question 1", "five"))
+    return book
+
+
+@pytest.mark.parametrize(
+    ("conversation", "expected"),
+    [
+        ([user("Find it")], "one"),
+        ([user("Find it"), MODEL], "two"),
+        ([user("Find it now"), MODEL], "four"),
+        ([user("Find it"), MODEL, MODEL, user("Find it now")], "three"),
+        ([user("Find it now"), MODEL, user("Find it")], "one"),
+        ([user("Find it"), MODEL, user("Please answer in JSON.")], "two"),
+        ([user("Context: a, b.\n\nUser: Find it")], "one"),
+        ([user("Please: Find it now!")], "three"),
+    ],
+)
+def test_turn_by_message_and_step_by_responses(
+    book: ScriptBook, conversation: list[Said], expected: str
+) -> None:
+    """The last scripted user message names the turn, and the model's responses after it are counted."""
+    assert book.due(conversation, offered=()).response.text == expected
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [[], [user("Question 10")], [user("find it")], [user("Find it, and answer Question 1")]],
+    ids=["nothing", "longer word", "other case", "two messages"],
+)
+def test_unknown_or_ambiguous(book: ScriptBook, conversation: list[Said]) -> None:
+    """A message that is not a scripted one, or might be two, belongs to no turn."""
+    with pytest.raises(UnscriptedRequestError, match=r"scripted are 't1' by 'Find it', 't2' by"):
+        book.due(conversation, offered=())
+
+
+def test_nothing_scripted() -> None:
+    """An empty book says so."""
+    with pytest.raises(UnscriptedRequestError, match="no turns are scripted"):
+        ScriptBook().due([user("Find it")], offered=())
+
+
+def test_long_list_is_cut() -> None:
+    """Of many scripts, the newest are named."""
+    book = ScriptBook()
+    for number in range(25):
+        book.expect(script(f"t{number}", f"Question {number}", "answer"))
+
+    with pytest.raises(
+        UnscriptedRequestError, match=r"scripted are 't15' by .*'t24' by 'Question 24', and 15 more"
+    ):
+        book.due([user("Find it")], offered=())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (script("t1", " ", "one"), "the script of turn 't1' has an empty message"),
+        (script("t1", "Find it"), "the script of turn 't1' has no responses"),
+        (
+            script("t1", "Find it", "one", ""),
+            "response 2 of the script of turn 't1' has neither tool calls nor a text",
+        ),
+        (script("t1", "Find it", "one", tokens=0), "response 1 of the script of turn 't1' has no tokens"),
+    ],
+)
+def test_script_that_cannot_be_played(wrong: TurnScript, message: str) -> None:
+    """A script that no model could follow is refused when it is given, not when it is due."""
+    with pytest.raises(UsageError, match=message):
+        ScriptBook().expect(wrong)
+
+
+def test_messages_are_unique(book: ScriptBook) -> None:
+    """A message cannot start two turns; the same script may be given twice."""
+    book.expect(script("t1", "Find it", "one", "two"))
+
+    with pytest.raises(UsageError, match="the message 'Find it' of turn 't9' already starts turn 't1'"):
+        book.expect(script("t9", "Find it", "one", "two"))
+
+    assert book.due([user("Find it")], offered=()).turn == "t1"
+
+
+def test_invoice_keeps_every_charge(book: ScriptBook) -> None:
+    """Charges made by several threads at once are all kept, each under its own identifier."""
+    due = book.due([user("Find it")], offered=())
+    together = threading.Barrier(8)
+
+    def charge() -> None:
+        together.wait(timeout=10)
+        for _ in range(200):
+            book.charge(due, model="gpt-4o", stream=False)
+
+    threads = [threading.Thread(target=charge) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+
+    assert len({charge.response_id for charge in book.invoice()}) == 1600
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", []), ("ab", ["a", "b"]), ("abcdefgh", ["abc", "def", "gh"])]
+)
+def test_pieces(text: str, expected: list[str]) -> None:
+    """A text is cut into at most three pieces, none of them empty."""
+    assert pieces_of(text) == expected

@@ -1,0 +1,287 @@
+"""Run documents to write: a run as expected, one with every kind of trouble, and one that is hostile throughout."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from harness.evidence import (
+    Answer,
+    ErrorRecord,
+    ErrorSource,
+    Evidence,
+    Interval,
+    LedgerRow,
+    Record,
+    StuckTask,
+    Turn,
+)
+from harness.report.document import (
+    CellDocument,
+    EnvironmentDocument,
+    NotVerifiedDocument,
+    PostgresDocument,
+    RunDocument,
+)
+from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan
+from harness.verdict import CheckResult, Expectation, Finding, FindingKind, judge
+
+__all__ = ["HOSTILE", "SECRETS", "as_expected", "document", "empty", "hostile", "troubled"]
+
+STARTED = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "]]>",
+    "[bold red]not markup[/]",
+    "[link](javascript:alert(1))",
+    "![picture](https://example.invalid/x.png)",
+    "a | b",
+    "``` fence ````` longer",
+    "nul\x00 escape\x1b[31m bell\x07 title\x1b]0;x\x07",
+    "half \ud800 pair \udfff",
+    "turned \u202eround\u2066",
+    "two\r\nlines\nhere",
+    "not a character \ufffe",
+)
+SECRETS = {
+    "s3cr3t-pass": "could not connect to postgresql+asyncpg://app:s3cr3t-pass@db.internal:5432/app",
+    "p@ss/w0rd": "dsn 'postgresql://app:p@ss/w0rd@db/app' is wrong",
+    "sk-proj-abcdefghijklmnop1234": "Incorrect API key provided: sk-proj-abcdefghijklmnop1234.",
+    "tok.en-1234567890": "header Authorization: Bearer tok.en-1234567890, sent",
+    "hunter22": "connect(host='db', password='hunter22')",
+    "value-from-the-environment": "it said value-from-the-environment twice",
+}
+_BUG = Expectation(
+    required=frozenset({FindingKind.CONCURRENT_OPERATION}), allowed=frozenset({FindingKind.UNBILLED_RESPONSE})
+)
+_REFUSED = Finding(
+    kind=FindingKind.CONCURRENT_OPERATION,
+    message="SQLAlchemy refused two operations on one session.",
+    check="errors",
+    where="turn 1, tool search_directory",
+    turn="turn-1",
+    tool_call_id="call-1",
+    stack=(
+        "app/services/directory_service.py:41 in search",
+        "app/agents/tools/directory_tools.py:27 in search_directory",
+    ),
+)
+_UNBILLED = Finding(
+    kind=FindingKind.UNBILLED_RESPONSE,
+    message="The answer names no ledger row (llm_request_id is None).",
+    check="ledger",
+    where="turn 1",
+)
+_MISSING = Finding(
+    kind=FindingKind.MISSING_ROW,
+    message="The provider served 1 request, and no row bills it.",
+    check="ledger",
+    where="turn 1",
+    turn="turn-1",
+    stack=("app/services/llm_request_tracker.py:88 in track_request",),
+)
+
+
+def cell(
+    scenario: str,
+    mode: SessionMode,
+    *,
+    pool_state: PoolState = PoolState.WARM,
+    tier: ModelTier = ModelTier.SCRIPTED,
+    findings: Sequence[Finding] = (),
+    expectation: Expectation | None = None,
+    unknown: str = "",
+    evidence: Evidence | None = None,
+    question: str = "Do two tools of one turn get in each other's way?",
+) -> CellDocument:
+    """One cell with what was found in it, judged as the engine does."""
+    expectations = {(mode, pool_state): expectation} if expectation else {}
+    plan = ToolPlan(rounds=(), usages=())
+    subject = Cell(
+        scenario=Scenario(
+            name=scenario, question=question, messages=(Message(plan=plan),), expectations=expectations
+        ),
+        mode=mode,
+        pool_state=pool_state,
+        tier=tier,
+    )
+    checks = sorted({finding.check for finding in findings} | {"errors"})
+    results = [
+        CheckResult.of(check, [finding for finding in findings if finding.check == check]) for check in checks
+    ]
+    if unknown:
+        results.append(CheckResult.unknown("ledger", unknown))
+    return CellDocument.of(
+        subject,
+        evidence or Evidence(turns=(_turn(),)),
+        results,
+        judge(results, subject.expectation),
+        reproduce=(
+            f"sessionproof verify --scenario {scenario} --mode {mode} --pool-state {pool_state} --tier {tier}"
+        ),
+        seconds=0.25,
+        clone_seconds=0.03,
+    )
+
+
+def document(
+    cells: Sequence[CellDocument],
+    *,
+    not_verified: Sequence[NotVerifiedDocument] = (),
+    problems: Sequence[str] = (),
+) -> RunDocument:
+    """A run of these cells."""
+    return RunDocument.of(
+        started_at=STARTED,
+        seconds=42.125,
+        command="sessionproof verify",
+        environment=EnvironmentDocument(
+            python="3.13.0",
+            platform="Linux-6.1-x86_64",
+            cpus=2,
+            packages={"sqlalchemy": "2.1.9", "asyncpg": "0.32.0"},
+            postgres=PostgresDocument(kind="embedded", version="18.1", reason="no Docker engine answers"),
+            backend="fixtures.backend.adapter:backend",
+        ),
+        cells=cells,
+        not_verified=not_verified,
+        problems=problems,
+    )
+
+
+def as_expected() -> RunDocument:
+    """Shared sessions reproduce, everything else is clean, one scenario is not verified in one mode."""
+    cells = []
+    for name in ("four_mixed_tools", "single_tool", "two_parallel_tools", "two_users_at_once"):
+        for mode in SessionMode:
+            cells += _square(name, mode)
+    gap = NotVerifiedDocument(
+        scenario="streaming", reason="the backend cannot stream", session_mode=SessionMode.LOCKED
+    )
+    return document(cells, not_verified=[gap])
+
+
+def _square(name: str, mode: SessionMode) -> list[CellDocument]:
+    states = list(PoolState) if mode in {SessionMode.SHARED, SessionMode.PER_OPERATION} else [PoolState.WARM]
+    buggy = mode is SessionMode.SHARED and name != "single_tool"
+    return [
+        cell(
+            name,
+            mode,
+            pool_state=state,
+            tier=tier,
+            findings=[_REFUSED, _REFUSED, _UNBILLED] if buggy and _shows(name, state) else (),
+            expectation=_BUG if buggy and _shows(name, state) else None,
+        )
+        for state in states
+        for tier in (ModelTier.SCRIPTED, ModelTier.WIRE)
+    ]
+
+
+def _shows(name: str, state: PoolState) -> bool:
+    return name != "two_users_at_once" or state is not PoolState.WARM
+
+
+def troubled() -> RunDocument:
+    """A lost row in the repaired form, a bug that did not show, a check that could not decide, gaps and problems."""
+    good = [
+        cell("two_parallel_tools", SessionMode.PER_OPERATION, pool_state=PoolState.COLD),
+        cell(
+            "two_parallel_tools",
+            SessionMode.SHARED,
+            pool_state=PoolState.COLD,
+            findings=[_REFUSED],
+            expectation=_BUG,
+        ),
+    ]
+    lost = cell("two_parallel_tools", SessionMode.PER_OPERATION, findings=[_MISSING, _MISSING])
+    unseen = cell("two_parallel_tools", SessionMode.SHARED, expectation=_BUG)
+    undecided = cell(
+        "single_tool", SessionMode.PER_OPERATION, unknown="the ledger could not be read: no such table"
+    )
+    gaps = [
+        NotVerifiedDocument(scenario="streaming", reason="the backend cannot stream"),
+        NotVerifiedDocument(
+            scenario="single_tool", reason="the backend has no mode 'locked'", session_mode=SessionMode.LOCKED
+        ),
+    ]
+    return document([*good, lost, unseen, undecided], not_verified=gaps, problems=["worker 'gw1' crashed"])
+
+
+def hostile(extra: Sequence[str] = ()) -> RunDocument:
+    """Hostile and secret text wherever the backend can put text, once a megabyte long."""
+    texts = [*HOSTILE, *SECRETS.values(), *extra, "x" * 1_000_000]
+    finding = replace(_MISSING, message="", stack=tuple(texts))
+    findings = [
+        replace(finding, message=text, where=text, kind=kind)
+        for text, kind in zip(texts, FindingKind, strict=False)
+    ]
+    evidence = Evidence(
+        turns=tuple(_turn(text) for text in texts),
+        errors=Record.of(
+            "errors", [ErrorRecord(source=ErrorSource.LOGGED, type=t, message=t, at=1.0) for t in texts]
+        ),
+        ledger=Record.absent("ledger", " ".join(texts)),
+    )
+    bad = cell(
+        HOSTILE[0],
+        SessionMode.SHARED,
+        findings=findings,
+        unknown=" ".join(texts),
+        evidence=evidence,
+        question=texts[3],
+    )
+    seen = cell(
+        "| a", SessionMode.SHARED, findings=[replace(_REFUSED, message=" ".join(texts))], expectation=_BUG
+    )
+    gaps = [NotVerifiedDocument(scenario=text, reason=text) for text in texts]
+    made = document([bad, seen], not_verified=gaps, problems=texts)
+    environment = made.environment.model_copy(
+        update={"backend": "\n".join(texts), "packages": dict.fromkeys(texts, "1")}
+    )
+    return made.model_copy(update={"command": " ".join(texts), "environment": environment})
+
+
+def empty() -> RunDocument:
+    """A run in which nothing could be done."""
+    made = document([], problems=["no PostgreSQL server could be started"])
+    return made.model_copy(update={"environment": made.environment.model_copy(update={"postgres": None})})
+
+
+def _turn(text: str = "Here is what I found.") -> Turn:
+    answer = Answer(
+        text=text, llm_request_id=None, raw={"text": text, "api_key": "key-in-a-mapping", "object": {text}}
+    )
+    return Turn(
+        id="turn-1",
+        tenant="wyckoff",
+        agent="simple_chat",
+        message=text,
+        interval=Interval(start=1.0, end=1.5),
+        planned=(),
+        planned_responses=1,
+        answer=answer,
+        stuck=(StuckTask(name=text, stack=(text,)),),
+    )
+
+
+def ledger_row() -> LedgerRow:
+    """One row, with money in it."""
+    return LedgerRow(
+        id=UUID(int=7),
+        session_id="turn-1",
+        account_slug="wyckoff",
+        agent_instance_slug="simple_chat",
+        provider="openai",
+        model="gpt-4o",
+        prompt_tokens=100,
+        completion_tokens=20,
+        total_tokens=120,
+        prompt_cost=Decimal("0.000250"),
+        completion_cost=Decimal("0.000200"),
+        total_cost=Decimal("0.000450"),
+        completion_status="complete",
+        created_at=STARTED,
+    )
