@@ -19,11 +19,10 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import __version__
-from harness.command import doctor as examination
 from harness.command.child import PYTEST
 from harness.command.verify import ENVIRONMENT, USAGE, Verification, default_directory, default_workers
 from harness.command.verify import verify as run_verification
-from harness.config import Config, resolve
+from harness.config import resolve
 from harness.errors import SessionproofError, UsageError
 from harness.report.redact import masker
 from harness.report.text import block
@@ -31,18 +30,19 @@ from harness.scenario import ModelTier, PoolState, SessionMode
 
 __all__ = ["main"]
 
+_PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FAKE_TIERS = [ModelTier.SCRIPTED.value, ModelTier.WIRE.value]
 
 
-class _PostgresType(click.ParamType):
+class _PostgresType(click.ParamType[str]):
     name = "auto|container|embedded|URL"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in examination.NEEDED or "://" in value:
+        if value in _PROVIDERS or "://" in value:
             return value
-        self.fail(
-            f"{value!r} is not one of {', '.join(sorted(examination.NEEDED))}, "
+        return self.fail(
+            f"{value!r} is not one of {', '.join(_PROVIDERS)}, "
             "or a URL such as postgresql://user:password@host:5432/postgres",
             param,
             ctx,
@@ -67,7 +67,7 @@ def _system_options(command: _F) -> _F:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sessionproof", message="%(prog)s %(version)s")
 def main() -> None:
-    """Prove that agent tools running in parallel do not share a database session, and expose it when they do."""
+    """Prove that agent tools running in parallel share no database session; expose it when they do."""
 
 
 @main.command()
@@ -106,7 +106,7 @@ def main() -> None:
 )
 @click.pass_context
 def verify(
-    context: click.Context, *, debug: bool, workers: int | None, full_length: bool, **options: Any
+    context: click.Context, /, *, debug: bool, workers: int | None, full_length: bool, **options: Any
 ) -> None:
     """Run the verification suite; --mode, --pool-state, --scenario and --tier can be repeated."""
     with _Guard(context, debug=debug):
@@ -126,9 +126,10 @@ def verify(
 @main.command()
 @_system_options
 @click.pass_context
-def doctor(context: click.Context, *, debug: bool, **options: Any) -> None:
+def doctor(context: click.Context, /, *, debug: bool, **options: Any) -> None:
     """Say what is on this machine, what a run would use, what is missing, and how to get it."""
-    from harness.postgres.choose import probe  # noqa: PLC0415  # half a second that other commands need not pay
+    from harness.command import doctor as examination  # noqa: PLC0415  # slow, and for this command only
+    from harness.postgres.choose import probe  # noqa: PLC0415  # the same
 
     with _Guard(context, debug=debug):
         config = resolve(options)
@@ -140,7 +141,7 @@ def doctor(context: click.Context, *, debug: bool, **options: Any) -> None:
 class _Guard:
     """Turns errors that are no fault of the program into one message and an exit status."""
 
-    def __init__(self, context: click.Context, *, debug: bool) -> None:
+    def __init__(self, context: click.Context, /, *, debug: bool) -> None:
         self._context = context
         self._debug = debug
 
@@ -160,7 +161,7 @@ def _program(context: click.Context) -> Sequence[str]:
 
 
 def _console(*, stderr: bool = False) -> Console:
-    """A console that shows what its encoding cannot as escapes, and that is as wide as the table wants in a pipe."""
+    """A console that shows what its encoding cannot as escapes; 120 columns wide without a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")

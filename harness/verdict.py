@@ -177,17 +177,20 @@ def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement
     """Compare what the checks found with what was expected.
 
     A cell that is expected to be clean is as expected only if every check passed. A cell that is expected to
-    reproduce is as expected if it shows what is required, nothing beyond what is allowed, and no check is unknown.
+    reproduce is as expected if it shows what is required and nothing beyond what is allowed; a check that could
+    not decide, as happens where tools fail before they can be compared, does not take away what was shown.
     """
     verdict = merge(result.verdict for result in results)
-    objections = [f"check {r.check!r} could not decide: {r.reason}" for r in results if r.verdict is Verdict.UNKNOWN]
-    if not results:
-        objections.append("no check ran")
     seen = {finding.kind for result in results for finding in result.findings}
-    objections += [f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)]
+    objections = [f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)]
     if expectation.one_of and not expectation.one_of & seen:
         names = ", ".join(repr(kind.value) for kind in sorted(expectation.one_of))
         objections.append(f"none of the expected findings {names} appeared")
     surplus = seen - expectation.required - expectation.one_of - expectation.allowed
     objections += [f"unexpected finding {kind.value!r}" for kind in sorted(surplus)]
+    if expectation.clean or objections:
+        undecided = [result for result in results if result.verdict is Verdict.UNKNOWN]
+        objections += [f"check {result.check!r} could not decide: {result.reason}" for result in undecided]
+    if not results:
+        objections.append("no check ran")
     return Judgement(verdict=verdict, as_expected=not objections, objections=tuple(objections))

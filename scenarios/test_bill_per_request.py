@@ -4,6 +4,9 @@ from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
 from harness.verdict import Expectation, FindingKind
 
+COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
+SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
+
 BILL_PER_REQUEST = Scenario(
     name="bill_per_request",
     question="Is every model request billed by a row of its own?",
@@ -25,7 +28,16 @@ BILL_PER_REQUEST = Scenario(
             )
         ),
     ),
-    expectations={},
+    expectations={
+        (SessionMode.SHARED, PoolState.COLD): COLLISION,
+        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
+        (SessionMode.SHARED, PoolState.NULL): COLLISION,
+        (SessionMode.SHARED, PoolState.WARM): SERIALISED,
+        (SessionMode.LOCKED, PoolState.COLD): SERIALISED,
+        (SessionMode.LOCKED, PoolState.WARM): SERIALISED,
+        (SessionMode.SEQUENTIAL, PoolState.COLD): SERIALISED,
+        (SessionMode.SEQUENTIAL, PoolState.WARM): SERIALISED,
+    },
     ledger_grain="request",
 )
 

@@ -8,6 +8,10 @@ from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
 from harness.verdict import Expectation, FindingKind
 
+UNBILLED = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
+COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION})
+ABORTED = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.SERIALISED}))
+
 FAILING_TOOL = Scenario(
     name="failing_tool",
     question="Does a tool that fails leave its sibling and the bill alone?",
@@ -27,7 +31,16 @@ FAILING_TOOL = Scenario(
             )
         ),
     ),
-    expectations={},
+    expectations={
+        (SessionMode.SHARED, PoolState.COLD): COLLISION,
+        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
+        (SessionMode.SHARED, PoolState.NULL): COLLISION,
+        (SessionMode.SHARED, PoolState.WARM): ABORTED,
+        (SessionMode.LOCKED, PoolState.COLD): ABORTED,
+        (SessionMode.LOCKED, PoolState.WARM): ABORTED,
+        (SessionMode.SEQUENTIAL, PoolState.COLD): ABORTED,
+        (SessionMode.SEQUENTIAL, PoolState.WARM): ABORTED,
+    },
 )
 
 

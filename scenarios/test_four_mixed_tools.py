@@ -8,6 +8,13 @@ from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
 from harness.verdict import Expectation, FindingKind
 
+UNBILLED = frozenset({FindingKind.ILLEGAL_STATE, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
+COLLISION = Expectation(
+    required=UNBILLED | {FindingKind.CONCURRENT_OPERATION}, allowed=frozenset({FindingKind.ABORTED_TRANSACTION})
+)
+BROKEN_STATE = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.IDLE_IN_TRANSACTION}))
+SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
+
 FOUR_MIXED_TOOLS = Scenario(
     name="four_mixed_tools",
     question="Do tools that read, write, commit and roll back at once leave each other's work alone?",
@@ -16,10 +23,10 @@ FOUR_MIXED_TOOLS = Scenario(
             plan=ToolPlan(
                 rounds=(
                     (
-                        ToolStep(role=ToolRole.READ, database_seconds=0.05),
-                        ToolStep(role=ToolRole.FLUSH, database_seconds=0.05),
-                        ToolStep(role=ToolRole.COMMIT, database_seconds=0.05),
-                        ToolStep(role=ToolRole.ROLLBACK, database_seconds=0.05),
+                        ToolStep(role=ToolRole.READ, database_seconds=0.12),
+                        ToolStep(role=ToolRole.FLUSH, database_seconds=0.12),
+                        ToolStep(role=ToolRole.COMMIT, database_seconds=0.12),
+                        ToolStep(role=ToolRole.ROLLBACK, database_seconds=0.12),
                     ),
                 ),
                 usages=(
@@ -29,7 +36,16 @@ FOUR_MIXED_TOOLS = Scenario(
             )
         ),
     ),
-    expectations={},
+    expectations={
+        (SessionMode.SHARED, PoolState.COLD): COLLISION,
+        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
+        (SessionMode.SHARED, PoolState.NULL): COLLISION,
+        (SessionMode.SHARED, PoolState.WARM): BROKEN_STATE,
+        (SessionMode.LOCKED, PoolState.COLD): SERIALISED,
+        (SessionMode.LOCKED, PoolState.WARM): SERIALISED,
+        (SessionMode.SEQUENTIAL, PoolState.COLD): SERIALISED,
+        (SessionMode.SEQUENTIAL, PoolState.WARM): SERIALISED,
+    },
 )
 
 

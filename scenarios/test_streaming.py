@@ -4,6 +4,9 @@ from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
 from harness.verdict import Expectation, FindingKind
 
+COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
+SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
+
 STREAMING = Scenario(
     name="streaming",
     question="Does a streamed turn keep its tools apart, and is it billed?",
@@ -25,7 +28,16 @@ STREAMING = Scenario(
             ),
         ),
     ),
-    expectations={},
+    expectations={
+        (SessionMode.SHARED, PoolState.COLD): COLLISION,
+        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
+        (SessionMode.SHARED, PoolState.NULL): COLLISION,
+        (SessionMode.SHARED, PoolState.WARM): SERIALISED,
+        (SessionMode.LOCKED, PoolState.COLD): SERIALISED,
+        (SessionMode.LOCKED, PoolState.WARM): SERIALISED,
+        (SessionMode.SEQUENTIAL, PoolState.COLD): SERIALISED,
+        (SessionMode.SEQUENTIAL, PoolState.WARM): SERIALISED,
+    },
 )
 
 

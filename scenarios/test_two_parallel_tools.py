@@ -10,7 +10,7 @@ from harness.verdict import Expectation, FindingKind
 
 COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
 SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED, FindingKind.NO_SPEEDUP}))
-STILL_SERIAL = Expectation(required=frozenset({FindingKind.SERIALISED}), allowed=frozenset({FindingKind.NO_SPEEDUP}))
+STILL_SERIAL = Expectation(required=frozenset({FindingKind.SERIALISED}))
 
 TWO_PARALLEL_TOOLS = Scenario(
     name="two_parallel_tools",
@@ -41,7 +41,7 @@ TWO_PARALLEL_TOOLS = Scenario(
         (SessionMode.SEQUENTIAL, PoolState.COLD): STILL_SERIAL,
         (SessionMode.SEQUENTIAL, PoolState.WARM): STILL_SERIAL,
     },
-    paired_repetitions=5,
+    paired_repetitions=6,
 )
 
 

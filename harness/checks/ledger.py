@@ -195,7 +195,8 @@ def _compare_rows(account: _Account, grain: LedgerGrain, conclusion: Conclusion)
     for bill in missing:
         account.find(conclusion, FindingKind.MISSING_ROW, f"no row bills {_shown(_total(bill))} tokens")
     for row in surplus:
-        account.find(conclusion, FindingKind.DUPLICATE_ROW, f"row {row.id} bills what is billed already", row)
+        what = "what is billed already" if bills else "a turn for which the provider served nothing"
+        account.find(conclusion, FindingKind.DUPLICATE_ROW, f"row {row.id} bills {what}", row)
     for bill, row in matched:
         _compare_tokens(account, bill, row, conclusion)
         _compare_cost(account, bill, row, conclusion)

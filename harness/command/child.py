@@ -40,7 +40,7 @@ _SWEEP_GRACE = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How the process ended: its exit status (negative: by a signal), and the signal that the command was sent."""
+    """How the process ended: exit status (negative: by a signal), and the signal that the command got."""
 
     status: int
     interrupted: signal.Signals | None
@@ -112,7 +112,7 @@ def supervise(
     watch: Callable[[], None],
     grace: float = _GRACE,
 ) -> Ended:
-    """Run the command to its end, its output in a file, and call `watch` every now and then, and once at the end.
+    """Run the command to its end, its output in a file; call `watch` now and then, and once at the end.
 
     `grace` is for how many seconds it may clean up after a signal.
     """
@@ -146,7 +146,7 @@ def _attend(process: subprocess.Popen[bytes], watch: Callable[[], None], enough:
 
 
 def _sweep(process: subprocess.Popen[bytes], *, patient: bool) -> None:
-    """Kill what is left of the group; the members of a process that ended by itself first get time to follow it."""
+    """Kill what is left of the group; if its leader ended by itself, give the others time to follow."""
     deadline = time.monotonic() + (_SWEEP_GRACE if patient and process.returncode is not None else 0)
     while time.monotonic() < deadline and _has_members(process.pid):
         time.sleep(_TICK)
@@ -170,7 +170,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 @contextmanager
 def _signals() -> Iterator[list[signal.Signals]]:
-    """The signals that came, instead of what they would have done; SIGHUP only where it is not ignored (nohup)."""
+    """The signals that came, instead of what they would do; SIGHUP only where it is not ignored (nohup)."""
     received: list[signal.Signals] = []
 
     def receive(number: int, _frame: FrameType | None) -> None:

@@ -58,7 +58,7 @@ def examine(config: Config, probes: Sequence[Probe], *, directory: Path) -> list
     """What a run with `config`, started in `directory`, would find."""
     needed = NEEDED.get(config.postgres, set())
     found = [
-        _attempt("verification suite", lambda: _suite(), "install the wheel again, or work in a clone"),
+        _attempt("verification suite", _suite, "install the wheel again, or work in a clone"),
         _attempt(
             "backend", lambda: _backend(config, directory), "name another with --backend MODULE:ATTRIBUTE"
         ),

@@ -105,5 +105,5 @@ def _server(event: ServerStarted) -> Text:
 
 def _surprise(event: CellDone) -> Text:
     word = "UNKNOWN" if event.verdict == "unknown" else "FAILED"
-    place = f" {inline(event.scenario, limit=60)}, {event.session_mode} {event.pool_state} {event.tier}"
-    return Text.assemble((word, "bold red"), inline(f"{place}: {'; '.join(event.objections)}"))
+    place = inline(f"{event.scenario}, {event.session_mode} {event.pool_state} {event.tier}")
+    return Text.assemble((word, "bold red"), f" {place}: {inline('; '.join(event.objections))}")

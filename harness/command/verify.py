@@ -54,7 +54,7 @@ _MOST_WORKERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One call of the command: what to verify, with how many workers, where the report goes, and what to show.
+    """One call: what to verify, with how many workers, where the report goes, and what to show.
 
     `program` is what is started, before pytest's arguments; the report is printed to `console`, progress and
     errors to `errors`.
@@ -166,8 +166,8 @@ def _status(call: Verification, ended: Ended, document: RunDocument, severity: i
     if status == 0 and ended.status != 0:
         _say(
             call,
-            f"every cell is as expected, but pytest ended {_ending(ended)}, so that something was not looked at; "
-            f"its output is in {call.directory / LOG}",
+            f"every cell is as expected, but pytest ended {_ending(ended)}, so that something was not looked "
+            f"at; its output is in {call.directory / LOG}",
         )
         return ENVIRONMENT
     return status
@@ -210,7 +210,7 @@ def _ending(ended: Ended) -> str:
 
 
 def default_directory(base: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Path:
-    """A new folder for a run below `base`: in `reports/runs` if there is a `reports`, else in `sessionproof-runs`."""
+    """A new folder below `base`: in `reports/runs` if there is a `reports`, else in `sessionproof-runs`."""
     runs = base / "reports" / "runs" if (base / "reports").is_dir() else base / "sessionproof-runs"
     name = now().strftime("%Y%m%dT%H%M%SZ")
     number, directory = 1, runs / name

@@ -24,7 +24,7 @@ __all__ = ["bring_into"]
 
 
 async def bring_into(engine: AsyncEngine, state: PoolState, *, connections: int) -> None:
-    """Bring the engine's pool into `state`; warm and pre-ping pools then hold `connections` idle ones.
+    """Bring the engine's pool into `state`; warm and pre-ping pools hold `connections` idle ones.
 
     Raises:
         BackendError: the pool is of the wrong kind or too small, or connections are in use.
@@ -32,7 +32,7 @@ async def bring_into(engine: AsyncEngine, state: PoolState, *, connections: int)
     pool = engine.sync_engine.pool
     if (state is PoolState.NULL) is not isinstance(pool, NullPool):
         raise BackendError(
-            f"pool state {state.value!r} was asked for, and the backend's engine has a {type(pool).__name__}; "
+            f"pool state {state.value!r} was asked for, and the backend's pool is a {type(pool).__name__}; "
             "start it with `BackendSettings.pool`"
         )
     match state:

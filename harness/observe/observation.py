@@ -167,6 +167,7 @@ class Observation:
             try:
                 return dict(recorder.records())
             except Exception as error:  # noqa: BLE001  # as above
-                self._failures[recorder.name] = f"it gave no records: {type(error).__name__}: {error}"
+                text = f"it gave no records: {type(error).__name__}: {error}"
+                self._failures[recorder.name] = self._redactor.text(text)
         reason = self._failures[recorder.name]
         return {name: Record.absent(recorder.name, reason) for name in recorder.fields}

@@ -53,6 +53,10 @@ _CONTENT_PREFIXES = (
     "final_result",
 )
 _CANCELLED = (asyncio.CancelledError, GeneratorExit)
+_UNSEEN = (
+    "no span was seen for tool call {!r}: its agent is instrumented with a tracer provider of its own, "
+    "or not at all; leave `Agent(instrument=...)` unset"
+)
 _NOISE = ("logfire.json_schema", "model_request_parameters")
 
 
@@ -87,11 +91,7 @@ class SpansRecorder:
         if self._context is None or self._processor is None:
             return {field: Record.absent("spans", "it was not started") for field in self.fields}
         if calls := self._context.tools.calls_without_span():
-            reason = (
-                f"no span was seen for tool call {calls[0]!r}: its agent is instrumented with a tracer provider "
-                "of its own, or not at all; leave `Agent(instrument=...)` unset"
-            )
-            return {field: Record.absent("spans", reason) for field in self.fields}
+            return {field: Record.absent("spans", _UNSEEN.format(calls[0])) for field in self.fields}
         return {
             "spans": Record.of("spans", self._processor.spans),
             "responses": Record.of("responses", self._processor.responses),

@@ -4,8 +4,8 @@ Problem: a tool that computes, or calls something that blocks, stops every other
 user. A loaded machine looks much the same from outside: the loop does nothing for a while.
 
 Mechanism: a thread asks the loop for a sign of life every few milliseconds. While it is late, the thread
-samples the loop thread's stack. The frame of the application that was on most of the samples is the one
-that held the loop: a frame is one activation of one function, so that many short callbacks of the same
+samples the loop thread's stack and the task that runs. The function of the application that was on most
+samples, in one and the same task, is the one that held the loop, so that many short steps of the same
 code are not mistaken for one long one. Time in which the loop's thread was ready but got no processor
 (the kernel's run delay, on Linux), or in which the samples themselves were late, is not counted.
 
@@ -14,8 +14,10 @@ for code of the harness. A loop that blocks on a machine so busy that its share 
 below the threshold is missed.
 """
 
+import asyncio
 import sys
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,8 +35,10 @@ BEAT_SECONDS: Final = 0.02
 SAMPLE_SECONDS: Final = 0.005
 LATEST_SAMPLE_SECONDS: Final = 4 * SAMPLE_SECONDS
 _DEPTH_WITHOUT_APPLICATION: Final = 5
-_Frame = tuple[int, CodeType, int]
-"""A frame's identity, its code, and its line."""
+_Task = weakref.ref[asyncio.Task[Any]]
+"""A task is told apart from one that later gets its address, and is not kept alive."""
+_Frame = tuple[_Task | None, CodeType, int]
+"""The task that runs, the frame's code, and its line."""
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ class StallsRecorder:
             return
         samples = _Samples()
         while self._answered != number and not self._stop.is_set():
-            samples.add(self._sample(), context.clock())
+            samples.add(self._sample(context.loop), context.clock())
             self._stop.wait(SAMPLE_SECONDS)
         ended = self._answered_at if self._answered == number else context.clock()
         held = ended - asked - (self._run_delay.seconds() - delayed)
@@ -124,14 +128,15 @@ class StallsRecorder:
         self._answered_at = context.clock()
         self._answered = number
 
-    def _sample(self) -> tuple[_Frame, ...]:
+    def _sample(self, loop: asyncio.AbstractEventLoop) -> tuple[_Frame, ...]:
         """What the loop runs now, innermost last; nothing if it waits for events. No frame is kept."""
         frame: FrameType | None = sys._current_frames().get(self._loop_thread)  # noqa: SLF001  # the only way to another thread's stack
+        reference = _reference(asyncio.current_task(loop))
         found: list[_Frame] = []
         while frame is not None and not is_loop_step(frame.f_code):
             if _is_loop(frame.f_code):
                 return ()
-            found.append((id(frame), frame.f_code, frame.f_lineno))
+            found.append((reference, frame.f_code, frame.f_lineno))
             frame = frame.f_back
         found.reverse()
         return tuple(found)
@@ -146,9 +151,17 @@ class StallsRecorder:
             )
 
 
+def _reference(task: asyncio.Task[Any] | None) -> _Task | None:
+    if task is None:
+        return None
+    reference = weakref.ref(task)
+    hash(reference)  # it can be hashed later only if it was while the task lived
+    return reference
+
+
 def _stalled(stacks: list[tuple[_Frame, ...]]) -> tuple[RawStack, int] | None:
     """The stack up to the frame that most samples have, and how many; `None` if it is the harness's."""
-    seen = Counter(frame[:2] for stack in stacks for frame in set(_application(stack)))
+    seen = Counter(each for stack in stacks for each in {frame[:2] for frame in _application(stack)})
     if not seen:
         return _without_application([stack for stack in stacks if stack])
     most = max(seen.values())

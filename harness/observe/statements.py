@@ -86,7 +86,14 @@ class StatementsRecorder:
         self._end(context, failed=False)
 
     def _failed(self, exception: ExceptionContext) -> None:
-        self._end(exception.execution_context, failed=True)
+        """If a delay failed, the statement that it stands before is never run, and has failed with it."""
+        execution = exception.execution_context
+        injected = self._running.get(id(execution)) if is_injected(execution) else None
+        self._end(execution, failed=True)
+        if injected is not None:
+            for running in tuple(self._running.values()):
+                if (running.connection, running.who) == (injected.connection, injected.who):
+                    self._end(running.execution, failed=True)
 
     def _end(self, execution: ExecutionContext | None, *, failed: bool) -> None:
         running = self._running.pop(id(execution), None)

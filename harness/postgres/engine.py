@@ -42,10 +42,12 @@ def location() -> str:
 @contextmanager
 def open_client(*, seconds: int = CALL_SECONDS) -> Iterator[DockerClient]:
     """A client of the engine, closed at the end; what the engine refuses becomes an `EnvironmentMissing`."""
+    where = location()
     try:
+        _knock(where)
         client = DockerClient(timeout=seconds)
     except (docker.errors.DockerException, OSError) as error:
-        raise Lacking(f"no Docker engine answered at {location()} ({error})", _REMEDY) from None
+        raise Lacking(f"no Docker engine answered at {where} ({error})", _REMEDY) from None
     try:
         yield client
     except (docker.errors.DockerException, RequestException) as error:
@@ -98,6 +100,14 @@ def is_loopback(client: DockerClient) -> bool:
     if client.get_connection_mode() == ConnectionMode.docker_host:
         return client.host() in {"localhost", "127.0.0.1"}
     return location().startswith("unix:") and client.client.info()["Name"] == socket.gethostname()
+
+
+def _knock(where: str) -> None:
+    """Connect to a local engine's socket: where that fails, docker's client would leave its own socket open."""
+    if where.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(ANSWER_SECONDS)
+            link.connect(where.removeprefix("unix://"))
 
 
 def _has(client: DockerClient, image: str) -> bool:

@@ -4,12 +4,11 @@ A backend is given its model, but nothing makes it use it: one that builds its o
 environment variable, would send a verification run to a real provider, with real costs and somebody's key.
 While `only_local_models` is active, three things refuse that, each where the other two cannot see:
 
-1. in the tier `scripted`, Pydantic AI's own switch refuses every model but test doubles; 2. a Pydantic AI
-model whose base URL is not on the loopback interface is refused before it prepares its request,
-   whatever carries it (HTTP, gRPC, a vendor's SDK);
+1. in the tier `scripted`, Pydantic AI's own switch refuses every model but test doubles;
+2. a Pydantic AI model whose base URL is not on the loopback interface is refused before it prepares its
+   request, whatever carries it (HTTP, gRPC, a vendor's SDK);
 3. `httpx2` and `httpx`, which carry the requests of the OpenAI and Anthropic clients, are refused every other
-host,
-   both as the request's host and as the host to connect to (a proxy).
+   host, both as the request's host and as the host to connect to (a proxy).
 
 Refusals are raised as `BackendError`, and recorded, because an application may well swallow them (Anthropic's
 client retries twice, and then hides the refusal behind its own "Connection error"). In-process transports

@@ -27,6 +27,7 @@ __all__ = [
     "limits",
     "matrix",
     "modes",
+    "objections",
     "problems",
     "reasons",
     "scope",
@@ -197,6 +198,12 @@ def reasons(cell: CellDocument) -> list[Group]:
     counts = Counter(finding.kind for finding in unexpected)
     first = {finding.kind: finding for finding in reversed(unexpected)}
     return [Group(first=first[kind], count=count) for kind, count in counts.items()]
+
+
+def objections(cell: CellDocument) -> list[str]:
+    """The objections to a cell that its `reasons` do not already say."""
+    said = {f"unexpected finding {group.first.kind.value!r}" for group in reasons(cell)}
+    return [objection for objection in cell.objections if objection not in said]
 
 
 def examples(document: RunDocument) -> list[Example]:

@@ -106,7 +106,7 @@ def _surprise(cell: CellDocument) -> Iterator[str]:
     yield ""
     yield f"{escape(inline(cell.question))} Expected: {cell.expected}."
     yield ""
-    yield from (f"- {code(objection)}" for objection in cell.objections[:20])
+    yield from (f"- {code(objection)}" for objection in digest.objections(cell)[:20])
     for group in digest.reasons(cell):
         where = f", at {code(group.first.where)}" if group.first.where else ""
         times = f" ({group.count} times, the first is shown)" if group.count > 1 else ""

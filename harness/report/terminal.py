@@ -28,7 +28,7 @@ from harness.verdict import Verdict
 
 __all__ = ["render", "show"]
 
-_SHOWN = 10
+_SHOWN = 8
 _FRAMES = 3
 _STYLES = {
     Outcome.REPRODUCED: "cyan",
@@ -103,7 +103,7 @@ def _surprise(cell: CellDocument) -> Iterator[RenderableType]:
     yield _indented(
         Text.assemble((str(outcome), _STYLES[outcome]), place, f" (expected: {cell.expected})"), by=2
     )
-    for objection in cell.objections[:_SHOWN]:
+    for objection in digest.objections(cell)[:_SHOWN]:
         yield _indented(Text(inline(objection)), by=4)
     for group in digest.reasons(cell)[:_SHOWN]:
         yield from _finding(group)

@@ -14,6 +14,7 @@ from pydantic_ai.usage import RequestUsage
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fixtures.backend.app.agents.simple_chat import SimpleChat
 from fixtures.backend.app.database import Database
 from fixtures.backend.app.main import create_app
 from fixtures.backend.app.models import Base
@@ -71,6 +72,12 @@ class Product:
 
     app: FastAPI
     client: httpx2.AsyncClient
+
+    @property
+    def chat(self) -> SimpleChat:
+        """The hospital's agent, without HTTP."""
+        chat: SimpleChat = self.app.state.chats["wyckoff", "simple-chat-1"]
+        return chat
 
     @property
     def engine(self) -> AsyncEngine:

@@ -53,8 +53,8 @@ class Build:
 
     def evidence(self, *turns: Turn, **records: Any) -> Evidence:
         """Evidence in which every record was made; those that are not named are empty."""
-        other = {name: records.pop(name) for name in tuple(records) if name not in RECORDS}
-        made = {name: Record.of(name, tuple(records.get(name, ()))) for name in RECORDS}
+        other: dict[str, Any] = {name: records.pop(name) for name in tuple(records) if name not in RECORDS}
+        made: dict[str, Any] = {name: Record.of(name, tuple(records.get(name, ()))) for name in RECORDS}
         return Evidence(turns=turns or (self.turn(),), **made, **other)
 
     def without(self, evidence: Evidence, record: str) -> Evidence:
@@ -64,7 +64,7 @@ class Build:
 
     def call(self, tool_call_id: str = "a", tool: str = "search_directory", **fields: Any) -> PlannedCall:
         """A planned read."""
-        given = {"role": "read", "round": 0, "database_seconds": 1.0}
+        given: dict[str, Any] = {"role": "read", "round": 0, "database_seconds": 1.0}
         return PlannedCall(tool_call_id=tool_call_id, tool=tool, **(given | fields))
 
     @property

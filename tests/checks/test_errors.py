@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from harness.checks import Errors
 from harness.checks.classification import core
-from harness.evidence import ErrorRecord, ErrorSource
+from harness.evidence import ErrorRecord, ErrorSource, PlannedCall
 from harness.verdict import FindingKind, Verdict
 
 if TYPE_CHECKING:
@@ -29,15 +29,27 @@ SPEAKS = [
     ("sqlalchemy.exc.IllegalStateChangeError", "Method 'close()' …", {"code": "isce"}, "illegal_state"),
     ("sqlalchemy.exc.ResourceClosedError", "This transaction is closed", {}, "illegal_state"),
     (INVALID, "Session is already flushing", {}, "illegal_state"),
-    (INVALID, "This session is in 'prepared' state; no further SQL can be emitted within this transaction.", {},
-     "illegal_state"),
+    (
+        INVALID,
+        "This session is in 'prepared' state; no further SQL can be emitted within this transaction.",
+        {},
+        "illegal_state",
+    ),
     (INVALID, "A transaction is already begun on this Session.", {}, "illegal_state"),
     ("sqlalchemy.exc.PendingRollbackError", "rolled back", {"code": "7s2a"}, "aborted_transaction"),
     ("sqlalchemy.exc.PendingRollbackError", "Can't reconnect", {"code": "8s2b"}, "aborted_transaction"),
-    (INVALID, "This session is in 'inactive' state, due to the SQL transaction being rolled back; no further SQL "
-     "can be emitted within this transaction.", {}, "aborted_transaction"),
-    ("sqlalchemy.exc.DBAPIError", "current transaction is aborted", {"sqlstate": "25P02", "code": "dbapi"},
-     "aborted_transaction"),
+    (
+        INVALID,
+        "This session is in 'inactive' state, due to the SQL transaction being rolled back; no further SQL …",
+        {},
+        "aborted_transaction",
+    ),
+    (
+        "sqlalchemy.exc.DBAPIError",
+        "current transaction is aborted",
+        {"sqlstate": "25P02", "code": "dbapi"},
+        "aborted_transaction",
+    ),
     (ALCHEMY_INTERFACE, f"<class '{ASYNCPG_INTERFACE}'>: {BUSY}", {"code": "rvf5"}, "driver_busy"),
     (ASYNCPG_INTERFACE, BUSY, {}, "driver_busy"),
     (ASYNCPG_INTERFACE, BUSY, {"chain": ("RuntimeError",)}, "foreign_loop"),
@@ -45,18 +57,40 @@ SPEAKS = [
     ("RuntimeError", "Event loop is closed", {}, "foreign_loop"),
     ("sqlalchemy.exc.TimeoutError", "QueuePool limit of size 2", {"code": "3o7r"}, "pool_exhausted"),
     (ASYNCPG_INTERFACE, POISONED, {}, "poisoned_connection"),
-    ("logging.ERROR", "The garbage collector is trying to clean up non-checked-in connection <…>",
-     {"source": ErrorSource.LOGGED, "logger": "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"}, "connection_leak"),
-    ("postgresql.ERROR", "current transaction is aborted, commands ignored until end of transaction block",
-     {"source": ErrorSource.SERVER}, "aborted_transaction"),
+    (
+        "logging.ERROR",
+        "The garbage collector is trying to clean up non-checked-in connection <…>",
+        {"source": ErrorSource.LOGGED, "logger": "sqlalchemy.pool.impl.AsyncAdaptedQueuePool"},
+        "connection_leak",
+    ),
+    (
+        "postgresql.ERROR",
+        "current transaction is aborted, commands ignored until end of transaction block",
+        {"source": ErrorSource.SERVER},
+        "aborted_transaction",
+    ),
     ("logging.ERROR", f"cost_tracking_failed: {BUSY}", {"source": ErrorSource.LOGGED}, "driver_busy"),
     # of a cause
-    ("app.ToolFailed", "search failed", {"chain": ("sqlalchemy.exc.PendingRollbackError",)}, "aborted_transaction"),
+    (
+        "app.ToolFailed",
+        "search failed",
+        {"chain": ("sqlalchemy.exc.PendingRollbackError",)},
+        "aborted_transaction",
+    ),
     ("app.ToolFailed", "search failed", {"chain": (INVALID,), "code": "isce"}, "concurrent_operation"),
-    ("app.ToolFailed", "search failed", {"chain": ("sqlalchemy.exc.IllegalStateChangeError",), "code": "isce"},
-     "illegal_state"),
-    ("sqlalchemy.exc.IllegalStateChangeError", "close()", {"chain": (INVALID,), "code": "isce"}, "illegal_state"),
-]  # fmt: skip
+    (
+        "app.ToolFailed",
+        "search failed",
+        {"chain": ("sqlalchemy.exc.IllegalStateChangeError",), "code": "isce"},
+        "illegal_state",
+    ),
+    (
+        "sqlalchemy.exc.IllegalStateChangeError",
+        "close()",
+        {"chain": (INVALID,), "code": "isce"},
+        "illegal_state",
+    ),
+]
 
 ORDINARY = [
     (INVALID, "Entity namespace for 'person' has no property 'nam'", {}),
@@ -117,7 +151,7 @@ def test_without_errors_it_passes(build: "Build") -> None:
 
 
 def test_a_busy_driver_in_a_turn_with_a_foreign_loop_is_the_loop(build: "Build") -> None:
-    """The same text has two causes; another error of the turn tells which, and one of another turn does not."""
+    """The same text has two causes; another error of the turn tells which."""
     busy = build.error(ASYNCPG_INTERFACE, BUSY)
     foreign = build.error("RuntimeError", "Event loop is closed", tool_call_id="b")
 
@@ -133,8 +167,12 @@ def test_a_busy_driver_in_a_turn_with_a_foreign_loop_is_the_loop(build: "Build")
 
 def _seen_by_all(build: "Build") -> list[ErrorRecord]:
     chain = ("sqlalchemy.dialects.postgresql.asyncpg.AsyncAdapt_asyncpg_dbapi.IntegrityError", UNIQUE_CLASS)
-    message = f"({chain[0]}) <class '{UNIQUE_CLASS}'>: {UNIQUE}\nDETAIL:  Key (id)=(1) already exists.\n[SQL: …]"
-    raised = build.error(INTEGRITY, message, code="gkpj", sqlstate="23505", chain=chain, stack=("tools.py:9",))
+    message = (
+        f"({chain[0]}) <class '{UNIQUE_CLASS}'>: {UNIQUE}\nDETAIL:  Key (id)=(1) already exists.\n[SQL: …]"
+    )
+    raised = build.error(
+        INTEGRITY, message, code="gkpj", sqlstate="23505", chain=chain, stack=("tools.py:9",)
+    )
     tool_span = replace(raised, source=ErrorSource.SPAN, message=f"running tool: {message}", stack=())
     return [
         build.error(
@@ -148,7 +186,9 @@ def _seen_by_all(build: "Build") -> list[ErrorRecord]:
         tool_span,
         replace(raised, source=ErrorSource.DATABASE, stack=("a.py:1", "b.py:2")),
         build.error("logfire.search_failed", f"search failed: {UNIQUE}", source=ErrorSource.LOGGED),
-        build.error("app.ChatFailed", "no answer", source=ErrorSource.SPAN, tool_call_id=None, chain=(INTEGRITY,)),
+        build.error(
+            "app.ChatFailed", "no answer", source=ErrorSource.SPAN, tool_call_id=None, chain=(INTEGRITY,)
+        ),
         raised,
     ]
 
@@ -181,8 +221,8 @@ def test_two_causes_in_one_tool_are_two_findings(build: "Build") -> None:
     assert len(Errors()(build.evidence(errors=records)).findings) == 2
 
 
-def _with_intended(build: "Build", role: str = "fail", **fields: bool) -> tuple[object, ...]:
-    return (build.call("a", role=role, **({"may_fail": True} | fields)), build.call("b", "search_documents"))
+def _with_intended(build: "Build", role: str = "fail", *, may_fail: bool = True) -> tuple[PlannedCall, ...]:
+    return (build.call("a", role=role, may_fail=may_fail), build.call("b", "search_documents"))
 
 
 @pytest.mark.parametrize("role", ["fail", "rollback"])
@@ -238,9 +278,8 @@ def test_a_planned_failure_that_did_not_happen_is_noted(build: "Build") -> None:
     result = Errors()(build.evidence(turn, tools=[build.run("a")]))
 
     assert result.verdict is Verdict.PASSED
-    assert result.notes == (
-        "an error was intended at turn 't1', tool 'search_directory' (call 'a'), and the tool returned normally",
-    )
+    assert len(result.notes) == 1
+    assert result.notes[0].endswith("(call 'a'), and the tool returned normally")
 
 
 def test_a_retry_is_control_flow_and_an_error_behind_it_is_not(build: "Build") -> None:

@@ -1,6 +1,6 @@
 """The pool check: what stays out, and what stays open."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_a_connection_that_stays_out_is_a_leak(build: "Build") -> None:
 
 def test_a_connection_of_the_application_itself_is_noted(build: "Build") -> None:
     """One that was out before the first turn is no turn's leak; one taken during a turn is."""
-    own = {"turn": None, "tool_call_id": None}
+    own: dict[str, Any] = {"turn": None, "tool_call_id": None}
 
     before = Pool()(build.evidence(pool=[build.pool_event("checkout", -1, **own)]))
     during = Pool()(build.evidence(pool=[build.pool_event("checkout", 1, **own)]))

@@ -16,7 +16,8 @@ Step = tuple[str, str | None, float] | tuple[str, str | None, float, int]
 
 def _operations(build: "Build", steps: list[Step]) -> list[SessionOperation]:
     return [
-        build.operation(kind, tool, at, session=session[0] if session else 1) for kind, tool, at, *session in steps
+        build.operation(kind, tool, at, session=session[0] if session else 1)
+        for kind, tool, at, *session in steps
     ]
 
 
@@ -50,8 +51,8 @@ def test_a_rollback_of_rows_of_a_tool_that_returned_is_a_lost_write(build: "Buil
     (finding,) = result.findings
     assert finding.kind is FindingKind.LOST_WRITE
     assert finding.message == (
-        "search_directory returned normally, but 1 row that it had flushed on session 1 never became durable: "
-        "the session was rolled back by search_documents"
+        "search_directory returned normally, but 1 row that it had flushed on session 1 never became "
+        "durable: the session was rolled back by search_documents"
     )
 
 

@@ -1,46 +1,38 @@
-"""A database of the test's own, on one server for the module."""
+"""A database of the test's own with one table, and an application's engine on it."""
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from harness.postgres import Clones, RunningServer
-from harness.postgres.embedded import EmbeddedServer
+from harness.postgres import RunningServer
 
-
-@pytest.fixture(scope="package")
-def running() -> Iterator[RunningServer]:
-    """A server that every test here makes databases on."""
-    server = EmbeddedServer()
-    yield asyncio.run(server.start())
-    asyncio.run(server.stop())
+PREPARATION = "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL)"
 
 
 @pytest.fixture
-async def database_url(running: RunningServer) -> AsyncIterator[str]:
-    """A database with the table `notes`."""
-    clones = Clones(running, secrets.token_hex(4))
-    template = await clones.template("notes", prepare)
-    async with clones.clone(template, label="notes") as database:
-        yield database.url
-    await clones.drop_all()
-
-
-@pytest.fixture
-def server_log(running: RunningServer) -> Path:
-    assert running.log_path is not None
-
-    return running.log_path
-
-
-async def prepare(url: str) -> None:
-    engine = create_async_engine(make_url(url), poolclass=NullPool)
+async def database_url(empty_database_url: str) -> str:
+    """The URL of a database with the table `notes`."""
+    engine = create_async_engine(empty_database_url)
     async with engine.begin() as connection:
-        await connection.execute(text("CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL)"))
+        await connection.execute(text(PREPARATION))
     await engine.dispose()
+    return empty_database_url
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """The application's engine, its pool cold."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def server_log(sessionproof_server: RunningServer) -> Path:
+    """The server's log."""
+    assert sessionproof_server.log_path is not None
+
+    return sessionproof_server.log_path

@@ -14,9 +14,9 @@ from harness.postgres.embedded import EmbeddedServer
 LOCAL_IMAGE = "sessionproof/postgres:pg18-local"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running() -> Iterator[RunningServer]:
-    """A server that every test of the module may make databases on."""
+    """A server that every test may make databases on."""
     server = EmbeddedServer()
     yield asyncio.run(server.start())
     asyncio.run(server.stop())

@@ -61,7 +61,7 @@ async def test_a_copy_is_dropped_though_somebody_is_connected(clones: Clones, ru
     template = await clones.template("base", make_table)
     async with clones.clone(template, label="held") as database:
         held = await asyncpg.connect(database.url.replace("+asyncpg", ""))
-    held.terminate()
+    await held.close()
 
     assert await names(running, clones) == [template]
 
@@ -183,7 +183,7 @@ async def test_a_connection_that_preparation_left_open_does_no_harm(clones: Clon
         assert await count(database.url) == 1
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await forgotten[0].execute("SELECT 1")
-    forgotten[0].terminate()
+    await forgotten[0].close()
 
 
 async def test_names_are_short_plain_and_different(clones: Clones, running: RunningServer) -> None:

@@ -30,6 +30,12 @@ def processes_of(running: RunningServer) -> list[psutil.Process]:
     return [guardian, server, *server.children(recursive=True)]
 
 
+def shown_by(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [*process.cmdline(), *process.environ().values()]
+    return []
+
+
 def assert_gone(running: RunningServer, processes: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, timeout=10)
 
@@ -83,11 +89,7 @@ async def test_the_password_is_nowhere_but_in_the_address() -> None:
         with pytest.raises(asyncpg.PostgresError):
             async with connect(running.address, "postgres") as connection:
                 await connection.execute("SELECT 1/0")
-        shown = [
-            text
-            for process in processes_of(running)
-            for text in [*process.cmdline(), *process.environ().values()]
-        ]
+        shown = [text for process in processes_of(running) for text in shown_by(process)]
         files = [path for path in directory_of(running).rglob("*") if path.is_file()]
 
         assert len(secret) >= 32

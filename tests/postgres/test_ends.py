@@ -137,7 +137,8 @@ def test_the_next_start_removes_what_a_killed_guardian_left() -> None:
         guardian, server, *_ = processes
         root = child.directory.parent
         guardian.kill()
-        guardian.wait(SECONDS)
+        while guardian.is_running() and guardian.status() != psutil.STATUS_ZOMBIE:
+            pass
 
         assert child.directory not in sweep([root])
 

@@ -1,4 +1,4 @@
-"""Run documents to write: a run as expected, one with every kind of trouble, and one that is hostile throughout."""
+"""Run documents to write: as expected, with every kind of trouble, and hostile throughout."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -185,7 +185,7 @@ def _shows(name: str, state: PoolState) -> bool:
 
 
 def troubled() -> RunDocument:
-    """A lost row in the repaired form, a bug that did not show, a check that could not decide, gaps and problems."""
+    """A lost row in the repaired form, a bug that did not show, a check that could not decide, and gaps."""
     good = [
         cell("two_parallel_tools", SessionMode.PER_OPERATION, pool_state=PoolState.COLD),
         cell(

@@ -1,0 +1,112 @@
+"""Every known defect is found, by its own kind of finding; what looks like it and is right is left alone."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from harness.report.document import CellDocument
+from harness.scenario import ModelTier, PoolState, SessionMode
+from harness.verdict import FindingKind, Verdict
+from scenarios.test_four_mixed_tools import FOUR_MIXED_TOOLS
+from scenarios.test_single_tool import SINGLE_TOOL
+from scenarios.test_two_parallel_tools import TWO_PARALLEL_TOOLS
+
+RunCell = Callable[..., Awaitable[CellDocument]]
+K = FindingKind
+
+UNPAIRED = replace(TWO_PARALLEL_TOOLS, paired_repetitions=0)
+UNBILLED = {K.MISSING_ROW, K.UNBILLED_RESPONSE}
+SILENT_DEFECTS = [
+    ("default_shared", UNPAIRED, {K.SERIALISED}),
+    ("tracker_without_commit", SINGLE_TOOL, UNBILLED),
+    ("double_billing", SINGLE_TOOL, {K.DUPLICATE_ROW}),
+    ("foreign_tenant", SINGLE_TOOL, {K.FOREIGN_ROW}),
+    ("wrong_price", SINGLE_TOOL, {K.WRONG_COST}),
+    ("one_lock", UNPAIRED, {K.SERIALISED}),
+    ("tool_holds_loop", UNPAIRED, {K.LOOP_BLOCKED}),
+    ("swallowed_error", SINGLE_TOOL, {K.UNEXPECTED_ERROR}),
+    ("session_not_closed", SINGLE_TOOL, {K.CONNECTION_LEAK, K.IDLE_IN_TRANSACTION}),
+    ("lost_write", FOUR_MIXED_TOOLS, {K.LOST_WRITE}),
+]
+
+
+def kinds(document: CellDocument) -> set[FindingKind]:
+    return {finding.kind for finding in document.findings}
+
+
+@pytest.mark.parametrize(("defect", "scenario", "expected"), SILENT_DEFECTS, ids=[row[0] for row in SILENT_DEFECTS])
+async def test_defect_is_found(
+    run_cell: RunCell, defect: str, scenario: object, expected: set[FindingKind]
+) -> None:
+    """A backend with one defect shows the findings of that defect, no others, and is not as expected."""
+    document = await run_cell(scenario, backend=f"fixtures.broken.{defect}:backend")
+
+    assert kinds(document) == expected, [finding.message for finding in document.findings]
+    assert not document.as_expected
+
+
+@pytest.mark.parametrize("scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("tier", [ModelTier.SCRIPTED, ModelTier.WIRE])
+async def test_reference_backend_is_clean(run_cell: RunCell, scenario: object, tier: ModelTier) -> None:
+    """The same scenarios find nothing in the reference backend."""
+    document = await run_cell(scenario, tier=tier)
+
+    assert (document.verdict, document.findings) == (Verdict.PASSED, ())
+    assert document.as_expected
+
+
+async def test_default_mode_collides_on_a_cold_pool(run_cell: RunCell) -> None:
+    """A backend that ignores the mode it is given shows SQLAlchemy's refusal where connections must be opened."""
+    document = await run_cell(
+        UNPAIRED, backend="fixtures.broken.default_shared:backend", pool_state=PoolState.COLD
+    )
+
+    assert kinds(document) == {K.CONCURRENT_OPERATION}
+    assert not document.as_expected
+
+
+async def test_repaired_backend_does_not_reproduce(run_cell: RunCell) -> None:
+    """Where the bug is expected and does not show, the cell is not as expected, though nothing was found."""
+    document = await run_cell(replace(SINGLE_TOOL, expectations=UNPAIRED.expectations), mode=SessionMode.SHARED)
+
+    assert document.verdict is Verdict.PASSED
+    assert document.expected == "reproduced"
+    assert not document.as_expected
+    assert any("did not appear" in objection for objection in document.objections)
+
+
+async def test_backend_that_does_not_start(run_cell: RunCell) -> None:
+    """A backend that raises when it starts leaves the cell undecided, with its error and where it arose."""
+    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.does_not_start:backend")
+
+    assert document.verdict is Verdict.UNKNOWN
+    assert not document.as_expected
+    assert "did not start: ConnectionRefusedError: the secrets store refused the connection" in document.objections[0]
+    assert "does_not_start.py" in document.objections[0]
+
+
+async def test_backend_that_hangs(run_cell: RunCell) -> None:
+    """A turn that never ends is cut off in the time allowed, and the finding shows where it waited."""
+    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.hangs:backend", turn_timeout=1.0)
+
+    assert K.TURN_TIMED_OUT in kinds(document)
+    (turn,) = document.evidence.turns
+    assert any("hangs.py" in frame for task in turn.stuck for frame in task.stack)
+
+
+async def test_backend_that_answers_nothing(run_cell: RunCell) -> None:
+    """An empty answer is a failed turn, not an empty success."""
+    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.answers_nothing:backend")
+
+    assert K.TURN_FAILED in kinds(document)
+    assert not document.as_expected
+
+
+@pytest.mark.parametrize("tier", [ModelTier.SCRIPTED, ModelTier.WIRE])
+async def test_own_model_is_refused(run_cell: RunCell, tier: ModelTier) -> None:
+    """A backend that would call a real provider is stopped, and told so."""
+    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.own_model:backend", tier=tier)
+
+    assert K.TURN_FAILED in kinds(document)
+    assert not document.as_expected

@@ -1,0 +1,100 @@
+"""Scenarios: what is expected where, and which cells there are."""
+
+import pytest
+
+from harness.scenario import (
+    Cell,
+    Message,
+    ModelTier,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+    cells_of,
+)
+from harness.verdict import Expectation, FindingKind
+
+USAGE = TokenUsage(prompt_tokens=10, completion_tokens=2)
+TOGETHER = ToolPlan(
+    rounds=(
+        (ToolStep(role=ToolRole.READ, database_seconds=0.2), ToolStep(role=ToolRole.COMMIT)),
+        (ToolStep(role=ToolRole.FAIL, database_seconds=0.1),),
+    ),
+    usages=(USAGE,) * 3,
+    model_seconds=0.5,
+)
+NOTHING = ToolPlan(rounds=(), usages=(USAGE,))
+BLEEDS = Expectation(required=frozenset({FindingKind.BLEED}))
+
+
+def _scenario(*messages: Message) -> Scenario:
+    return Scenario(
+        name="example",
+        question="?",
+        messages=messages or (Message(plan=TOGETHER),),
+        expectations={(SessionMode.SHARED, PoolState.WARM): BLEEDS},
+    )
+
+
+def test_total_tokens_are_the_sum() -> None:
+    """Of prompt and completion."""
+    assert USAGE.total_tokens == 12
+
+
+def test_a_cell_that_is_not_named_is_expected_to_be_clean() -> None:
+    """Only the named one is expected to show something."""
+    scenario = _scenario()
+
+    assert scenario.expectation(SessionMode.SHARED, PoolState.WARM) is BLEEDS
+    assert scenario.expectation(SessionMode.SHARED, PoolState.COLD).clean
+    assert scenario.expectation(SessionMode.PER_OPERATION, PoolState.WARM).clean
+
+
+def test_a_cell_knows_its_name_and_expectation() -> None:
+    """The name is the test's parameter id."""
+    cell = Cell(scenario=_scenario(), mode=SessionMode.SHARED, pool_state=PoolState.WARM, tier=ModelTier.WIRE)
+
+    assert cell.id == "shared-warm-wire"
+    assert cell.expectation is BLEEDS
+
+
+def test_the_cells_are_all_pool_states_and_tiers_of_each_mode() -> None:
+    """Each once, in a stable order: the compared repairs need two pool states only."""
+    ids = [cell.id for cell in cells_of(_scenario())]
+
+    assert len(ids) == len(set(ids)) == (4 + 4 + 2 + 2) * 2
+    assert ids[:3] == ["shared-cold-scripted", "shared-cold-wire", "shared-warm-scripted"]
+    assert ids[-1] == "sequential-warm-wire"
+
+
+@pytest.mark.parametrize(
+    ("plan", "widest", "parallel"), [(TOGETHER, 2, True), (NOTHING, 0, False)], ids=["two", "none"]
+)
+def test_the_widest_round_tells_whether_tools_run_in_parallel(
+    plan: ToolPlan, widest: int, parallel: bool
+) -> None:
+    """A plan without tools has none."""
+    assert plan.widest_round == widest
+    assert _scenario(Message(plan=plan)).parallel is parallel
+
+
+def test_roles_and_streams_are_those_of_all_messages() -> None:
+    """Whichever message has them."""
+    scenario = _scenario(Message(plan=NOTHING, stream=True), Message(plan=TOGETHER))
+
+    assert scenario.roles == {ToolRole.READ, ToolRole.COMMIT, ToolRole.FAIL}
+    assert scenario.streams
+    assert not _scenario().streams
+
+
+def test_scaling_multiplies_every_latency_and_nothing_else() -> None:
+    """The tools' and the model's; scaling back gives the same scenario."""
+    scaled = _scenario().scaled(4)
+
+    plan = scaled.messages[0].plan
+    assert [step.database_seconds for steps in plan.rounds for step in steps] == [0.8, 0, 0.4]
+    assert plan.model_seconds == 2.0
+    assert scaled.scaled(0.25) == _scenario()
