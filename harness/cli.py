@@ -52,9 +52,7 @@ class _PostgresType(click.ParamType[str]):
 def _system_options(command: _F) -> _F:
     """The options that say what is verified, on which server."""
     options = (
-        click.option(
-            "--backend", metavar="MODULE:ATTRIBUTE", help="The backend to verify [the reference backend]."
-        ),
+        click.option("--backend", metavar="MODULE:ATTRIBUTE", help="The backend to verify [the reference backend]."),
         click.option("--postgres", type=_PostgresType(), help="Where PostgreSQL comes from [auto]."),
         click.option("--image", help="The container's image."),
         click.option("--debug", is_flag=True, help="Show pytest's output, and tracebacks."),
@@ -94,9 +92,7 @@ def main() -> None:
     metavar="DIR",
     help="Where the report goes [a new folder in reports/runs, or in sessionproof-runs].",
 )
-@click.option(
-    "-n", "workers", type=click.IntRange(0, 64), metavar="N", help="Worker processes [the CPUs, at most 4]."
-)
+@click.option("-n", "workers", type=click.IntRange(0, 64), metavar="N", help="Worker processes [the CPUs, at most 4].")
 @click.option("--full-length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s.")
 @click.option(
     "--turn-timeout",
@@ -105,9 +101,7 @@ def main() -> None:
     help="How long one turn may take [30].",
 )
 @click.pass_context
-def verify(
-    context: click.Context, /, *, debug: bool, workers: int | None, full_length: bool, **options: Any
-) -> None:
+def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_length: bool, **options: Any) -> None:
     """Run the verification suite; --mode, --pool-state, --scenario and --tier can be repeated."""
     with _Guard(context, debug=debug):
         config = resolve({**options, "full_length": full_length or None})

@@ -164,10 +164,18 @@ def _script(
     return TurnScript(turn=turn, message=text, responses=tuple(responses))
 
 
-def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stuck: tuple[StuckTask, ...]) -> Turn:
+def _turn(
+    sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stuck: tuple[StuckTask, ...]
+) -> Turn:
     failure = task.exception() if task.done() and not task.cancelled() else None
     answered = task.done() and not task.cancelled() and failure is None and not stuck
-    error = str(failure) if failure is not None else "the turn was cancelled" if not answered and not stuck else None
+    error = (
+        str(failure)
+        if failure is not None
+        else "the turn was cancelled"
+        if not answered and not stuck
+        else None
+    )
     return Turn(
         id=sending.turn,
         tenant=sending.tenant.account,

@@ -199,7 +199,9 @@ class Engine:
         """The application, started and stopped in the time that a turn may take."""
         seconds = self.config.turn_timeout
         context = self.backend.start(settings)
-        application = await _in_time(context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds)
+        application = await _in_time(
+            context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds
+        )
         try:
             yield application
         finally:
@@ -230,7 +232,8 @@ def _lacking(cell: Cell, backend: Backend) -> str:
         tenant = tenant_of(message, backend)
         roles = {step.role for steps in message.plan.rounds for step in steps}
         if missing := sorted(roles - tenant.tools.keys()):
-            return f"tenant {tenant.account!r} of backend {backend.name!r} has no tool for the role {missing[0].value!r}"
+            who = f"tenant {tenant.account!r} of backend {backend.name!r}"
+            return f"{who} has no tool for the role {missing[0].value!r}"
     return ""
 
 

@@ -49,14 +49,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--sessionproof-postgres", metavar="auto|container|embedded|URL", help="where PostgreSQL comes from")
     add("--sessionproof-image", metavar="IMAGE", help="the container's image")
     add("--sessionproof-mode", action="append", dest="sessionproof_modes", help="only this session mode")
-    add("--sessionproof-pool-state", action="append", dest="sessionproof_pool_states", help="only this pool state")
+    add(
+        "--sessionproof-pool-state",
+        action="append",
+        dest="sessionproof_pool_states",
+        help="only this pool state",
+    )
     add("--sessionproof-tier", action="append", dest="sessionproof_tiers", help="only this model tier")
     add("--sessionproof-scenario", action="append", dest="sessionproof_scenarios", help="only this scenario")
     add("--sessionproof-full-length", action="store_true", default=None, help="tools ten times as long")
     add("--sessionproof-turn-timeout", metavar="SECONDS", help="how long one turn may take")
     add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
-    parser.addini(MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False)
+    parser.addini(
+        MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -123,7 +130,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Put what the cell showed on its report, which pytest-xdist carries to the controller."""
     report = yield
     if item.get_closest_marker(MARKER):
-        report.sessionproof = _run(item.config).outcome_of(item, report)
+        vars(report)[MARKER] = _run(item.config).outcome_of(item, report)  # pytest-xdist carries what is in there
     return report
 
 

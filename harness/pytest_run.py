@@ -60,10 +60,13 @@ class Run:
     """One process's part of a run."""
 
     def __init__(self, config: pytest.Config, *, worker_input: str | None = None) -> None:
-        given = json.loads(worker_input) if worker_input else {"run_id": uuid.uuid4().hex[:10], "server": None}
+        given = (
+            json.loads(worker_input) if worker_input else {"run_id": uuid.uuid4().hex[:10], "server": None}
+        )
         self._pytest = config
-        self._run_id: str = given["run_id"]
-        self._running = RunningServer.from_json(given["server"]) if given["server"] else None
+        self._run_id: str = given.get("run_id") or uuid.uuid4().hex[:10]
+        server: dict[str, Any] | None = given.get("server")
+        self._running = RunningServer.from_json(server) if server else None
         self._server: Server | None = None
         self._is_worker = worker_input is not None
         self._problems: list[dict[str, str]] = []
@@ -277,7 +280,9 @@ class Run:
 
     def for_worker(self) -> str:
         """What a worker is told; it holds the server's password, and travels through a pipe only."""
-        return json.dumps({"run_id": self._run_id, "server": self._running.to_json() if self._running else None})
+        return json.dumps(
+            {"run_id": self._run_id, "server": self._running.to_json() if self._running else None}
+        )
 
     def hand_over(self) -> str:
         """What a worker tells the controller at its end."""

@@ -160,7 +160,9 @@ class Scenario:
     question: str
     messages: tuple[Message, ...]
     expectations: Mapping[tuple[SessionMode, PoolState], Expectation] = field(default_factory=dict)
-    pool_states: Mapping[SessionMode, tuple[PoolState, ...]] = field(default_factory=lambda: _DEFAULT_POOL_STATES)
+    pool_states: Mapping[SessionMode, tuple[PoolState, ...]] = field(
+        default_factory=lambda: _DEFAULT_POOL_STATES
+    )
     tiers: tuple[ModelTier, ...] = (ModelTier.SCRIPTED, ModelTier.WIRE)
     paired_repetitions: int = 0
     ledger_grain: Literal["turn", "request"] = "turn"

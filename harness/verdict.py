@@ -182,7 +182,9 @@ def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement
     """
     verdict = merge(result.verdict for result in results)
     seen = {finding.kind for result in results for finding in result.findings}
-    objections = [f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)]
+    objections = [
+        f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)
+    ]
     if expectation.one_of and not expectation.one_of & seen:
         names = ", ".join(repr(kind.value) for kind in sorted(expectation.one_of))
         objections.append(f"none of the expected findings {names} appeared")

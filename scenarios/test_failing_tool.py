@@ -5,10 +5,21 @@ session the failed statement aborts the transaction that all of them share, the 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.scenario import (
+    Message,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+)
 from harness.verdict import Expectation, FindingKind
 
-UNBILLED = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
+UNBILLED = frozenset(
+    {FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE}
+)
 COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION})
 ABORTED = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.SERIALISED}))
 

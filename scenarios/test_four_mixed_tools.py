@@ -5,12 +5,22 @@ publishes it half-done; which of these happens, and whether anything is raised, 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.scenario import (
+    Message,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+)
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ILLEGAL_STATE, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
 COLLISION = Expectation(
-    required=UNBILLED | {FindingKind.CONCURRENT_OPERATION}, allowed=frozenset({FindingKind.ABORTED_TRANSACTION})
+    required=UNBILLED | {FindingKind.CONCURRENT_OPERATION},
+    allowed=frozenset({FindingKind.ABORTED_TRANSACTION}),
 )
 BROKEN_STATE = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.IDLE_IN_TRANSACTION}))
 SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))

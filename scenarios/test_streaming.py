@@ -1,7 +1,16 @@
 """A streamed answer: two tools at once, and the bill is written when the stream ends."""
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.scenario import (
+    Message,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+)
 from harness.verdict import Expectation, FindingKind
 
 COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))

@@ -5,7 +5,16 @@ be opened, or silently takes as long as both, where the pool is warm: no error, 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.scenario import (
+    Message,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+)
 from harness.verdict import Expectation, FindingKind
 
 COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))

@@ -1,7 +1,16 @@
 """Two users of two tenants at once: one turn's tools run in parallel, and neither sees the other's bill."""
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.scenario import (
+    Message,
+    PoolState,
+    Scenario,
+    SessionMode,
+    TokenUsage,
+    ToolPlan,
+    ToolRole,
+    ToolStep,
+)
 from harness.verdict import Expectation, FindingKind
 
 COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))

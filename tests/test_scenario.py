@@ -73,9 +73,7 @@ def test_the_cells_are_all_pool_states_and_tiers_of_each_mode() -> None:
 @pytest.mark.parametrize(
     ("plan", "widest", "parallel"), [(TOGETHER, 2, True), (NOTHING, 0, False)], ids=["two", "none"]
 )
-def test_the_widest_round_tells_whether_tools_run_in_parallel(
-    plan: ToolPlan, widest: int, parallel: bool
-) -> None:
+def test_the_widest_round_tells_whether_tools_run_in_parallel(plan: ToolPlan, widest: int, parallel: bool) -> None:
     """A plan without tools has none."""
     assert plan.widest_round == widest
     assert _scenario(Message(plan=plan)).parallel is parallel

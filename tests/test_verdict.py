@@ -98,16 +98,26 @@ def test_a_cell_is_as_expected_or_says_why_not(
     assert judgement.verdict is (Verdict.FAILED if kinds else Verdict.PASSED)
 
 
-def test_a_check_that_could_not_decide_is_an_objection() -> None:
-    """In a clean cell, and in one that reproduced what it should."""
+def test_a_check_that_could_not_decide_is_an_objection_to_a_clean_cell() -> None:
+    """Nothing passes because something was not looked at."""
+    judgement = judge([_result(), CheckResult.unknown("pool", "no disk")], CLEAN)
+
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.objections == ("check 'pool' could not decide: no disk",)
+
+
+def test_a_check_that_could_not_decide_does_not_take_away_what_was_shown() -> None:
+    """Tools that fail cannot be compared; but where something else is missing too, it is told."""
     unknown = CheckResult.unknown("pool", "no disk")
 
-    clean = judge([_result(), unknown], CLEAN)
-    reproduced = judge([_result(BLEED), unknown], REQUIRED)
+    shown = judge([_result(BLEED), unknown], REQUIRED)
+    missing = judge([_result(), unknown], REQUIRED)
 
-    assert clean.verdict is Verdict.UNKNOWN
-    assert reproduced.verdict is Verdict.FAILED
-    assert clean.objections == reproduced.objections == ("check 'pool' could not decide: no disk",)
+    assert (shown.verdict, shown.as_expected) == (Verdict.FAILED, True)
+    assert missing.objections == (
+        "expected finding 'bleed' did not appear",
+        "check 'pool' could not decide: no disk",
+    )
 
 
 def test_a_cell_without_checks_is_not_as_expected() -> None:

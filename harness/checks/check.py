@@ -19,11 +19,7 @@ from harness.verdict import CheckResult
 __all__ = ["Check", "run_checks"]
 
 _LIBRARIES = tuple(
-    {
-        Path(path).resolve()
-        for key, path in sysconfig.get_paths().items()
-        if key in {"stdlib", "purelib", "platlib"}
-    }
+    {Path(path).resolve() for key, path in sysconfig.get_paths().items() if key in {"stdlib", "purelib", "platlib"}}
 )
 
 

@@ -29,6 +29,7 @@ __all__ = ["Classifier", "core", "is_refusal", "names"]
 
 _LINK = re.compile(r"\(Background on this \w+ at: https://sqlalche\.me/e/[\w.]+/(\w+)\)")
 _CLASS = re.compile(r"<class '([\w.]+)'>:?\s*")
+_AUTOFLUSH = re.compile(r"^\(raised as a result of [^\n]*\)\n")
 _PREFIX = re.compile(r"^(?:\([\w.]+\)\s*|(?:ERROR|FATAL|PANIC|WARNING):\s*)+")
 
 _FOREIGN_LOOP_TEXTS = (
@@ -83,9 +84,7 @@ _KIND_OF_CODE = {
 _STATE_ERRORS = frozenset({"InvalidRequestError", "IllegalStateChangeError"})
 _ABORTED_SQLSTATE = "25P02"
 _ABORTED_ERRORS = frozenset({"PendingRollbackError", "InFailedSQLTransactionError"})
-_DATABASE_ERRORS = frozenset(
-    {"IntegrityError", "DataError", "ProgrammingError", "NotSupportedError", "DatabaseError"}
-)
+_DATABASE_ERRORS = frozenset({"IntegrityError", "DataError", "ProgrammingError", "NotSupportedError", "DatabaseError"})
 # Connection lost, transaction state, serialisation and deadlock, resources, shutdown, system, corruption:
 # what the server says of the circumstances, not of the statement.
 _CIRCUMSTANCES = ("08", "25", "40", "53", "57P", "58", "XX")
@@ -185,8 +184,11 @@ def names(record: ErrorRecord) -> set[str]:
 
 
 def core(message: str) -> str:
-    """What every source repeats of a message: its first line, without classes, links and severity."""
-    text = _LINK.sub("", message).strip()
+    """What every source repeats of a message: its first line, without classes, links and severity.
+
+    The line before it that tells of an autoflush says nothing of the cause.
+    """
+    text = _AUTOFLUSH.sub("", _LINK.sub("", message).strip())
     line = text.splitlines()[0] if text else ""
     return _PREFIX.sub("", _CLASS.sub("", line)).strip()
 

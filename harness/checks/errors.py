@@ -89,9 +89,7 @@ class _Group:
     @property
     def tool_call_id(self) -> str | None:
         """The tool call that any of its records names."""
-        return next(
-            (record.tool_call_id for record, _ in self.records if record.tool_call_id is not None), None
-        )
+        return next((record.tool_call_id for record, _ in self.records if record.tool_call_id is not None), None)
 
     @property
     def stack(self) -> tuple[str, ...]:
@@ -111,12 +109,20 @@ class _Group:
         """Whether the record shows the same cause as one of the group, and nothing that contradicts it."""
         if not (_agree(self.turn, record.turn) and _agree(self.tool_call_id, record.tool_call_id)):
             return False
+        if _happened_outside_tools(record) and self.tool_call_id is not None:
+            return False
         return any(_same_cause(own, own_kind, record, kind) for own, own_kind in self.records)
 
 
 def _richness(record: ErrorRecord) -> tuple[int, int, int]:
     identified = record.code is not None or record.sqlstate is not None
     return (_RICHEST_FIRST.index(record.source), -int(identified), -len(record.stack))
+
+
+def _happened_outside_tools(record: ErrorRecord) -> bool:
+    """Whether it is no repetition of a tool's error: the driver tells each failure once, and where it happened."""
+    outside = record.turn is not None and record.tool_call_id is None
+    return outside and record.source is ErrorSource.DATABASE
 
 
 def _agree(one: str | None, other: str | None) -> bool:
@@ -127,7 +133,9 @@ def _group(records: Sequence[ErrorRecord], classifier: Classifier) -> list[_Grou
     groups: list[_Group] = []
     for record in sorted(records, key=_attribution):
         kind = classifier.kind(record)
-        home = next((group for group in groups if group.admits(record, kind)), None)
+        homes = [group for group in groups if group.admits(record, kind)]
+        nearest = [group for group in homes if group.tool_call_id == record.tool_call_id]
+        home = next(iter(nearest or homes), None)
         if home is None:
             home = _Group()
             groups.append(home)
@@ -140,11 +148,29 @@ def _attribution(record: ErrorRecord) -> tuple[bool, bool, tuple[int, int, int],
 
 
 def _same_cause(one: ErrorRecord, one_kind: FindingKind, other: ErrorRecord, other_kind: FindingKind) -> bool:
-    if FindingKind.UNEXPECTED_ERROR not in {one_kind, other_kind}:
-        return one_kind is other_kind
+    unexpected = FindingKind.UNEXPECTED_ERROR
+    if one_kind is other_kind:
+        return one_kind is not unexpected or _same_error(one, other)
+    if unexpected not in {one_kind, other_kind}:
+        return False
+    wrapper, collision = (one, other) if one_kind is unexpected else (other, one)
+    return _wraps(wrapper, collision) or (_same_place(one, other) and _chained(one, other))
+
+
+def _same_error(one: ErrorRecord, other: ErrorRecord) -> bool:
     if one.sqlstate and other.sqlstate:
         return one.sqlstate == other.sqlstate
-    return _quotes(one, other) or _causes(one, other) or _causes(other, one)
+    return _quotes(one, other) or _chained(one, other)
+
+
+def _same_place(one: ErrorRecord, other: ErrorRecord) -> bool:
+    return (one.turn, one.tool_call_id) == (other.turn, other.tool_call_id)
+
+
+def _wraps(outer: ErrorRecord, inner: ErrorRecord) -> bool:
+    """Whether an error repeats a collision; not the other way round: a collision that quotes is a new one."""
+    text = core(inner.message)
+    return (len(text) >= _SHORTEST_QUOTE and text in outer.message) or _causes(outer, inner)
 
 
 def _quotes(one: ErrorRecord, other: ErrorRecord) -> bool:
@@ -154,6 +180,10 @@ def _quotes(one: ErrorRecord, other: ErrorRecord) -> bool:
     if len(shorter) < _SHORTEST_QUOTE:
         return False
     return shorter in one.message and shorter in other.message
+
+
+def _chained(one: ErrorRecord, other: ErrorRecord) -> bool:
+    return _causes(one, other) or _causes(other, one)
 
 
 def _causes(outer: ErrorRecord, inner: ErrorRecord) -> bool:
@@ -207,12 +237,8 @@ def _report(group: _Group, plan: Plan, conclusion: Conclusion) -> None:
     )
 
 
-def _note_intended_failures_that_did_not_happen(
-    evidence: Evidence, plan: Plan, conclusion: Conclusion
-) -> None:
-    returned = {
-        (run.turn, run.tool_call_id) for run in evidence.tools.entries if run.outcome is ToolOutcome.RETURNED
-    }
+def _note_intended_failures_that_did_not_happen(evidence: Evidence, plan: Plan, conclusion: Conclusion) -> None:
+    returned = {(run.turn, run.tool_call_id) for run in evidence.tools.entries if run.outcome is ToolOutcome.RETURNED}
     for turn, call in plan:
         if call.role == ToolRole.FAIL and call.may_fail and (turn, call.tool_call_id) in returned:
             place = plan.place(turn, call.tool_call_id)

@@ -17,9 +17,7 @@ class Explanation:
     repair: str
 
 
-_OWN_SESSION = (
-    "Open a session per operation from the session factory, and keep no session in the agent's deps."
-)
+_OWN_SESSION = "Open a session per operation from the session factory, and keep no session in the agent's deps."
 
 EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
     {
@@ -34,10 +32,8 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             repair=_OWN_SESSION,
         ),
         FindingKind.DRIVER_BUSY: Explanation(
-            cause="Two tasks used one driver connection at the same moment, as streaming from a shared "
-            "session does.",
-            repair=f"{_OWN_SESSION} Read a stream to its end before the connection is used for anything "
-            "else.",
+            cause="Two tasks used one driver connection at the same moment, as streaming from a shared session does.",
+            repair=f"{_OWN_SESSION} Read a stream to its end before the connection is used for anything else.",
         ),
         FindingKind.FOREIGN_LOOP: Explanation(
             cause="An engine, or a connection of its pool, was made in one event loop and used in another.",
@@ -46,8 +42,7 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
         FindingKind.ABORTED_TRANSACTION: Explanation(
             cause="An earlier statement of the same transaction had failed, often one of another tool that "
             "shares the session, and the transaction was not rolled back.",
-            repair=f"{_OWN_SESSION} Within one tool, roll back or use a savepoint before going on after an "
-            "error.",
+            repair=f"{_OWN_SESSION} Within one tool, roll back or use a savepoint before going on after an error.",
         ),
         FindingKind.POOL_EXHAUSTED: Explanation(
             cause="More connections were needed at once than the pool may give; often a task holds one "
@@ -58,18 +53,15 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
         FindingKind.POISONED_CONNECTION: Explanation(
             cause="A commit overlapped a statement on a shared session, and the connection went back to "
             "the pool inside a transaction; whoever gets it next fails, without any fault of its own.",
-            repair=f"{_OWN_SESSION} Restart processes that have run the old code, because their pools may "
-            "be poisoned.",
+            repair=f"{_OWN_SESSION} Restart processes that have run the old code, because their pools may be poisoned.",
         ),
         FindingKind.UNEXPECTED_ERROR: Explanation(
-            cause="Something failed that is no known sign of shared sessions; it may still be a "
-            "consequence of one.",
+            cause="Something failed that is no known sign of shared sessions; it may still be a consequence of one.",
             repair="Read the error and its stack; look first at other findings of the same turn.",
         ),
         FindingKind.TURN_FAILED: Explanation(
             cause="An error reached the user instead of an answer.",
-            repair="Repair the errors found in the same turn; let the agent tell the model about a failed "
-            "tool.",
+            repair="Repair the errors found in the same turn; let the agent tell the model about a failed tool.",
         ),
         FindingKind.TURN_TIMED_OUT: Explanation(
             cause="Some task never ended: it waits for a connection, a lock, or a task that waits for it.",
@@ -91,10 +83,8 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             repair="Pass tenant and session id with the turn, never through module or application state.",
         ),
         FindingKind.WRONG_TOKENS: Explanation(
-            cause="The row's tokens are not the provider's: a response was left out, counted twice, or "
-            "estimated.",
-            repair="Take the usage from the provider's responses, and add it up once per turn or once per "
-            "response.",
+            cause="The row's tokens are not the provider's: a response was left out, counted twice, or estimated.",
+            repair="Take the usage from the provider's responses, and add it up once per turn or once per response.",
         ),
         FindingKind.WRONG_COST: Explanation(
             cause="The cost was computed with other prices, in binary floating point, rounded, or given as "
@@ -107,8 +97,7 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             repair="Store the sum of the parts that are stored.",
         ),
         FindingKind.UNBILLED_RESPONSE: Explanation(
-            cause="The cost tracker failed, its error was logged, and the user got the answer without a "
-            "ledger row.",
+            cause="The cost tracker failed, its error was logged, and the user got the answer without a ledger row.",
             repair="Let the cost tracker write and commit in a session of its own, and treat its failure "
             "as an incident.",
         ),
@@ -148,8 +137,7 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
         FindingKind.IDLE_IN_TRANSACTION: Explanation(
             cause="A transaction was begun, by a read too, and neither committed nor rolled back before "
             "the code waited for something else.",
-            repair="End the transaction before a model call or the answer: close the session as soon as it "
-            "is read.",
+            repair="End the transaction before a model call or the answer: close the session as soon as it is read.",
         ),
     }
 )

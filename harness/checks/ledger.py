@@ -67,9 +67,7 @@ class _Account:
         ledger = _listed(_tokens(row) for row in self.rows)
         return f"invoice {invoice} | client {client} | ledger {ledger} (prompt+completion tokens)"
 
-    def find(
-        self, conclusion: Conclusion, kind: FindingKind, message: str, row: LedgerRow | None = None
-    ) -> None:
+    def find(self, conclusion: Conclusion, kind: FindingKind, message: str, row: LedgerRow | None = None) -> None:
         where = self.where if row is None else f"{self.where}, row {row.id}"
         conclusion.find(kind, f"{message}; {self.sides}", where=where, turn=self.turn.id)
 
@@ -150,9 +148,7 @@ def _sessions(turns: Sequence[Turn]) -> dict[str, str]:
 
 
 def _answers(turns: Iterable[Turn]) -> dict[UUID, str]:
-    return {
-        turn.answer.llm_request_id: turn.id for turn in turns if turn.answer and turn.answer.llm_request_id
-    }
+    return {turn.answer.llm_request_id: turn.id for turn in turns if turn.answer and turn.answer.llm_request_id}
 
 
 def _responses_by_turn(
@@ -248,9 +244,7 @@ def _best(bill: _Bill, rows: Iterable[LedgerRow]) -> LedgerRow | None:
 
 def _compare_tokens(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Conclusion) -> None:
     if _tokens(row) != _total(bill):
-        message = (
-            f"row {row.id} has {_shown(_tokens(row))} tokens, and the provider counted {_shown(_total(bill))}"
-        )
+        message = f"row {row.id} has {_shown(_tokens(row))} tokens, and the provider counted {_shown(_total(bill))}"
         account.find(conclusion, FindingKind.WRONG_TOKENS, message, row)
 
 
@@ -260,9 +254,7 @@ def _compare_cost(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Co
     if actual == expected or actual == _price_of_own_tokens(bill, row):
         return
     models = ", ".join(sorted({f"{charge.provider}/{charge.model}" for charge in bill}))
-    price = (
-        "has no known price, so that every cost must be NULL" if expected == UNPRICED else f"costs {expected}"
-    )
+    price = "has no known price, so that every cost must be NULL" if expected == UNPRICED else f"costs {expected}"
     message = f"row {row.id} has {actual}, and {_shown(_total(bill))} tokens of {models}: that {price}"
     account.find(conclusion, FindingKind.WRONG_COST, message, row)
 
@@ -285,13 +277,9 @@ def _compare_tenant(account: _Account, row: LedgerRow, conclusion: Conclusion) -
         account.find(conclusion, FindingKind.FOREIGN_ROW, message, row)
 
 
-def _compare_totals(
-    account: _Account, row: LedgerRow, prices: Sequence[Price], conclusion: Conclusion
-) -> None:
+def _compare_totals(account: _Account, row: LedgerRow, prices: Sequence[Price], conclusion: Conclusion) -> None:
     if not _adds_up(row.total_tokens, row.prompt_tokens, row.completion_tokens):
-        message = (
-            f"row {row.id} has {row.total_tokens} tokens in all, and {_shown(_tokens(row))} in its parts"
-        )
+        message = f"row {row.id} has {row.total_tokens} tokens in all, and {_shown(_tokens(row))} in its parts"
         account.find(conclusion, FindingKind.BROKEN_TOTAL, message, row)
     price = Price(prompt=row.prompt_cost, completion=row.completion_cost, total=row.total_cost)
     # A model with a fee per request costs more than its tokens: its exact price is no broken total.

@@ -30,8 +30,7 @@ class Pool:
         for event in _still_out(evidence.pool.items):
             if event.turn is None and event.at < began:
                 conclusion.notes.append(
-                    f"connection {event.connection} was checked out before the first turn, and still was at "
-                    "the end"
+                    f"connection {event.connection} was checked out before the first turn, and still was at the end"
                 )
             else:
                 _leaked(event, plan, conclusion)

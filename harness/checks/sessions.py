@@ -84,8 +84,7 @@ class _Replay:
         runs = self.runs.get(caller)
         if not runs:
             self.conclusion.doubts.append(
-                f"{self.plan.name(*caller)} wrote rows, but there is no record of its run to tell when it "
-                "ended"
+                f"{self.plan.name(*caller)} wrote rows, but there is no record of its run to tell when it ended"
             )
             return False
         return any(run.interval.start <= at <= run.interval.end for run in runs)

@@ -71,9 +71,7 @@ def rounds_of(turn: Turn) -> list[tuple[PlannedCall, ...]]:
     return [tuple(calls) for _, calls in groupby(ordered, key=lambda call: call.round)]
 
 
-def compare_pairs(
-    evidence: Evidence, conclusion: Conclusion, *, required: float | None, confidence: float
-) -> None:
+def compare_pairs(evidence: Evidence, conclusion: Conclusion, *, required: float | None, confidence: float) -> None:
     """Add `NO_SPEEDUP`, or a doubt if the pairs do not decide, and always the figures as a note.
 
     `required` is the speed-up below which there is none worth the name; by default half of what the plan's
@@ -86,9 +84,7 @@ def compare_pairs(
     ideal = ideal_speedup(evidence.turns)
     threshold = 1 + (ideal - 1) / 2 if required is None else required
     interval = median_interval([pair.speedup for pair in pairs], confidence=confidence)
-    figures = (
-        f"median speed-up of {len(pairs)} pairs: {interval}; ideal {ideal:.2f}, required {threshold:.2f}"
-    )
+    figures = f"median speed-up of {len(pairs)} pairs: {interval}; ideal {ideal:.2f}, required {threshold:.2f}"
     conclusion.notes.append(figures)
     if required is None and ideal <= 1:
         conclusion.doubts.append("speed-up: no round of the plan has two tools with database time to save")

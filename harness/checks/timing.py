@@ -14,7 +14,7 @@ returned without any statement, or a statement whose server process is not known
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -65,41 +65,40 @@ class Timing:
         compare_pairs(evidence, conclusion, required=self.required_speedup, confidence=self.confidence)
         return conclusion.result
 
-    def _compare(
-        self, turn: Turn, calls: Sequence[PlannedCall], activity: "_Activity", conclusion: Conclusion
-    ) -> None:
+    def _compare(self, turn: Turn, calls: Sequence[PlannedCall], activity: "_Activity", conclusion: Conclusion) -> None:
         where = f"turn {turn.id!r}, round {calls[0].round}"
         timed = [call for call in calls if call.database_seconds > 0]
         present = [call for call in timed if activity.take_part(call, where, conclusion)]
         if len(timed) > 1 and len(present) < len(timed):
             conclusion.notes.append(f"{where}: {len(present)} of {len(timed)} tools ran a statement")
-        reasons = [
-            reason for one, other in combinations(present, 2) if (reason := self._apart(one, other, activity))
-        ]
-        reasons += activity.left_alone(calls)
+        reasons = self._reasons(present, activity) + activity.left_alone(calls)
         if reasons:
             conclusion.find(FindingKind.SERIALISED, "; ".join(reasons), where=where, turn=turn.id)
 
-    def _apart(self, one: PlannedCall, other: PlannedCall, activity: "_Activity") -> str | None:
-        """Why two tools did not run together, or `None` if they did."""
-        required = self.overlap_share * min(one.database_seconds, other.database_seconds)
-        mine, theirs = activity.hulls(one), activity.hulls(other)
-        shared = max(
-            (mine[a].overlap(theirs[b]) for a in mine for b in theirs if a != b),
-            default=0.0,
-        )
-        if shared >= required:
-            return None
-        names = f"{one.tool} and {other.tool}"
-        if common := sorted(mine.keys() & theirs.keys()):
-            backends = ", ".join(map(str, common))
-            return (
-                f"{names} ran on one connection (backend {backends}), where only one statement runs at a time"
-            )
-        return (
-            f"{names} were in the database together for {seconds(shared)}, where {seconds(required)} were "
-            f"due (backends {_listed(mine)} and {_listed(theirs)})"
-        )
+    def _reasons(self, calls: Sequence[PlannedCall], activity: "_Activity") -> list[str]:
+        """Why tools did not run together: those on one connection in one sentence, other pairs one by one."""
+        on_one: dict[tuple[int, ...], list[str]] = {}
+        apart: list[str] = []
+        for one, other in combinations(calls, 2):
+            mine, theirs = activity.hulls(one), activity.hulls(other)
+            required = self.overlap_share * min(one.database_seconds, other.database_seconds)
+            together = _together(mine, theirs)
+            if together >= required:
+                continue
+            if common := tuple(sorted(mine.keys() & theirs.keys())):
+                names = on_one.setdefault(common, [])
+                names += [name for call in (one, other) if (name := _name(call, calls)) not in names]
+            else:
+                apart.append(
+                    f"{_name(one, calls)} and {_name(other, calls)} were in the database together for "
+                    f"{seconds(together)}, where {seconds(required)} were due "
+                    f"(backends {_listed(mine)} and {_listed(theirs)})"
+                )
+        return [
+            f"{', '.join(names[:-1])} and {names[-1]} ran on one connection (backend {_listed(common)}), "
+            "where only one statement runs at a time"
+            for common, names in on_one.items()
+        ] + apart
 
     def _find_stalls(self, evidence: Evidence, conclusion: Conclusion) -> None:
         for stall in evidence.stalls:
@@ -151,9 +150,7 @@ class _Activity:
         """Whether the tool's time in the database can be compared; if not, why goes into notes or doubts."""
         statements = self._served(call)
         if any(statement.backend_pid is None for statement in statements):
-            conclusion.doubts.append(
-                f"{where}: the server process of a statement of {call.tool} is not known"
-            )
+            conclusion.doubts.append(f"{where}: the server process of a statement of {call.tool} is not known")
             return False
         if not statements and not self._excused(call):
             conclusion.doubts.append(f"{where}: {call.tool} {self._ending(call)}")
@@ -197,10 +194,19 @@ class _Activity:
         absent = [call for call in calls if not self.arrivals.get(call.tool_call_id)]
         if not waited or any(self._raised(call) for call in absent):
             return []
-        return [
-            f"{', '.join(waited)} waited in vain for the other tools of the round before the first statement"
-        ]
+        return [f"{', '.join(waited)} waited in vain for the other tools of the round before the first statement"]
 
 
-def _listed(hulls: dict[int, Interval]) -> str:
-    return ", ".join(str(backend) for backend in sorted(hulls))
+def _name(call: PlannedCall, calls: Sequence[PlannedCall]) -> str:
+    """The tool's name, and the call's if the round calls the tool more than once."""
+    once = sum(other.tool == call.tool for other in calls) == 1
+    return call.tool if once else f"{call.tool} ({call.tool_call_id})"
+
+
+def _together(mine: Mapping[int, Interval], theirs: Mapping[int, Interval]) -> float:
+    """For how long two tools were in the database at the same time, on different server processes."""
+    return max((mine[a].overlap(theirs[b]) for a in mine for b in theirs if a != b), default=0.0)
+
+
+def _listed(backends: Iterable[int]) -> str:
+    return ", ".join(str(backend) for backend in sorted(backends))

@@ -59,9 +59,7 @@ def examine(config: Config, probes: Sequence[Probe], *, directory: Path) -> list
     needed = NEEDED.get(config.postgres, set())
     found = [
         _attempt("verification suite", _suite, "install the wheel again, or work in a clone"),
-        _attempt(
-            "backend", lambda: _backend(config, directory), "name another with --backend MODULE:ATTRIBUTE"
-        ),
+        _attempt("backend", lambda: _backend(config, directory), "name another with --backend MODULE:ATTRIBUTE"),
     ]
     found += [
         Finding(
@@ -75,9 +73,7 @@ def examine(config: Config, probes: Sequence[Probe], *, directory: Path) -> list
     ]
     if "://" in config.postgres:
         url = masker()(config.postgres)
-        found.append(
-            Finding(name="named server", found=True, needed=True, detail=f"{url}, not tried by doctor")
-        )
+        found.append(Finding(name="named server", found=True, needed=True, detail=f"{url}, not tried by doctor"))
     return found
 
 
@@ -119,9 +115,7 @@ def _table(findings: Sequence[Finding]) -> Table:
 def _conclusion(config: Config, findings: Sequence[Finding]) -> Text:
     postgres = "a named server" if "://" in config.postgres else f"--postgres {config.postgres}"
     if could_verify(findings):
-        return Text(
-            f"sessionproof verify can run, with {postgres} and the backend {config.backend}", style="green"
-        )
+        return Text(f"sessionproof verify can run, with {postgres} and the backend {config.backend}", style="green")
     names = ", ".join(finding.name for finding in findings if finding.needed and not finding.found)
     return Text(f"sessionproof verify cannot run with {postgres}: {names} missing", style="bold red")
 

@@ -83,7 +83,8 @@ class _Lines:
             self._console.print(_server(event), soft_wrap=True)
         elif isinstance(event, Planned):
             self._planned = event.cells
-            self._console.print(Text(f"{event.cells} cells to verify"))
+            if event.cells:
+                self._console.print(Text(f"{event.cells} cells to verify"))
         elif isinstance(event, CellDone):
             self._count(event)
 

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 
 import docker.errors
 from docker.utils import parse_repository_tag
-from requests.exceptions import RequestException
 from testcontainers.core.config import ConnectionMode
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 
@@ -41,7 +40,7 @@ def location() -> str:
 
 @contextmanager
 def open_client(*, seconds: int = CALL_SECONDS) -> Iterator[DockerClient]:
-    """A client of the engine, closed at the end; what the engine refuses becomes an `EnvironmentMissing`."""
+    """A client of the engine, closed at the end; what goes wrong with it becomes an `EnvironmentMissing`."""
     where = location()
     try:
         _knock(where)
@@ -50,7 +49,7 @@ def open_client(*, seconds: int = CALL_SECONDS) -> Iterator[DockerClient]:
         raise Lacking(f"no Docker engine answered at {where} ({error})", _REMEDY) from None
     try:
         yield client
-    except (docker.errors.DockerException, RequestException) as error:
+    except (docker.errors.DockerException, OSError) as error:
         raise EnvironmentMissing(f"the Docker engine at {location()} failed: {error}") from None
     finally:
         client.client.close()
@@ -86,7 +85,7 @@ def ensure_image(image: str, *, seconds: float) -> str:
                     raise _pull_failed(image, event["error"])
                 if time.monotonic() - started > seconds:
                     raise _pull_failed(image, f"not done after {seconds:.0f} s")
-        except (docker.errors.DockerException, RequestException) as error:
+        except (docker.errors.DockerException, OSError) as error:
             raise _pull_failed(image, str(getattr(error, "explanation", None) or error)) from None
     return f"pulled in {time.monotonic() - started:.0f} s"
 
@@ -103,7 +102,7 @@ def is_loopback(client: DockerClient) -> bool:
 
 
 def _knock(where: str) -> None:
-    """Connect to a local engine's socket: where that fails, docker's client would leave its own socket open."""
+    """Connect to a local engine's socket; where that fails, docker's client would leave its own open."""
     if where.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(ANSWER_SECONDS)

@@ -99,9 +99,7 @@ def modes(document: RunDocument) -> list[SessionMode]:
 
 def matrix(document: RunDocument) -> Iterator[tuple[str, list[tuple[Label, ...]]]]:
     """One row per scenario: its name, and for each of `modes` what its square says."""
-    names = dict.fromkeys(
-        [cell.scenario for cell in document.cells] + [gap.scenario for gap in document.not_verified]
-    )
+    names = dict.fromkeys([cell.scenario for cell in document.cells] + [gap.scenario for gap in document.not_verified])
     columns = modes(document)
     for name in sorted(names):
         yield name, [_square(document, name, mode) for mode in columns]
@@ -109,9 +107,7 @@ def matrix(document: RunDocument) -> Iterator[tuple[str, list[tuple[Label, ...]]
 
 def _square(document: RunDocument, scenario: str, mode: SessionMode) -> tuple[Label, ...]:
     cells = [cell for cell in document.cells if cell.scenario == scenario and cell.session_mode is mode]
-    gaps = [
-        gap for gap in document.not_verified if gap.scenario == scenario and gap.session_mode in {None, mode}
-    ]
+    gaps = [gap for gap in document.not_verified if gap.scenario == scenario and gap.session_mode in {None, mode}]
     labels = _labels(cells)
     if gaps:
         labels = (*labels, Label(outcome=Outcome.NOT_VERIFIED))
@@ -121,16 +117,8 @@ def _square(document: RunDocument, scenario: str, mode: SessionMode) -> tuple[La
 def _labels(cells: Sequence[CellDocument]) -> tuple[Label, ...]:
     """What is bad, out of all; only if nothing is, what is good, each kind out of its own."""
     counts = Counter(Outcome.of(cell) for cell in cells)
-    bad = [
-        Label(outcome=kind, count=counts[kind], of=len(cells))
-        for kind in Outcome
-        if counts[kind] and not kind.good
-    ]
-    good = [
-        Label(outcome=kind, count=counts[kind], of=counts[kind])
-        for kind in Outcome
-        if counts[kind] and kind.good
-    ]
+    bad = [Label(outcome=kind, count=counts[kind], of=len(cells)) for kind in Outcome if counts[kind] and not kind.good]
+    good = [Label(outcome=kind, count=counts[kind], of=counts[kind]) for kind in Outcome if counts[kind] and kind.good]
     return tuple(bad or good)
 
 
@@ -247,9 +235,7 @@ def limits(document: RunDocument) -> list[str]:
         "One process, one event loop, one server: no replicas, no poolers in between, no failovers.",
     ]
     if tiers <= _FAKES:
-        stated.append(
-            "No real model answered: which tools a model calls together, and how often, was not measured."
-        )
+        stated.append("No real model answered: which tools a model calls together, and how often, was not measured.")
     return stated
 
 

@@ -62,9 +62,7 @@ def _suite(document: RunDocument, scenario: str) -> ET.Element:
 
 
 def _case(cell: CellDocument) -> ET.Element:
-    case = ET.Element(
-        "testcase", classname=_class(cell.scenario), name=inline(cell.id), time=f"{cell.seconds:.3f}"
-    )
+    case = ET.Element("testcase", classname=_class(cell.scenario), name=inline(cell.id), time=f"{cell.seconds:.3f}")
     if cell.as_expected:
         kinds = ", ".join(dict.fromkeys(finding.kind.value for finding in cell.findings))
         if kinds:
@@ -109,9 +107,7 @@ def _gap(gap: NotVerifiedDocument) -> ET.Element:
 def _problems(document: RunDocument) -> ET.Element:
     suite = ET.Element("testsuite", name="run", timestamp=document.started_at.isoformat(), time="0.000")
     for number, problem in enumerate(document.problems or ("nothing was verified",), start=1):
-        case = ET.SubElement(
-            suite, "testcase", classname="sessionproof", name=f"problem {number}", time="0.000"
-        )
+        case = ET.SubElement(suite, "testcase", classname="sessionproof", name=f"problem {number}", time="0.000")
         fault = ET.SubElement(case, "error", message=inline(problem, limit=1000), type="unknown")
         fault.text = block(problem, limit=_TEXT_LIMIT)
     return suite

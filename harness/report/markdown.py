@@ -41,9 +41,7 @@ class MarkdownWriter:
     def write(self, document: RunDocument) -> str:
         """The page."""
         sections = (_verdict, _problems, _table, _surprises, _gaps, _examples, _limits, _environment)
-        return (
-            "\n\n".join("\n".join(lines) for section in sections if (lines := list(section(document)))) + "\n"
-        )
+        return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section(document)))) + "\n"
 
 
 def _verdict(document: RunDocument) -> Iterator[str]:

@@ -42,12 +42,12 @@ _QUOTED = r'"(?:[^"\\]|\\.){0,4096}"|' + r"'[^']{0,4096}'"
 
 _RULES: tuple[_Rule, ...] = (
     # https://user:password@host: the password ends before the path
-    (re.compile(r"(?i)(\b(?:https?|wss?)://[^\s:/@'\"]{0,256}):[^\s/@'\"]{0,2048}@"), rf"\1:{MASK}@"),
+    (re.compile(r"(?i)(\b(?:https?|wss?)://[^\s:/@'\"]{0,256}):[^\s/@'\"]{0,1024}+@"), rf"\1:{MASK}@"),
     # postgresql://user:password@host: drivers also accept unescaped slashes and at signs in the password
     (
         re.compile(
             r"(?<![\w+.-])((?!https?:|wss?:)[A-Za-z][\w+.-]{0,40}://[^\s:/@'\"]{0,256})"
-            r":[^\s@'\"]{0,2048}(?:@[^\s@'\"?,;]{1,256}(?=@)){0,8}@"
+            r":[^\s@'\"]{0,1024}+(?:@[^\s@'\"?,;]{1,256}+(?=@)){0,8}@"
         ),
         rf"\1:{MASK}@",
     ),
@@ -134,9 +134,7 @@ def _known_values(environment: Mapping[str, str]) -> tuple[_Rule, ...]:
 def _forms(value: str) -> set[str]:
     """How a value can appear: as it is, quoted in a URL, and line by line, as in a private key."""
     lines = {line.strip() for line in value.splitlines()}
-    return {value.strip(), quote(value.strip(), safe="")} | {
-        line for line in lines if len(line) >= _LINE_OF_A_KEY
-    }
+    return {value.strip(), quote(value.strip(), safe="")} | {line for line in lines if len(line) >= _LINE_OF_A_KEY}
 
 
 def _rebuild(value: Any, mask: Mask) -> Any:
@@ -162,9 +160,7 @@ def _rebuild(value: Any, mask: Mask) -> Any:
 
 
 def _changes(value: object, names: list[str], mask: Mask) -> dict[str, Any]:
-    return {
-        name: _rebuild(old, mask) for name in names if not isinstance(old := getattr(value, name), _SCALARS)
-    }
+    return {name: _rebuild(old, mask) for name in names if not isinstance(old := getattr(value, name), _SCALARS)}
 
 
 def _entry(key: str, value: Any, mask: Mask) -> Any:

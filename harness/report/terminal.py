@@ -100,9 +100,7 @@ def _surprises(document: RunDocument) -> Iterator[RenderableType]:
 def _surprise(cell: CellDocument) -> Iterator[RenderableType]:
     outcome = Outcome.of(cell)
     place = f" {inline(cell.scenario, limit=60)}, {cell.session_mode} {cell.pool_state} {cell.tier}"
-    yield _indented(
-        Text.assemble((str(outcome), _STYLES[outcome]), place, f" (expected: {cell.expected})"), by=2
-    )
+    yield _indented(Text.assemble((str(outcome), _STYLES[outcome]), place, f" (expected: {cell.expected})"), by=2)
     for objection in digest.objections(cell)[:_SHOWN]:
         yield _indented(Text(inline(objection)), by=4)
     for group in digest.reasons(cell)[:_SHOWN]:
@@ -136,9 +134,7 @@ def _gaps(document: RunDocument) -> Iterator[RenderableType]:
 def _problems(document: RunDocument) -> Iterator[RenderableType]:
     if document.problems:
         yield Text("Problems of the run", style="bold")
-        yield from (
-            _indented(Text(inline(problem, limit=1000))) for problem in digest.problems(document)[:_SHOWN]
-        )
+        yield from (_indented(Text(inline(problem, limit=1000))) for problem in digest.problems(document)[:_SHOWN])
         yield Text()
 
 

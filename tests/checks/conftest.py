@@ -109,9 +109,7 @@ class Build:
         }
         return ToolRun(tool_call_id=tool_call_id, interval=Interval(start=start, end=end), **(given | fields))
 
-    def statement(
-        self, tool_call_id: str = "a", start: float = 0.0, end: float = 1.0, **fields: Any
-    ) -> Statement:
+    def statement(self, tool_call_id: str = "a", start: float = 0.0, end: float = 1.0, **fields: Any) -> Statement:
         """A statement on backend 4711."""
         given: dict[str, Any] = {
             "sql": "SELECT 1",
@@ -128,9 +126,7 @@ class Build:
         given: dict[str, Any] = {"session": 1, "turn": "t1", "task": tool_call_id or "turn", "rows": 0}
         if kind == "flush":
             given["rows"] = 1
-        return SessionOperation(
-            kind=OperationKind(kind), tool_call_id=tool_call_id, at=at, **(given | fields)
-        )
+        return SessionOperation(kind=OperationKind(kind), tool_call_id=tool_call_id, at=at, **(given | fields))
 
     def pool_event(self, kind: str, at: float, connection: int = 1, **fields: Any) -> PoolEvent:
         """What happened to a connection, on behalf of tool call `a`."""

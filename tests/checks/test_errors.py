@@ -105,9 +105,7 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize(("type_", "message", "fields", "kind"), SPEAKS)
-def test_a_cause_has_its_kind(
-    build: "Build", type_: str, message: str, fields: dict[str, object], kind: str
-) -> None:
+def test_a_cause_has_its_kind(build: "Build", type_: str, message: str, fields: dict[str, object], kind: str) -> None:
     """Each sign of a collision is recognised by its class, its code, or failing that its text."""
     result = Errors()(build.evidence(errors=[build.error(type_, message, **fields)]))
 
@@ -167,12 +165,8 @@ def test_a_busy_driver_in_a_turn_with_a_foreign_loop_is_the_loop(build: "Build")
 
 def _seen_by_all(build: "Build") -> list[ErrorRecord]:
     chain = ("sqlalchemy.dialects.postgresql.asyncpg.AsyncAdapt_asyncpg_dbapi.IntegrityError", UNIQUE_CLASS)
-    message = (
-        f"({chain[0]}) <class '{UNIQUE_CLASS}'>: {UNIQUE}\nDETAIL:  Key (id)=(1) already exists.\n[SQL: …]"
-    )
-    raised = build.error(
-        INTEGRITY, message, code="gkpj", sqlstate="23505", chain=chain, stack=("tools.py:9",)
-    )
+    message = f"({chain[0]}) <class '{UNIQUE_CLASS}'>: {UNIQUE}\nDETAIL:  Key (id)=(1) already exists.\n[SQL: …]"
+    raised = build.error(INTEGRITY, message, code="gkpj", sqlstate="23505", chain=chain, stack=("tools.py:9",))
     tool_span = replace(raised, source=ErrorSource.SPAN, message=f"running tool: {message}", stack=())
     return [
         build.error(
@@ -186,9 +180,7 @@ def _seen_by_all(build: "Build") -> list[ErrorRecord]:
         tool_span,
         replace(raised, source=ErrorSource.DATABASE, stack=("a.py:1", "b.py:2")),
         build.error("logfire.search_failed", f"search failed: {UNIQUE}", source=ErrorSource.LOGGED),
-        build.error(
-            "app.ChatFailed", "no answer", source=ErrorSource.SPAN, tool_call_id=None, chain=(INTEGRITY,)
-        ),
+        build.error("app.ChatFailed", "no answer", source=ErrorSource.SPAN, tool_call_id=None, chain=(INTEGRITY,)),
         raised,
     ]
 
@@ -212,6 +204,60 @@ def test_the_same_failure_of_two_tools_is_two_findings(build: "Build") -> None:
     result = Errors()(build.evidence(errors=records))
 
     assert [finding.tool_call_id for finding in result.findings] == ["a", "b"]
+
+
+def test_a_failure_outside_the_tools_is_a_finding_of_its_own(build: "Build") -> None:
+    """The cost tracker meets a tool's aborted transaction; the driver tells that it happened twice."""
+    tool = build.error("sqlalchemy.exc.DBAPIError", "current transaction is aborted", sqlstate="25P02")
+    tracker = replace(tool, source=ErrorSource.DATABASE, tool_call_id=None)
+    logged = replace(tracker, source=ErrorSource.LOGGED, message="cost_tracking_failed: it is aborted")
+
+    result = Errors()(build.evidence(errors=[logged, tracker, tool, replace(tool, source=ErrorSource.DATABASE)]))
+
+    assert [(finding.kind, finding.tool_call_id) for finding in result.findings] == [
+        (FindingKind.ABORTED_TRANSACTION, "a"),
+        (FindingKind.ABORTED_TRANSACTION, None),
+    ]
+    assert [finding.message.split("seen by: ")[1] for finding in result.findings] == [
+        "raised, database)",
+        "database, logged)",
+    ]
+
+
+def test_an_error_that_quotes_what_came_before_it_is_new(build: "Build") -> None:
+    """`PendingRollbackError` gives the original exception's text; one that wraps a collision is not new."""
+    original = build.error(INTEGRITY, UNIQUE, sqlstate="23505")
+    pending = build.error(
+        "sqlalchemy.exc.PendingRollbackError",
+        f"Original exception was: {UNIQUE}",
+        code="7s2a",
+        tool_call_id=None,
+    )
+    wrapper = build.error("app.ChatFailed", f"no answer: Original exception was: {UNIQUE}", tool_call_id=None)
+
+    new = Errors()(build.evidence(errors=[original, pending]))
+    wrapped = Errors()(build.evidence(errors=[pending, wrapper]))
+
+    assert [(finding.kind, finding.tool_call_id) for finding in new.findings] == [
+        (FindingKind.UNEXPECTED_ERROR, "a"),
+        (FindingKind.ABORTED_TRANSACTION, None),
+    ]
+    assert [finding.kind for finding in wrapped.findings] == [FindingKind.ABORTED_TRANSACTION]
+
+
+def test_what_a_collision_came_from_in_the_same_tool_is_the_same_finding(build: "Build") -> None:
+    """The session was closed by another while the tool's own error was handled: one chain, told once."""
+    original = build.error(INTEGRITY, UNIQUE, sqlstate="23505", source=ErrorSource.DATABASE)
+    closed = build.error("sqlalchemy.exc.ResourceClosedError", "This transaction is closed", chain=(INTEGRITY,))
+
+    one = Errors()(build.evidence(errors=[original, closed]))
+    two = Errors()(build.evidence(errors=[replace(original, tool_call_id="b"), closed]))
+
+    assert [finding.kind for finding in one.findings] == [FindingKind.ILLEGAL_STATE]
+    assert {finding.kind for finding in two.findings} == {
+        FindingKind.ILLEGAL_STATE,
+        FindingKind.UNEXPECTED_ERROR,
+    }
 
 
 def test_two_causes_in_one_tool_are_two_findings(build: "Build") -> None:
@@ -308,6 +354,7 @@ def test_a_cancellation_follows_from_something_else_or_is_a_finding(build: "Buil
     ("message", "text"),
     [
         (f"(x.y.Error) <class 'a.B'>: {UNIQUE}\nDETAIL: …", UNIQUE),
+        (f"(raised as a result of Query-invoked autoflush; …)\n(x.y.Error) {UNIQUE}\n[SQL: …]", UNIQUE),
         ("ERROR:  division by zero", "division by zero"),
         ("no (Background on this error at: https://sqlalche.me/e/21/isce)", "no"),
         ("", ""),

@@ -125,9 +125,7 @@ WRONG: dict[str, tuple[Callable[[LedgerRow], LedgerRow], list[str]]] = {
 
 
 @pytest.mark.parametrize(("change", "kinds"), WRONG.values(), ids=WRONG)
-def test_each_wrong_column_is_found(
-    build: "Build", change: Callable[[LedgerRow], LedgerRow], kinds: list[str]
-) -> None:
+def test_each_wrong_column_is_found(build: "Build", change: Callable[[LedgerRow], LedgerRow], kinds: list[str]) -> None:
     """One column at a time, and nothing else is said."""
     assert _kinds(Ledger()(_billed(build, [change(build.row(1, 3000, 150))]))) == kinds
 
@@ -168,10 +166,7 @@ def test_a_session_that_the_answer_names_is_the_turns(build: "Build") -> None:
     """A backend may answer with a session id of its own."""
     turn = build.turn(answer=build.answer(session_id="own-session"))
 
-    assert (
-        Ledger()(_billed(build, [build.row(1, 3000, 150, session_id="own-session")], turn)).verdict
-        is Verdict.PASSED
-    )
+    assert Ledger()(_billed(build, [build.row(1, 3000, 150, session_id="own-session")], turn)).verdict is Verdict.PASSED
     assert Ledger()(_billed(build, [build.row(1, 3000, 150)], turn)).verdict is Verdict.PASSED
 
 
@@ -187,9 +182,7 @@ def test_an_answer_with_another_turns_session_does_not_take_its_rows(build: "Bui
 
 
 @pytest.mark.parametrize(("named", "said"), [(9, "is not in the ledger"), (2, "bills turn 't2'")])
-def test_an_answer_that_names_a_row_that_is_not_its_own_is_unbilled(
-    build: "Build", named: int, said: str
-) -> None:
+def test_an_answer_that_names_a_row_that_is_not_its_own_is_unbilled(build: "Build", named: int, said: str) -> None:
     """A row that does not exist, or one that bills another turn."""
     turns = build.turn(answer=build.answer(named)), build.turn("t2", answer=build.answer(2))
     charges = [*_charges(build), build.charge(3, turn="t2")]
@@ -247,9 +240,7 @@ def test_an_unpriced_model_costs_null_and_never_zero(build: "Build") -> None:
     for provider, model in [("openai", "made-up"), ("local", "smollm2")]:
         charge = build.charge(provider=provider, model=model)
         for costs, kinds in [(free, []), (zero, ["wrong_cost"])]:
-            evidence = build.evidence(
-                invoice=[charge], responses=[build.seen(charge)], ledger=[build.row(1, **costs)]
-            )
+            evidence = build.evidence(invoice=[charge], responses=[build.seen(charge)], ledger=[build.row(1, **costs)])
 
             assert _kinds(Ledger()(evidence)) == kinds
 

@@ -15,10 +15,7 @@ Step = tuple[str, str | None, float] | tuple[str, str | None, float, int]
 
 
 def _operations(build: "Build", steps: list[Step]) -> list[SessionOperation]:
-    return [
-        build.operation(kind, tool, at, session=session[0] if session else 1)
-        for kind, tool, at, *session in steps
-    ]
+    return [build.operation(kind, tool, at, session=session[0] if session else 1) for kind, tool, at, *session in steps]
 
 
 def _check(build: "Build", steps: list[Step], **outcomes: ToolOutcome) -> CheckResult:

@@ -43,6 +43,23 @@ def test_two_tools_on_one_backend_are_serialised_even_if_they_seem_to_overlap(bu
     )
 
 
+def test_many_tools_on_one_connection_are_one_sentence(build: "Build") -> None:
+    """Not one for each two of them; a tool that is called twice is told apart by its calls."""
+    calls = (*build.two_calls, build.call("c", "leave_message"), build.call("d", "leave_message"))
+    evidence = build.evidence(
+        build.turn(planned=calls),
+        statements=[build.statement(call.tool_call_id) for call in calls],
+        tools=[build.run(call.tool_call_id) for call in calls],
+    )
+
+    (finding,) = Timing()(evidence).findings
+
+    assert finding.message == (
+        "search_directory, search_documents, leave_message (c) and leave_message (d) ran on one connection "
+        "(backend 4711), where only one statement runs at a time"
+    )
+
+
 def test_two_tools_one_after_the_other_are_serialised(build: "Build") -> None:
     """Other backends do not help if the times do not meet for long enough."""
     evidence = _round(build, build.statement("a"), build.statement("b", 0.6, 1.6, backend_pid=4712))
@@ -197,9 +214,7 @@ def test_pairs_that_show_the_speedup_pass_with_their_figures(build: "Build") -> 
     result = Timing()(_timed(build, 1.9, 2.0, 1.8, 2.1, 1.95))
 
     assert result.verdict is Verdict.PASSED
-    assert result.notes == (
-        "median speed-up of 5 pairs: 1.95 [1.80, 2.10], coverage 93.8%; ideal 2.00, required 1.50",
-    )
+    assert result.notes == ("median speed-up of 5 pairs: 1.95 [1.80, 2.10], coverage 93.8%; ideal 2.00, required 1.50",)
 
 
 def test_pairs_without_a_speedup_are_a_finding(build: "Build") -> None:

@@ -35,7 +35,9 @@ def kinds(document: CellDocument) -> set[FindingKind]:
     return {finding.kind for finding in document.findings}
 
 
-@pytest.mark.parametrize(("defect", "scenario", "expected"), SILENT_DEFECTS, ids=[row[0] for row in SILENT_DEFECTS])
+@pytest.mark.parametrize(
+    ("defect", "scenario", "expected"), SILENT_DEFECTS, ids=[row[0] for row in SILENT_DEFECTS]
+)
 async def test_defect_is_found(
     run_cell: RunCell, defect: str, scenario: object, expected: set[FindingKind]
 ) -> None:
@@ -46,7 +48,9 @@ async def test_defect_is_found(
     assert not document.as_expected
 
 
-@pytest.mark.parametrize("scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name
+)
 @pytest.mark.parametrize("tier", [ModelTier.SCRIPTED, ModelTier.WIRE])
 async def test_reference_backend_is_clean(run_cell: RunCell, scenario: object, tier: ModelTier) -> None:
     """The same scenarios find nothing in the reference backend."""
@@ -68,7 +72,9 @@ async def test_default_mode_collides_on_a_cold_pool(run_cell: RunCell) -> None:
 
 async def test_repaired_backend_does_not_reproduce(run_cell: RunCell) -> None:
     """Where the bug is expected and does not show, the cell is not as expected, though nothing was found."""
-    document = await run_cell(replace(SINGLE_TOOL, expectations=UNPAIRED.expectations), mode=SessionMode.SHARED)
+    document = await run_cell(
+        replace(SINGLE_TOOL, expectations=UNPAIRED.expectations), mode=SessionMode.SHARED
+    )
 
     assert document.verdict is Verdict.PASSED
     assert document.expected == "reproduced"
@@ -82,7 +88,10 @@ async def test_backend_that_does_not_start(run_cell: RunCell) -> None:
 
     assert document.verdict is Verdict.UNKNOWN
     assert not document.as_expected
-    assert "did not start: ConnectionRefusedError: the secrets store refused the connection" in document.objections[0]
+    assert (
+        "did not start: ConnectionRefusedError: the secrets store refused the connection"
+        in document.objections[0]
+    )
     assert "does_not_start.py" in document.objections[0]
 
 

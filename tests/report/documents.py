@@ -27,7 +27,18 @@ from harness.report.document import (
 from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan
 from harness.verdict import CheckResult, Expectation, Finding, FindingKind, judge
 
-__all__ = ["HOSTILE", "SECRETS", "as_expected", "document", "empty", "hostile", "troubled"]
+__all__ = [
+    "HOSTILE",
+    "SECRETS",
+    "as_expected",
+    "cell",
+    "document",
+    "empty",
+    "hostile",
+    "ledger_row",
+    "troubled",
+    "troubled_cells",
+]
 
 STARTED = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOSTILE = (
@@ -100,17 +111,13 @@ def cell(
     expectations = {(mode, pool_state): expectation} if expectation else {}
     plan = ToolPlan(rounds=(), usages=())
     subject = Cell(
-        scenario=Scenario(
-            name=scenario, question=question, messages=(Message(plan=plan),), expectations=expectations
-        ),
+        scenario=Scenario(name=scenario, question=question, messages=(Message(plan=plan),), expectations=expectations),
         mode=mode,
         pool_state=pool_state,
         tier=tier,
     )
     checks = sorted({finding.check for finding in findings} | {"errors"})
-    results = [
-        CheckResult.of(check, [finding for finding in findings if finding.check == check]) for check in checks
-    ]
+    results = [CheckResult.of(check, [finding for finding in findings if finding.check == check]) for check in checks]
     if unknown:
         results.append(CheckResult.unknown("ledger", unknown))
     return CellDocument.of(
@@ -118,9 +125,7 @@ def cell(
         evidence or Evidence(turns=(_turn(),)),
         results,
         judge(results, subject.expectation),
-        reproduce=(
-            f"sessionproof verify --scenario {scenario} --mode {mode} --pool-state {pool_state} --tier {tier}"
-        ),
+        reproduce=(f"sessionproof verify --scenario {scenario} --mode {mode} --pool-state {pool_state} --tier {tier}"),
         seconds=0.25,
         clone_seconds=0.03,
     )
@@ -157,9 +162,7 @@ def as_expected() -> RunDocument:
     for name in ("four_mixed_tools", "single_tool", "two_parallel_tools", "two_users_at_once"):
         for mode in SessionMode:
             cells += _square(name, mode)
-    gap = NotVerifiedDocument(
-        scenario="streaming", reason="the backend cannot stream", session_mode=SessionMode.LOCKED
-    )
+    gap = NotVerifiedDocument(scenario="streaming", reason="the backend cannot stream", session_mode=SessionMode.LOCKED)
     return document(cells, not_verified=[gap])
 
 
@@ -198,9 +201,7 @@ def troubled() -> RunDocument:
     ]
     lost = cell("two_parallel_tools", SessionMode.PER_OPERATION, findings=[_MISSING, _MISSING])
     unseen = cell("two_parallel_tools", SessionMode.SHARED, expectation=_BUG)
-    undecided = cell(
-        "single_tool", SessionMode.PER_OPERATION, unknown="the ledger could not be read: no such table"
-    )
+    undecided = cell("single_tool", SessionMode.PER_OPERATION, unknown="the ledger could not be read: no such table")
     gaps = [
         NotVerifiedDocument(scenario="streaming", reason="the backend cannot stream"),
         NotVerifiedDocument(
@@ -210,19 +211,16 @@ def troubled() -> RunDocument:
     return document([*good, lost, unseen, undecided], not_verified=gaps, problems=["worker 'gw1' crashed"])
 
 
-def hostile(extra: Sequence[str] = ()) -> RunDocument:
-    """Hostile and secret text wherever the backend can put text, once a megabyte long."""
-    texts = [*HOSTILE, *SECRETS.values(), *extra, "x" * 1_000_000]
+def hostile() -> RunDocument:
+    """Hostile and secret text wherever the backend can put text; one finding is a megabyte long."""
+    texts = [*HOSTILE, *SECRETS.values(), "x" * 20_000]
     finding = replace(_MISSING, message="", stack=tuple(texts))
     findings = [
-        replace(finding, message=text, where=text, kind=kind)
-        for text, kind in zip(texts, FindingKind, strict=False)
+        replace(finding, message=text, where=text, kind=kind) for text, kind in zip(texts, FindingKind, strict=False)
     ]
     evidence = Evidence(
         turns=tuple(_turn(text) for text in texts),
-        errors=Record.of(
-            "errors", [ErrorRecord(source=ErrorSource.LOGGED, type=t, message=t, at=1.0) for t in texts]
-        ),
+        errors=Record.of("errors", [ErrorRecord(source=ErrorSource.LOGGED, type=t, message=t, at=1.0) for t in texts]),
         ledger=Record.absent("ledger", " ".join(texts)),
     )
     bad = cell(
@@ -233,15 +231,18 @@ def hostile(extra: Sequence[str] = ()) -> RunDocument:
         evidence=evidence,
         question=texts[3],
     )
-    seen = cell(
-        "| a", SessionMode.SHARED, findings=[replace(_REFUSED, message=" ".join(texts))], expectation=_BUG
-    )
+    seen = cell("| a", SessionMode.SHARED, findings=[replace(_REFUSED, message="y" * 1_000_000)], expectation=_BUG)
     gaps = [NotVerifiedDocument(scenario=text, reason=text) for text in texts]
     made = document([bad, seen], not_verified=gaps, problems=texts)
     environment = made.environment.model_copy(
         update={"backend": "\n".join(texts), "packages": dict.fromkeys(texts, "1")}
     )
     return made.model_copy(update={"command": " ".join(texts), "environment": environment})
+
+
+def troubled_cells(scenario: str, mode: SessionMode) -> list[CellDocument]:
+    """The cells of one scenario, each with a lost row."""
+    return [cell(scenario, mode, pool_state=state, findings=[_MISSING]) for state in PoolState]
 
 
 def empty() -> RunDocument:
@@ -251,9 +252,7 @@ def empty() -> RunDocument:
 
 
 def _turn(text: str = "Here is what I found.") -> Turn:
-    answer = Answer(
-        text=text, llm_request_id=None, raw={"text": text, "api_key": "key-in-a-mapping", "object": {text}}
-    )
+    answer = Answer(text=text, llm_request_id=None, raw={"text": text, "api_key": "key-in-a-mapping", "object": {text}})
     return Turn(
         id="turn-1",
         tenant="wyckoff",

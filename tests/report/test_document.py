@@ -1,0 +1,50 @@
+"""The document's verdict, what is unexpected in it, and its exit status."""
+
+import pytest
+
+from harness.report import digest
+from harness.report.document import RunDocument, exit_status
+from harness.scenario import SessionMode
+from harness.verdict import FindingKind, Verdict
+from tests.report import documents
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict", "status"),
+    [
+        (documents.as_expected(), Verdict.PASSED, 0),
+        (documents.troubled(), Verdict.FAILED, 1),
+        (documents.empty(), Verdict.UNKNOWN, 3),
+        (documents.document([]), Verdict.UNKNOWN, 3),
+        (documents.document(documents.as_expected().cells, problems=["x"]), Verdict.UNKNOWN, 3),
+        (documents.document([documents.cell("s", SessionMode.LOCKED, unknown="no log")]), Verdict.UNKNOWN, 3),
+    ],
+)
+def test_the_exit_status_follows_from_the_cells(made: RunDocument, verdict: Verdict, status: int) -> None:
+    """0 only if something was verified, all of it as expected, and nothing stood in the way."""
+    assert made.verdict is verdict
+    assert exit_status(made) == status
+
+
+def test_a_finding_knows_whether_its_cell_may_show_it() -> None:
+    """What is expected, and what follows from it, is not unexpected."""
+    kinds = {
+        (finding.kind, finding.unexpected)
+        for made in (documents.as_expected(), documents.troubled())
+        for cell in made.cells
+        for finding in cell.findings
+    }
+
+    assert kinds == {
+        (FindingKind.CONCURRENT_OPERATION, False),
+        (FindingKind.UNBILLED_RESPONSE, False),
+        (FindingKind.MISSING_ROW, True),
+    }
+
+
+def test_a_traceback_is_told_in_one_line() -> None:
+    """Where it comes from and what it says."""
+    text = "test_x.py::test_y (setup): Traceback:\n  File 'x'\n\nValueError: no"
+
+    assert digest.in_one_line(text) == "test_x.py::test_y (setup): Traceback: ... ValueError: no"
+    assert digest.in_one_line(" \n") == "no reason was given"

@@ -1,0 +1,79 @@
+"""Where settings come from, and what is said of those that do not fit."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Config, resolve
+from harness.errors import ConfigurationError
+from harness.scenario import ModelTier, PoolState, SessionMode
+
+PYPROJECT = """
+[tool.sessionproof]
+backend = "shop.adapter:backend"
+modes = ["shared", "per_operation"]
+turn-timeout = 5
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    return tmp_path
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """Without any source, everything is verified on the reference backend and the best server there is."""
+    config = resolve({}, environment={}, directory=tmp_path)
+
+    assert config == Config(backend="fixtures.backend.adapter:backend")
+    assert config.admits(
+        scenario="any", mode=SessionMode.LOCKED, pool_state=PoolState.NULL, tier=ModelTier.SCRIPTED
+    )
+
+
+def test_argument_beats_environment_beats_pyproject(project: Path) -> None:
+    """For each setting the first source that names it wins, an explicit argument always."""
+    environment = {"SESSIONPROOF_BACKEND": "env:backend", "SESSIONPROOF_TIERS": "wire, scripted", "OTHER": "x"}
+
+    config = resolve({"backend": "arg:backend", "tiers": None}, environment=environment, directory=project)
+
+    assert config.backend == "arg:backend"
+    assert config.tiers == (ModelTier.WIRE, ModelTier.SCRIPTED)
+    assert config.modes == (SessionMode.SHARED, SessionMode.PER_OPERATION)
+    assert config.turn_timeout == 5.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        ({"modes": ["share"]}, {}, "argument: setting 'modes' .*did you mean 'shared'"),
+        ({}, {"SESSIONPROOF_MODE": "shared"}, "environment: unknown setting 'SESSIONPROOF_MODE'; did you mean 'modes'"),
+        ({}, {"SESSIONPROOF_TURN_TIMEOUT": "soon"}, "environment: setting 'turn_timeout' cannot be 'soon'"),
+        ({"turn_timeout": "-1"}, {}, "a number of seconds above 0"),
+        ({"turn_timeout": "inf"}, {}, "a number of seconds above 0"),
+        ({"full_length": "perhaps"}, {}, "expected true or false"),
+        ({"scenarios": 3}, {}, "expected a list of words"),
+    ],
+)
+def test_unfit_value_names_source_and_remedy(
+    tmp_path: Path, arguments: dict[str, object], environment: dict[str, str], message: str
+) -> None:
+    """An unknown key or an unfit value is refused, with its source and what would be right."""
+    with pytest.raises(ConfigurationError, match=message):
+        resolve(arguments, environment=environment, directory=tmp_path)
+
+
+def test_broken_pyproject_is_named(tmp_path: Path) -> None:
+    """A `pyproject.toml` that is not TOML is refused by its path."""
+    (tmp_path / "pyproject.toml").write_text("[tool")
+
+    with pytest.raises(ConfigurationError, match=r"pyproject\.toml is not valid TOML"):
+        resolve({}, environment={}, directory=tmp_path)
+
+
+def test_database_password_is_not_shown(tmp_path: Path) -> None:
+    """Neither the `repr` of a configuration nor a message about it shows the database URL."""
+    config = resolve({"postgres": "postgresql://me:secret@db/x"}, environment={}, directory=tmp_path)
+
+    assert "secret" not in repr(config)
