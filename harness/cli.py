@@ -28,7 +28,7 @@ from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["main"]
+__all__ = ["doctor", "main", "verify"]
 
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -140,7 +140,7 @@ class Turn:
     """One user message and what came of it.
 
     Exactly one of `answer`, `error` and `timed_out` is set. `tenant` and `agent` are the slugs it was sent to.
-    `parallel` is false for the sequential half of a timing pair. `measured` is false for a warm-up turn.
+    `parallel` is false for the sequential half of a timing pair.
     """
 
     id: str

@@ -155,7 +155,7 @@ class Expectation:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing at all may be found."""
+        """Whether nothing has to be found: what is not allowed is an objection."""
         return not (self.required or self.one_of)
 
     @property

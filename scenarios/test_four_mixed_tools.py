@@ -18,11 +18,9 @@ from harness.scenario import (
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ILLEGAL_STATE, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
-COLLISION = Expectation(
-    required=UNBILLED | {FindingKind.CONCURRENT_OPERATION},
-    allowed=frozenset({FindingKind.ABORTED_TRANSACTION}),
-)
-BROKEN_STATE = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.IDLE_IN_TRANSACTION}))
+FOLLOWS = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.IDLE_IN_TRANSACTION, FindingKind.UNEXPECTED_ERROR})
+COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION}, allowed=FOLLOWS)
+BROKEN_STATE = Expectation(required=UNBILLED, allowed=FOLLOWS)
 SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
 
 FOUR_MIXED_TOOLS = Scenario(

@@ -14,7 +14,7 @@ __all__ = ["default_checks"]
 def default_checks(
     *,
     ledger: bool = True,
-    overlap_share: float = 0.5,
+    overlap_share: float = 0.1,
     stall_seconds: float = 0.1,
     stall_samples: int = 10,
     stall_share: float = 0.8,

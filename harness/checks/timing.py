@@ -46,7 +46,7 @@ class Timing:
     """
 
     name: str = "timing"
-    overlap_share: float = 0.5
+    overlap_share: float = 0.1
     stall_seconds: float = 0.1
     stall_samples: int = 10
     stall_share: float = 0.8

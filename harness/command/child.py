@@ -28,7 +28,7 @@ import psutil
 from harness import bundled
 from harness.config import Config
 
-__all__ = ["PYTEST", "Ended", "arguments", "environment", "supervise"]
+__all__ = ["PYTEST", "Ended", "arguments", "environment", "import_path", "supervise"]
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")
 _CONFIGURATION = Path(__file__).with_name("pytest.toml")
@@ -147,11 +147,17 @@ def _attend(process: subprocess.Popen[bytes], watch: Callable[[], None], enough:
 
 def _sweep(process: subprocess.Popen[bytes], *, patient: bool) -> None:
     """Kill what is left of the group; if its leader ended by itself, give the others time to follow."""
-    deadline = time.monotonic() + (_SWEEP_GRACE if patient and process.returncode is not None else 0)
-    while time.monotonic() < deadline and _has_members(process.pid):
-        time.sleep(_TICK)
+    _await_empty(process.pid, _SWEEP_GRACE if patient and process.returncode is not None else 0.0)
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+    _await_empty(process.pid, _SWEEP_GRACE)
+
+
+def _await_empty(group: int, seconds: float) -> None:
+    """Wait until no process of the group runs, at most for so long: nobody else tells when a grandchild has gone."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _has_members(group):
+        time.sleep(_TICK)
 
 
 def _has_members(group: int) -> bool:

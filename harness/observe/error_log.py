@@ -20,7 +20,7 @@ from harness.observe.attribution import attributed
 from harness.observe.redaction import Redactor
 from harness.observe.stacks import RawStack, format_stack, of_exception
 
-__all__ = ["ErrorLog", "causes", "qualified_name"]
+__all__ = ["ErrorLog", "Identity", "causes", "code_in", "describe", "qualified_name"]
 
 _CODE = re.compile(r"https?://sqlalche\.me/e/\w+/(?P<code>\w+)")
 _SQLSTATE_LENGTH = 5

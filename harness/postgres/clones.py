@@ -24,7 +24,7 @@ from harness.postgres.admin import Connection, connect, quote_identifier
 from harness.postgres.owner import Owner
 from harness.postgres.server import RunningServer
 
-__all__ = ["PREFIX", "Clones", "Database"]
+__all__ = ["PREFIX", "Clones", "Database", "Marker", "databases", "drop", "is_template"]
 
 PREFIX = "sessionproof_"
 NAME_BYTES = 63  # NAMEDATALEN - 1
@@ -124,9 +124,7 @@ class Clones:
         try:
             async with self._admin() as connection:
                 source = quote_identifier(template)
-                await connection.execute(
-                    f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {source} {strategy}"
-                )
+                await connection.execute(f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {source} {strategy}")
             address = self._running.address
             yield Database(name=name, url=address.url(name), masked_url=address.masked_url(name))
         finally:

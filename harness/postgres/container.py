@@ -29,7 +29,7 @@ from harness.postgres.owner import Owner
 from harness.postgres.server import RunningServer, ServerAddress
 from harness.postgres.settings import VOLATILE
 
-__all__ = ["DEFAULT_IMAGE", "ContainerServer"]
+__all__ = ["DEFAULT_IMAGE", "ContainerServer", "sweep"]
 
 DEFAULT_IMAGE = "pgvector/pgvector:pg18"
 LABEL = "sessionproof.owner"
@@ -136,9 +136,7 @@ def sweep() -> tuple[str, ...]:
     """Remove the containers whose owners are known to be dead; returns their names."""
     removed = []
     with engine.open_client() as client:
-        for container in client.client.containers.list(
-            all=True, filters={"label": LABEL}, ignore_removed=True
-        ):
+        for container in client.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
             owner = Owner.from_json(container.labels.get(LABEL))
             if owner is not None and owner.is_alive() is False:
                 container.remove(v=True, force=True)

@@ -31,7 +31,7 @@ from harness.postgres.owner import Owner
 from harness.postgres.server import Lacking, RunningServer, ServerAddress
 from harness.postgres.settings import VOLATILE
 
-__all__ = ["REQUIRED_BYTES", "SETTINGS", "EmbeddedServer", "data_roots"]
+__all__ = ["REQUIRED_BYTES", "SETTINGS", "EmbeddedServer", "data_roots", "find_room", "free_bytes", "free_ports"]
 
 HOST = "127.0.0.1"
 USER = "postgres"
@@ -154,15 +154,11 @@ class EmbeddedServer:
             ConfigurationError: the port that was asked for is taken.
         """
         if self._guard is not None:
-            raise ConfigurationError(
-                "this embedded server was started already; stop it first, or make another"
-            )
+            raise ConfigurationError("this embedded server was started already; stop it first, or make another")
         account = binaries.unprivileged_account()
         programs = await asyncio.to_thread(lambda: binaries.runnable(binaries.find(), account))
         swept = await asyncio.to_thread(leftovers.sweep, self._roots)
-        root, _ = find_room(
-            self._roots, account, required=self._required_bytes, measure_free=self._measure_free
-        )
+        root, _ = find_room(self._roots, account, required=self._required_bytes, measure_free=self._measure_free)
         directory = root / f"{leftovers.PREFIX}{secrets.token_hex(8)}"
         password = secrets.token_urlsafe(32)
         self._directory = directory

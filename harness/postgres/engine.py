@@ -24,7 +24,7 @@ from testcontainers.core.docker_client import DockerClient, get_docker_host
 from harness.errors import EnvironmentMissing
 from harness.postgres.server import Lacking
 
-__all__ = ["describe", "ensure_image", "has_image", "is_loopback", "open_client"]
+__all__ = ["describe", "ensure_image", "has_image", "is_loopback", "location", "open_client"]
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 ANSWER_SECONDS = 5

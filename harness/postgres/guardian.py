@@ -32,7 +32,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["main"]
+__all__ = ["main", "remove"]
 
 OWNER_FILE = "owner.json"
 DATA = "data"

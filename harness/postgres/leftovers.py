@@ -18,7 +18,7 @@ import psutil
 from harness.postgres import guardian
 from harness.postgres.owner import Owner
 
-__all__ = ["PREFIX", "remove_run", "sweep"]
+__all__ = ["PREFIX", "find_server", "remove_run", "sweep"]
 
 PREFIX = "sessionproof-postgres-"
 

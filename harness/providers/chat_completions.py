@@ -43,9 +43,7 @@ class _Message(BaseModel):
 
     @property
     def said(self) -> Said:
-        parts = (
-            self.content if isinstance(self.content, list) else [_Part(type="text", text=self.content or "")]
-        )
+        parts = self.content if isinstance(self.content, list) else [_Part(type="text", text=self.content or "")]
         return Said(
             by_model=self.role == "assistant",
             text="\n".join(part.text for part in parts if part.type == "text"),

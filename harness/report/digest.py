@@ -19,6 +19,7 @@ __all__ = [
     "Group",
     "Label",
     "Outcome",
+    "Surprise",
     "conclusion",
     "examples",
     "gaps",
@@ -89,6 +90,19 @@ class Group:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surprise:
+    """A cell that is not as expected, and the other cells of its scenario and mode with the same kinds of findings."""
+
+    cell: CellDocument
+    others: tuple[CellDocument, ...]
+
+    @property
+    def also(self) -> str:
+        """The others in words: `cold wire, warm wire`."""
+        return ", ".join(f"{cell.pool_state} {cell.tier}" for cell in self.others)
+
+
 def modes(document: RunDocument) -> list[SessionMode]:
     """The session modes that appear, in their usual order: the columns."""
     seen = {cell.session_mode for cell in document.cells} | {
@@ -145,7 +159,7 @@ def _sentence(mode: SessionMode, cells: Sequence[CellDocument]) -> str:
 
 def conclusion(document: RunDocument) -> str:
     """The last word, in one line."""
-    total, wrong = len(document.cells), len(surprises(document))
+    total, wrong = len(document.cells), len(_wrong(document))
     size = f"{_plural(document.turns, 'turn')}, {document.seconds:.1f} s"
     if not total:
         return f"UNKNOWN: nothing was verified ({size})"
@@ -174,10 +188,19 @@ def server(document: RunDocument) -> str:
     return f"PostgreSQL {postgres.version.removeprefix('PostgreSQL ')}, {postgres.kind}{why}"
 
 
-def surprises(document: RunDocument) -> list[CellDocument]:
-    """The cells that are not as expected; failures before those that could not be decided."""
-    wrong = [cell for cell in document.cells if not cell.as_expected]
-    return sorted(wrong, key=lambda cell: Outcome.of(cell) is Outcome.UNKNOWN)
+def surprises(document: RunDocument) -> list[Surprise]:
+    """The cells that are not as expected, alike ones together; failures before those that could not be decided."""
+    alike: dict[object, list[CellDocument]] = {}
+    for cell in _wrong(document):
+        kinds = tuple(group.first.kind for group in reasons(cell))
+        key = (cell.scenario, cell.session_mode, Outcome.of(cell), cell.expected, kinds)
+        alike.setdefault(key, []).append(cell)
+    found = [Surprise(cell=first, others=tuple(others)) for first, *others in alike.values()]
+    return sorted(found, key=lambda surprise: Outcome.of(surprise.cell) is Outcome.UNKNOWN)
+
+
+def _wrong(document: RunDocument) -> list[CellDocument]:
+    return [cell for cell in document.cells if not cell.as_expected]
 
 
 def reasons(cell: CellDocument) -> list[Group]:

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from harness.report import digest
-from harness.report.document import CellDocument, NotVerifiedDocument, RunDocument
+from harness.report.document import NotVerifiedDocument, RunDocument
 from harness.report.text import block, inline
 from harness.verdict import Verdict
 
-__all__ = ["MarkdownWriter"]
+__all__ = ["MarkdownWriter", "code", "escape", "fence"]
 
 _SECTION_LIMIT = 40_000
 _LINE_LIMIT = 500
@@ -92,17 +92,20 @@ def _label(label: digest.Label) -> str:
 
 
 def _surprises(document: RunDocument) -> Iterator[str]:
-    cells = digest.surprises(document)
-    if cells:
-        yield f"## Not as expected: {len(cells)} of {len(document.cells)} cells"
+    found = digest.surprises(document)
+    if found:
+        yield f"## Not as expected: {sum(1 + len(each.others) for each in found)} of {len(document.cells)} cells"
         yield ""
-        yield from _bounded(_surprise(cell) for cell in cells)
+        yield from _bounded(map(_surprise, found))
 
 
-def _surprise(cell: CellDocument) -> Iterator[str]:
+def _surprise(surprise: digest.Surprise) -> Iterator[str]:
+    cell = surprise.cell
     yield f"### {digest.Outcome.of(cell)}: {escape(inline(cell.scenario, limit=100))}, {cell.id}"
     yield ""
     yield f"{escape(inline(cell.question))} Expected: {cell.expected}."
+    if surprise.others:
+        yield f"Alike in {surprise.also}."
     yield ""
     yield from (f"- {code(objection)}" for objection in digest.objections(cell)[:20])
     for group in digest.reasons(cell):

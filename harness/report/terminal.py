@@ -16,13 +16,14 @@ from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from harness.report import digest
 from harness.report.digest import Outcome
-from harness.report.document import CellDocument, RunDocument
+from harness.report.document import RunDocument
 from harness.report.text import inline
 from harness.verdict import Verdict
 
@@ -30,6 +31,7 @@ __all__ = ["render", "show"]
 
 _SHOWN = 8
 _FRAMES = 3
+_UNLIMITED = 10_000
 _STYLES = {
     Outcome.REPRODUCED: "cyan",
     Outcome.PASSED: "green",
@@ -43,7 +45,7 @@ _VERDICT_STYLES = {Verdict.PASSED: "bold green", Verdict.FAILED: "bold red", Ver
 
 def show(document: RunDocument, console: Console) -> None:
     """Print the report."""
-    for part in _parts(document):
+    for part in _parts(document, console):
         whole = isinstance(part, Text) and part.no_wrap
         console.print(part, soft_wrap=bool(whole))
 
@@ -56,12 +58,12 @@ def render(document: RunDocument, *, width: int = 100) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def _parts(document: RunDocument) -> Iterator[RenderableType]:
+def _parts(document: RunDocument, console: Console) -> Iterator[RenderableType]:
     yield Text(inline(f"backend {document.environment.backend}"))
     yield Text(inline(digest.server(document)))
     yield Text()
     if document.cells or document.not_verified:
-        yield _table(document)
+        yield _fitting(document, console)
         yield Text()
     yield from _surprises(document)
     yield from _gaps(document)
@@ -70,8 +72,15 @@ def _parts(document: RunDocument) -> Iterator[RenderableType]:
     yield Text(digest.conclusion(document), style=_VERDICT_STYLES[document.verdict])
 
 
-def _table(document: RunDocument) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+def _fitting(document: RunDocument, console: Console) -> Table:
+    """The table with wide gaps between its columns, or with narrow ones where that saves a name from being broken."""
+    table = _table(document, gap=1)
+    wanted = Measurement.get(console, console.options.update(max_width=_UNLIMITED), table).maximum
+    return table if wanted <= console.width else _table(document, gap=0)
+
+
+def _table(document: RunDocument, *, gap: int) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     table.add_column("scenario", overflow="fold")
     for mode in digest.modes(document):
         table.add_column(str(mode), no_wrap=True)
@@ -85,22 +94,25 @@ def _square(labels: tuple[digest.Label, ...]) -> Text:
 
 
 def _surprises(document: RunDocument) -> Iterator[RenderableType]:
-    cells = digest.surprises(document)
-    if not cells:
+    found = digest.surprises(document)
+    if not found:
         return
-    yield Text(f"Not as expected ({len(cells)})", style="bold")
-    for cell in cells[:_SHOWN]:
-        yield from _surprise(cell)
+    yield Text("Not as expected", style="bold")
+    for surprise in found[:_SHOWN]:
+        yield from _surprise(surprise)
         yield Text()
-    if len(cells) > _SHOWN:
-        yield _indented(Text(f"... and {len(cells) - _SHOWN} more, in summary.md and run.json"))
+    if len(found) > _SHOWN:
+        yield _indented(Text(f"... and {len(found) - _SHOWN} more, in summary.md and run.json"))
         yield Text()
 
 
-def _surprise(cell: CellDocument) -> Iterator[RenderableType]:
+def _surprise(surprise: digest.Surprise) -> Iterator[RenderableType]:
+    cell = surprise.cell
     outcome = Outcome.of(cell)
     place = f" {inline(cell.scenario, limit=60)}, {cell.session_mode} {cell.pool_state} {cell.tier}"
     yield _indented(Text.assemble((str(outcome), _STYLES[outcome]), place, f" (expected: {cell.expected})"), by=2)
+    if surprise.others:
+        yield _indented(Text(f"and alike in {surprise.also}"), by=4)
     for objection in digest.objections(cell)[:_SHOWN]:
         yield _indented(Text(inline(objection)), by=4)
     for group in digest.reasons(cell)[:_SHOWN]:

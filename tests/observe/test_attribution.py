@@ -25,9 +25,7 @@ async def use_session(engine: AsyncEngine) -> None:
         await session.execute(text("SELECT 1"))
 
 
-async def test_hooks_in_greenlets_see_the_task_s_turn(
-    engine: AsyncEngine, seen: list[tuple[str, Attribution]]
-) -> None:
+async def test_hooks_in_greenlets_see_the_task_s_turn(engine: AsyncEngine, seen: list[tuple[str, Attribution]]) -> None:
     """Checkout and statements run in a greenlet, and are attributed to the task that drives it."""
     await asyncio.create_task(use_session(engine), name="tool")
 
@@ -36,9 +34,7 @@ async def test_hooks_in_greenlets_see_the_task_s_turn(
     assert attributions["before_cursor_execute"] == attributions["checkout"]
 
 
-async def test_closing_is_attributed_to_who_closes(
-    engine: AsyncEngine, seen: list[tuple[str, Attribution]]
-) -> None:
+async def test_closing_is_attributed_to_who_closes(engine: AsyncEngine, seen: list[tuple[str, Attribution]]) -> None:
     """A session is closed in a task of SQLAlchemy's own, and still on behalf of the tool that leaves its block."""
     await asyncio.create_task(use_session(engine), name="tool")
 

@@ -74,9 +74,8 @@ async def test_nothing_stays_behind_when_the_application_fails(engine: AsyncEngi
 
 async def test_records_fit_into_evidence(engine: AsyncEngine) -> None:
     """The records are the fields of `Evidence`, each of them made."""
-    async with Observation(engine) as observation:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+    async with Observation(engine) as observation, engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
 
     evidence = Evidence(**observation.records)
 

@@ -62,10 +62,9 @@ async def test_the_first_end_of_a_transaction_counts(engine: AsyncEngine) -> Non
 
 async def test_closing_an_open_transaction_is_recorded(engine: AsyncEngine) -> None:
     """A session that is closed without commit loses what it flushed."""
-    async with Observation(engine) as observation:
-        async with AsyncSession(engine) as session:
-            session.add(Note(id=1, body="a"))
-            await session.flush()
+    async with Observation(engine) as observation, AsyncSession(engine) as session:
+        session.add(Note(id=1, body="a"))
+        await session.flush()
 
     assert kinds_of(observation) == [BEGIN, FLUSH, CLOSE]
 

@@ -52,10 +52,9 @@ async def test_without_a_pool_each_use_connects_and_closes(database_url: str) ->
 
 async def test_an_invalidated_connection_is_still_known_when_it_comes_back(engine: AsyncEngine) -> None:
     """A broken connection returns to the pool as nothing, and its record remembers which one it was."""
-    async with Observation(engine) as observation:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-            await connection.invalidate()
+    async with Observation(engine) as observation, engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        await connection.invalidate()
 
     assert INVALIDATE in kinds_of(observation)
     assert {event.connection for event in observation.records["pool"]} == {1}

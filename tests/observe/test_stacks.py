@@ -24,9 +24,7 @@ HERE = str(Path(__file__).relative_to(Path.cwd()))
 async def test_a_capture_crosses_the_greenlet_to_the_caller(engine: AsyncEngine) -> None:
     """Inside an engine event, the stack ends at the application's line that ran the statement."""
     stacks: list[tuple[str, ...]] = []
-    event.listen(
-        engine.sync_engine, "before_cursor_execute", lambda *_: stacks.append(format_stack(capture()))
-    )
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: stacks.append(format_stack(capture())))
 
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))

@@ -39,9 +39,7 @@ def loaded() -> Iterator[None]:
 
 
 def convicted(stalls: tuple[LoopStall, ...]) -> list[LoopStall]:
-    return [
-        stall for stall in stalls if stall.share >= CONVICTING_SHARE and stall.samples >= CONVICTING_SAMPLES
-    ]
+    return [stall for stall in stalls if stall.share >= CONVICTING_SHARE and stall.samples >= CONVICTING_SAMPLES]
 
 
 async def sleeping_tool() -> None:
@@ -118,9 +116,7 @@ async def test_a_blocking_call_is_found_on_a_busy_processor_too(idle_engine: Asy
     async with Observation(idle_engine) as observation:
         await asyncio.create_task(sleeping_tool())
 
-    assert any(
-        stall.stack[-1].endswith("in sleeping_tool") for stall in convicted(observation.records["stalls"].items)
-    )
+    assert any(stall.stack[-1].endswith("in sleeping_tool") for stall in convicted(observation.records["stalls"].items))
 
 
 async def test_watching_costs_next_to_nothing(idle_engine: AsyncEngine) -> None:

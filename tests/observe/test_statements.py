@@ -41,9 +41,8 @@ async def test_statements_of_own_sessions_overlap_on_two_server_processes(engine
 async def test_statements_of_a_shared_session_take_turns_on_one_server_process(engine: AsyncEngine) -> None:
     """On a warm pool a shared session raises nothing; its statements share a process, and the second waits."""
     await bring_into(engine, PoolState.WARM, connections=2)
-    async with Observation(engine) as observation:
-        async with AsyncSession(engine) as session:
-            await asyncio.gather(session.execute(SLEEP), session.execute(SLEEP))
+    async with Observation(engine) as observation, AsyncSession(engine) as session:
+        await asyncio.gather(session.execute(SLEEP), session.execute(SLEEP))
 
     one, two = statements_of(observation)
     assert one.backend_pid == two.backend_pid is not None

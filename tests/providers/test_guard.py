@@ -84,9 +84,7 @@ async def test_model_whose_url_has_no_scheme() -> None:
 async def test_streaming_model_of_the_backends_own() -> None:
     """The same holds for Anthropic, and for streams."""
     async with AsyncAnthropic(base_url=NO_HOST, api_key="key") as client:
-        agent = Agent(
-            AnthropicModel("claude-sonnet-4-5", provider=AnthropicProvider(anthropic_client=client))
-        )
+        agent = Agent(AnthropicModel("claude-sonnet-4-5", provider=AnthropicProvider(anthropic_client=client)))
 
         with only_local_models(ModelTier.WIRE), pytest.raises(BackendError, match=r"model\.invalid"):
             async with agent.run_stream("Who?"):
@@ -142,9 +140,7 @@ async def test_proxy_on_another_machine(module: Any) -> None:
 async def test_redirect_to_another_machine() -> None:
     """A redirection leads no further than a request."""
     transports = {
-        "http://127.0.0.1": httpx2.MockTransport(
-            lambda _: httpx2.Response(302, headers={"Location": NO_HOST})
-        )
+        "http://127.0.0.1": httpx2.MockTransport(lambda _: httpx2.Response(302, headers={"Location": NO_HOST}))
     }
 
     with only_local_models(ModelTier.WIRE):

@@ -47,9 +47,7 @@ def book() -> ScriptBook:
         ([user("Please: Find it now!")], "three"),
     ],
 )
-def test_turn_by_message_and_step_by_responses(
-    book: ScriptBook, conversation: list[Said], expected: str
-) -> None:
+def test_turn_by_message_and_step_by_responses(book: ScriptBook, conversation: list[Said], expected: str) -> None:
     """The last scripted user message names the turn, and the model's responses after it are counted."""
     assert book.due(conversation, offered=()).response.text == expected
 
@@ -77,9 +75,7 @@ def test_long_list_is_cut() -> None:
     for number in range(25):
         book.expect(script(f"t{number}", f"Question {number}", "answer"))
 
-    with pytest.raises(
-        UnscriptedRequestError, match=r"scripted are 't15' by .*'t24' by 'Question 24', and 15 more"
-    ):
+    with pytest.raises(UnscriptedRequestError, match=r"scripted are 't15' by .*'t24' by 'Question 24', and 15 more"):
         book.due([user("Find it")], offered=())
 
 
@@ -130,9 +126,7 @@ def test_invoice_keeps_every_charge(book: ScriptBook) -> None:
     assert len({charge.response_id for charge in book.invoice()}) == 1600
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("", []), ("ab", ["a", "b"]), ("abcdefgh", ["abc", "def", "gh"])]
-)
+@pytest.mark.parametrize(("text", "expected"), [("", []), ("ab", ["a", "b"]), ("abcdefgh", ["abc", "def", "gh"])])
 def test_pieces(text: str, expected: list[str]) -> None:
     """A text is cut into at most three pieces, none of them empty."""
     assert pieces_of(text) == expected

@@ -107,8 +107,7 @@ async def test_invoice_equals_what_the_agent_saw(
 
     invoice = provider.invoice()
     assert [
-        (charge.response_id, charge.model, charge.prompt_tokens, charge.completion_tokens)
-        for charge in invoice
+        (charge.response_id, charge.model, charge.prompt_tokens, charge.completion_tokens) for charge in invoice
     ] == [
         (
             response.provider_response_id,
@@ -124,9 +123,7 @@ async def test_invoice_equals_what_the_agent_saw(
     assert all(charge.served_at.tzinfo is not None for charge in invoice)
 
 
-async def test_tiers_give_the_same_conversation(
-    make_agent: MakeAgent, two_calls: TwoCalls, stream: bool
-) -> None:
+async def test_tiers_give_the_same_conversation(make_agent: MakeAgent, two_calls: TwoCalls, stream: bool) -> None:
     """An agent cannot tell the tiers apart by what it is told."""
     outlines = []
     for tier in (ModelTier.SCRIPTED, ModelTier.WIRE):
@@ -144,16 +141,12 @@ async def test_concurrent_turns_do_not_mix(
     provider: Provider, make_agent: MakeAgent, two_calls: TwoCalls, stream: bool
 ) -> None:
     """Turns that run at the same time get their own responses, whichever request comes first."""
-    scripts = [
-        two_calls(f"t{number}", f"Question {number}", seconds=0.02 * (number % 3)) for number in range(12)
-    ]
+    scripts = [two_calls(f"t{number}", f"Question {number}", seconds=0.02 * (number % 3)) for number in range(12)]
     for script in scripts:
         provider.expect(script)
 
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(ask(make_agent(provider), script.message, stream=stream)) for script in scripts
-        ]
+        tasks = [group.create_task(ask(make_agent(provider), script.message, stream=stream)) for script in scripts]
 
     for number, task in enumerate(tasks):
         output, messages = task.result()
@@ -163,9 +156,7 @@ async def test_concurrent_turns_do_not_mix(
     assert Counter(charge.turn for charge in provider.invoice()) == {f"t{number}": 2 for number in range(12)}
 
 
-async def test_second_turn_of_a_conversation(
-    provider: Provider, make_agent: MakeAgent, two_calls: TwoCalls
-) -> None:
+async def test_second_turn_of_a_conversation(provider: Provider, make_agent: MakeAgent, two_calls: TwoCalls) -> None:
     """A turn with a history gets its own script from the beginning."""
     provider.expect(two_calls("t1", MESSAGE))
     provider.expect(two_calls("t2", "And tomorrow?"))
@@ -180,9 +171,7 @@ async def test_second_turn_of_a_conversation(
 async def test_text_beside_calls(provider: Provider, make_agent: MakeAgent, two_calls: TwoCalls) -> None:
     """A response may have a text and calls."""
     script = two_calls("t1", MESSAGE)
-    calls = ScriptedResponse(
-        usage=script.responses[0].usage, calls=script.responses[0].calls, text="Let me look."
-    )
+    calls = ScriptedResponse(usage=script.responses[0].usage, calls=script.responses[0].calls, text="Let me look.")
     provider.expect(TurnScript(turn="t1", message=MESSAGE, responses=(calls, script.responses[1])))
 
     result = await make_agent(provider).run(MESSAGE)
@@ -192,9 +181,7 @@ async def test_text_beside_calls(provider: Provider, make_agent: MakeAgent, two_
     assert [call.tool_call_id for call in first.tool_calls] == ["t1-directory", "t1-documents"]
 
 
-async def test_unknown_message(
-    provider: Provider, make_agent: MakeAgent, two_calls: TwoCalls, stream: bool
-) -> None:
+async def test_unknown_message(provider: Provider, make_agent: MakeAgent, two_calls: TwoCalls, stream: bool) -> None:
     """A message that nobody scripted is refused, with what was asked and which turns are scripted."""
     provider.expect(two_calls("t1", MESSAGE))
 

@@ -190,9 +190,7 @@ async def test_unknown_message_is_a_bad_request(wire: WireProvider, two_calls: T
 
     async with AsyncOpenAI(base_url=wire.base_url, api_key=wire.api_key, max_retries=0) as client:
         with pytest.raises(BadRequestError, match="scripted are 't1' by 'Another question'") as caught:
-            await client.chat.completions.create(
-                model="gpt-4o", messages=[{"role": "user", "content": MESSAGE}]
-            )
+            await client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": MESSAGE}])
 
     assert caught.value.code == "unscripted"
 
@@ -204,9 +202,7 @@ async def test_models(wire: WireProvider, two_calls: TwoCalls) -> None:
     async with AsyncOpenAI(base_url=wire.base_url, api_key=wire.api_key, max_retries=0) as client:
         models = [model.id async for model in client.models.list()]
         with pytest.raises(NotFoundError, match="'gpt-5' does not exist here; served is 'gpt-4o'"):
-            await client.chat.completions.create(
-                model="gpt-5", messages=[{"role": "user", "content": MESSAGE}]
-            )
+            await client.chat.completions.create(model="gpt-5", messages=[{"role": "user", "content": MESSAGE}])
 
     assert models == ["gpt-4o"]
     assert wire.invoice() == ()
@@ -247,9 +243,7 @@ async def test_port_is_taken(wire: WireProvider) -> None:
     port = int(wire.base_url.rsplit(":", 1)[1].removesuffix("/v1"))
     second = WireProvider(port=port)
 
-    with pytest.raises(
-        EnvironmentMissing, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*leave the port out"
-    ):
+    with pytest.raises(EnvironmentMissing, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*leave the port out"):
         await second.start()
     await second.stop()
 

@@ -34,6 +34,7 @@ __all__ = [
     "cell",
     "document",
     "empty",
+    "expected_to_show",
     "hostile",
     "ledger_row",
     "troubled",
@@ -243,6 +244,11 @@ def hostile() -> RunDocument:
 def troubled_cells(scenario: str, mode: SessionMode) -> list[CellDocument]:
     """The cells of one scenario, each with a lost row."""
     return [cell(scenario, mode, pool_state=state, findings=[_MISSING]) for state in PoolState]
+
+
+def expected_to_show(scenario: str, mode: SessionMode) -> CellDocument:
+    """A cell in which the bug is expected, and seen."""
+    return cell(scenario, mode, findings=[_REFUSED], expectation=_BUG)
 
 
 def empty() -> RunDocument:

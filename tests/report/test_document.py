@@ -48,3 +48,14 @@ def test_a_traceback_is_told_in_one_line() -> None:
 
     assert digest.in_one_line(text) == "test_x.py::test_y (setup): Traceback: ... ValueError: no"
     assert digest.in_one_line(" \n") == "no reason was given"
+
+
+def test_cells_that_fail_alike_are_told_together() -> None:
+    """One defect breaks many cells of a scenario in a mode; it is told once, with the others' names."""
+    made = documents.document(documents.troubled_cells("two_users", SessionMode.PER_OPERATION))
+
+    (surprise,) = digest.surprises(made)
+
+    assert surprise.cell.pool_state == "cold"
+    assert surprise.also == "warm scripted, pre_ping scripted, null scripted"
+    assert "NOT AS EXPECTED: 4 of 4 cells" in digest.conclusion(made)

@@ -10,6 +10,7 @@ from rich.text import Text
 from harness.report import terminal
 from harness.report.document import RunDocument
 from harness.report.redact import redact
+from harness.scenario import SessionMode
 from tests.report import documents
 
 
@@ -51,7 +52,7 @@ single_tool         -             UNKNOWN 1/1    not verified
 streaming           not verified  not verified   not verified
 two_parallel_tools  FAILED 1/2    FAILED 1/2     -
 
-Not as expected (3)
+Not as expected
   FAILED two_parallel_tools, shared warm scripted (expected: reproduced)
     expected finding 'concurrent_operation' did not appear
     $ sessionproof verify --scenario two_parallel_tools --mode shared --pool-state warm --tier scripted
@@ -124,3 +125,12 @@ def test_hostile_text_neither_drives_the_terminal_nor_is_read_as_markup() -> Non
     assert "[bold red]not markup[/]" in shown
     assert r"escape\x1b[31m" in shown
     assert len(shown) < 40_000
+
+
+def test_the_whole_matrix_fits_80_columns() -> None:
+    """Where wide gaps would break a scenario's name, the gaps are narrow."""
+    cells = [documents.expected_to_show("two_parallel_tools", mode) for mode in SessionMode for _ in range(8)]
+
+    table = terminal.render(documents.document(cells), width=80).splitlines()
+
+    assert "two_parallel_tools reproduced 8/8 reproduced 8/8 reproduced 8/8 reproduced 8/8" in table
