@@ -90,11 +90,7 @@ def _in(value: str, chosen: tuple[str, ...]) -> bool:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
-    given = {
-        key.removeprefix(_PREFIX).lower(): value
-        for key, value in environment.items()
-        if key.startswith(_PREFIX)
-    }
+    given = {key.removeprefix(_PREFIX).lower(): value for key, value in environment.items() if key.startswith(_PREFIX)}
     return {key: value for key, value in given.items() if key not in _RESERVED}
 
 

@@ -102,9 +102,7 @@ class Conversation:
         self.provider.expect(_script(turn, text, tenant, planned, message.plan))
         for together in [planned] if parallel else [[call] for call in planned]:
             self.gate.expect(turn, together)
-        return _Sending(
-            turn=turn, tenant=tenant, message=message, text=text, planned=planned, parallel=parallel
-        )
+        return _Sending(turn=turn, tenant=tenant, message=message, text=text, planned=planned, parallel=parallel)
 
     async def _send_together(self, application: Application, sendings: Sequence[_Sending]) -> list[Turn]:
         async with asyncio.TaskGroup() as group:
@@ -144,9 +142,7 @@ def _planned_calls(turn: str, tenant: Tenant, plan: ToolPlan) -> tuple[PlannedCa
     )
 
 
-def _script(
-    turn: str, text: str, tenant: Tenant, planned: Sequence[PlannedCall], plan: ToolPlan
-) -> TurnScript:
+def _script(turn: str, text: str, tenant: Tenant, planned: Sequence[PlannedCall], plan: ToolPlan) -> TurnScript:
     arguments = {role.value: use.arguments for role, use in tenant.tools.items()}
     responses = [
         ScriptedResponse(
@@ -164,18 +160,10 @@ def _script(
     return TurnScript(turn=turn, message=text, responses=tuple(responses))
 
 
-def _turn(
-    sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stuck: tuple[StuckTask, ...]
-) -> Turn:
+def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stuck: tuple[StuckTask, ...]) -> Turn:
     failure = task.exception() if task.done() and not task.cancelled() else None
     answered = task.done() and not task.cancelled() and failure is None and not stuck
-    error = (
-        str(failure)
-        if failure is not None
-        else "the turn was cancelled"
-        if not answered and not stuck
-        else None
-    )
+    error = str(failure) if failure is not None else "the turn was cancelled" if not answered and not stuck else None
     return Turn(
         id=sending.turn,
         tenant=sending.tenant.account,

@@ -126,9 +126,7 @@ class Engine:
         lacking = _lacking(cell, self.backend)
         if not lacking:
             return cell
-        return NotVerified(
-            NotVerifiedDocument(scenario=cell.scenario.name, session_mode=cell.mode, reason=lacking)
-        )
+        return NotVerified(NotVerifiedDocument(scenario=cell.scenario.name, session_mode=cell.mode, reason=lacking))
 
     async def _warm_up(self, cell: Cell, template: str, clones: Clones, running: RunningServer) -> None:
         """Send one turn that nobody looks at, so that imports and caches of the first one are not measured."""
@@ -151,7 +149,7 @@ class Engine:
 
     async def _run(self, cell: Cell, database: Database, running: RunningServer) -> Evidence:
         async with AsyncExitStack() as stack:
-            stack.enter_context(only_local_models(cell.tier))
+            refusals = stack.enter_context(only_local_models(cell.tier))
             provider = create_provider(cell.tier)
             stack.push_async_callback(provider.stop)
             await provider.start()
@@ -161,6 +159,7 @@ class Engine:
         return replace(
             seen,
             ledger_grain=settings.ledger_grain,
+            refusals=Record.of("refusals", refusals.messages),
             invoice=Record.of("invoice", provider.invoice()),
             ledger=ledger,
         )
@@ -199,15 +198,11 @@ class Engine:
         """The application, started and stopped in the time that a turn may take."""
         seconds = self.config.turn_timeout
         context = self.backend.start(settings)
-        application = await _in_time(
-            context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds
-        )
+        application = await _in_time(context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds)
         try:
             yield application
         finally:
-            await _in_time(
-                context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds
-            )
+            await _in_time(context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds)
 
     def _reproduce(self, cell: Cell) -> str:
         words = ["sessionproof", "verify", "--scenario", cell.scenario.name, "--mode", cell.mode.value]

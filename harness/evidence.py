@@ -402,7 +402,10 @@ def _absent(recorder: str) -> Record[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything seen in one cell; a record that nobody made is absent, and says so."""
+    """Everything seen in one cell; a record that nobody made is absent, and says so.
+
+    `refusals` has a sentence for each request to another machine that was not let through.
+    """
 
     turns: tuple[Turn, ...] = ()
     ledger_grain: LedgerGrain = LedgerGrain.TURN
@@ -415,6 +418,7 @@ class Evidence:
     idle_transactions: Record[IdleTransaction] = field(default_factory=lambda: _absent("idle_transactions"))
     stalls: Record[LoopStall] = field(default_factory=lambda: _absent("stalls"))
     arrivals: Record[Arrival] = field(default_factory=lambda: _absent("arrivals"))
+    refusals: Record[str] = field(default_factory=lambda: _absent("refusals"))
     invoice: Record[Charge] = field(default_factory=lambda: _absent("invoice"))
     responses: Record[ModelResponseSeen] = field(default_factory=lambda: _absent("responses"))
     ledger: Record[LedgerRow] = field(default_factory=lambda: _absent("ledger"))

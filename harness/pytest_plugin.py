@@ -61,9 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--sessionproof-turn-timeout", metavar="SECONDS", help="how long one turn may take")
     add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
-    parser.addini(
-        MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False
-    )
+    parser.addini(MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

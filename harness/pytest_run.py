@@ -8,6 +8,7 @@ document from the test reports, and writes the run's document at the end.
 import asyncio
 import faulthandler
 import json
+import shlex
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -60,9 +61,7 @@ class Run:
     """One process's part of a run."""
 
     def __init__(self, config: pytest.Config, *, worker_input: str | None = None) -> None:
-        given = (
-            json.loads(worker_input) if worker_input else {"run_id": uuid.uuid4().hex[:10], "server": None}
-        )
+        given = json.loads(worker_input) if worker_input else {"run_id": uuid.uuid4().hex[:10], "server": None}
         self._pytest = config
         self._run_id: str = given.get("run_id") or uuid.uuid4().hex[:10]
         server: dict[str, Any] | None = given.get("server")
@@ -280,9 +279,7 @@ class Run:
 
     def for_worker(self) -> str:
         """What a worker is told; it holds the server's password, and travels through a pipe only."""
-        return json.dumps(
-            {"run_id": self._run_id, "server": self._running.to_json() if self._running else None}
-        )
+        return json.dumps({"run_id": self._run_id, "server": self._running.to_json() if self._running else None})
 
     def hand_over(self) -> str:
         """What a worker tells the controller at its end."""
@@ -351,7 +348,8 @@ def _postgres_document(running: RunningServer) -> PostgresDocument:
 
 
 def _command(config: pytest.Config) -> str:
-    return " ".join(["pytest", *config.invocation_params.args])
+    given: str | None = config.getoption("sessionproof_command")
+    return given or shlex.join(["pytest", *map(str, config.invocation_params.args)])
 
 
 def _explain(document: CellDocument) -> str:

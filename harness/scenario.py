@@ -160,9 +160,7 @@ class Scenario:
     question: str
     messages: tuple[Message, ...]
     expectations: Mapping[tuple[SessionMode, PoolState], Expectation] = field(default_factory=dict)
-    pool_states: Mapping[SessionMode, tuple[PoolState, ...]] = field(
-        default_factory=lambda: _DEFAULT_POOL_STATES
-    )
+    pool_states: Mapping[SessionMode, tuple[PoolState, ...]] = field(default_factory=lambda: _DEFAULT_POOL_STATES)
     tiers: tuple[ModelTier, ...] = (ModelTier.SCRIPTED, ModelTier.WIRE)
     paired_repetitions: int = 0
     ledger_grain: Literal["turn", "request"] = "turn"
@@ -174,9 +172,7 @@ class Scenario:
     @property
     def roles(self) -> frozenset[ToolRole]:
         """Every role that the plan uses."""
-        return frozenset(
-            step.role for message in self.messages for steps in message.plan.rounds for step in steps
-        )
+        return frozenset(step.role for message in self.messages for steps in message.plan.rounds for step in steps)
 
     @property
     def streams(self) -> bool:

@@ -64,6 +64,8 @@ class FindingKind(StrEnum):
     """The turn gave no answer."""
     TURN_TIMED_OUT = "turn_timed_out"
     """The turn gave no answer in the time allowed; the tasks' stacks are in the evidence."""
+    FOREIGN_REQUEST = "foreign_request"
+    """The application tried to send a request to another machine, where only local models may answer."""
     # ledger
     MISSING_ROW = "missing_row"
     """The provider served a request, and no row bills it."""
@@ -182,9 +184,7 @@ def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement
     """
     verdict = merge(result.verdict for result in results)
     seen = {finding.kind for result in results for finding in result.findings}
-    objections = [
-        f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)
-    ]
+    objections = [f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)]
     if expectation.one_of and not expectation.one_of & seen:
         names = ", ".join(repr(kind.value) for kind in sorted(expectation.one_of))
         objections.append(f"none of the expected findings {names} appeared")

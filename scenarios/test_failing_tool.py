@@ -17,9 +17,7 @@ from harness.scenario import (
 )
 from harness.verdict import Expectation, FindingKind
 
-UNBILLED = frozenset(
-    {FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE}
-)
+UNBILLED = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
 COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION})
 ABORTED = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.SERIALISED}))
 

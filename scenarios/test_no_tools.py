@@ -6,9 +6,7 @@ from harness.scenario import Message, Scenario, TokenUsage, ToolPlan
 NO_TOOLS = Scenario(
     name="no_tools",
     question="Is a turn without tools answered and billed in every mode?",
-    messages=(
-        Message(plan=ToolPlan(rounds=(), usages=(TokenUsage(prompt_tokens=388, completion_tokens=44),))),
-    ),
+    messages=(Message(plan=ToolPlan(rounds=(), usages=(TokenUsage(prompt_tokens=388, completion_tokens=44),))),),
 )
 
 

@@ -27,9 +27,7 @@ def test_defaults(tmp_path: Path) -> None:
     config = resolve({}, environment={}, directory=tmp_path)
 
     assert config == Config(backend="fixtures.backend.adapter:backend")
-    assert config.admits(
-        scenario="any", mode=SessionMode.LOCKED, pool_state=PoolState.NULL, tier=ModelTier.SCRIPTED
-    )
+    assert config.admits(scenario="any", mode=SessionMode.LOCKED, pool_state=PoolState.NULL, tier=ModelTier.SCRIPTED)
 
 
 def test_argument_beats_environment_beats_pyproject(project: Path) -> None:

@@ -49,7 +49,9 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def verify(project: Path, *arguments: str, backend: str = "fixtures.minimal:backend") -> tuple[int, dict[str, Any], str]:
+def verify(
+    project: Path, *arguments: str, backend: str = "fixtures.minimal:backend"
+) -> tuple[int, dict[str, Any], str]:
     output = project / "report"
     done = run(
         project,

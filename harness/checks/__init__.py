@@ -5,6 +5,7 @@ from harness.checks.errors import Errors
 from harness.checks.explain import EXPLANATIONS, Explanation
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
+from harness.checks.requests import Requests
 from harness.checks.sessions import Sessions
 from harness.checks.suite import default_checks
 from harness.checks.timing import Timing
@@ -17,6 +18,7 @@ __all__ = [
     "Explanation",
     "Ledger",
     "Pool",
+    "Requests",
     "Sessions",
     "Timing",
     "Turns",

@@ -39,6 +39,11 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             cause="An engine, or a connection of its pool, was made in one event loop and used in another.",
             repair="Make the engine in the loop that uses it, and dispose of it before that loop ends.",
         ),
+        FindingKind.FOREIGN_REQUEST: Explanation(
+            cause="The application built a model of its own, or called another service, and did not use the "
+            "model that it was given.",
+            repair="Pass the given model on to every agent, and make no client at import time.",
+        ),
         FindingKind.ABORTED_TRANSACTION: Explanation(
             cause="An earlier statement of the same transaction had failed, often one of another tool that "
             "shares the session, and the transaction was not rolled back.",

@@ -4,6 +4,7 @@ from harness.checks.check import Check
 from harness.checks.errors import Errors
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
+from harness.checks.requests import Requests
 from harness.checks.sessions import Sessions
 from harness.checks.timing import Timing
 from harness.checks.turns import Turns
@@ -34,4 +35,4 @@ def default_checks(
         confidence=confidence,
     )
     billing = (Ledger(),) if ledger else ()
-    return (Turns(), Errors(), Sessions(), *billing, timing, Pool())
+    return (Turns(), Errors(), Requests(), Sessions(), *billing, timing, Pool())

@@ -1,7 +1,8 @@
 """Did tools that were called together run together?
 
 Structure comes first: for every round of a parallel turn, each two tools must have been in the database at
-the same time, on different server processes, for at least half of the shorter one's planned database time.
+the same time, on different server processes, for at least a tenth of the shorter one's planned database time: one
+after the other they do not meet at all, and on a loaded machine they do not begin together.
 Intervals alone prove nothing: on one shared connection statements wait for the driver's mutex, inside their
 intervals, and seem to overlap. So the time that counts is the time that two tools spent on *different*
 processes. A tool that had to leave the barrier alone, because the others had not come, shows the same thing.

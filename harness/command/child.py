@@ -13,6 +13,7 @@ of the group that stops it when its owner has gone.)
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -66,7 +67,9 @@ def arguments(config: Config, *, output: Path, events: Path, workers: int) -> li
     if workers > 1:
         given += ["-n", str(workers), "--dist", "worksteal"]
     given += [f"--sessionproof-output={output}", f"--sessionproof-events={events}"]
-    return [*given, *_settings(config)]
+    settings = list(_settings(config))
+    command = ["sessionproof", "verify", *(word.replace("--sessionproof-", "--", 1) for word in settings)]
+    return [*given, *settings, f"--sessionproof-command={shlex.join(command)}"]
 
 
 def _settings(config: Config) -> Iterator[str]:

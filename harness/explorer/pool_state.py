@@ -46,9 +46,7 @@ async def bring_into(engine: AsyncEngine, state: PoolState, *, connections: int)
 
 async def _cool(engine: AsyncEngine) -> None:
     if _in_use(engine.sync_engine.pool):
-        raise BackendError(
-            "a cold pool was asked for, and the backend uses connections before the first turn"
-        )
+        raise BackendError("a cold pool was asked for, and the backend uses connections before the first turn")
     await engine.dispose()
 
 

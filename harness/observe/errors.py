@@ -91,9 +91,7 @@ def _listen_to_logging(context: Context) -> Callable[[], None]:
 
     def restore() -> None:
         if not patch.restore():
-            raise MissingEvidence(
-                "`logging.Logger.callHandlers` was replaced while log records were observed"
-            )
+            raise MissingEvidence("`logging.Logger.callHandlers` was replaced while log records were observed")
 
     return restore
 
@@ -110,9 +108,7 @@ def _add_log_record(context: Context, record: logging.LogRecord) -> None:
         message = f"{record.msg} <its arguments do not fit: {type(failure).__name__}>"
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, BaseException):
-        context.errors.add_exception(
-            ErrorSource.LOGGED, error, message=f"{message}: {error}", logger=record.name
-        )
+        context.errors.add_exception(ErrorSource.LOGGED, error, message=f"{message}: {error}", logger=record.name)
     else:
         kind = f"logging.{record.levelname}"
         context.errors.add_message(ErrorSource.LOGGED, kind, message, logger=record.name, stack=capture())

@@ -38,9 +38,7 @@ async def idle_transactions(url: str) -> Record[IdleTransaction]:
     except Exception as error:  # noqa: BLE001  # whatever went wrong, nothing was seen
         return Record.absent("idle_transactions", redactor.text(f"{type(error).__name__}: {error}"))
     found = [
-        IdleTransaction(
-            backend_pid=row.pid, state=row.state, query=redactor.text(row.query), seconds=row.seconds
-        )
+        IdleTransaction(backend_pid=row.pid, state=row.state, query=redactor.text(row.query), seconds=row.seconds)
         for row in rows
     ]
     return Record.of("idle_transactions", found)

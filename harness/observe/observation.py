@@ -119,18 +119,14 @@ class Observation:
             self._guard(recorder, recorder.stop, "stop")
         for recorder in self._recorders:
             if recorder.name in _ERROR_SOURCES and recorder.name in self._failures:
-                self._errors.incomplete(
-                    f"its source {recorder.name!r} is missing: {self._failures[recorder.name]}"
-                )
+                self._errors.incomplete(f"its source {recorder.name!r} is missing: {self._failures[recorder.name]}")
         self._records = self._collect()
 
     @property
     def records(self) -> ObservedRecords:
         """The records, once the block has been left; pass them on as `Evidence(**observation.records)`."""
         if self._records is None:
-            raise RuntimeError(
-                "the observation still runs: its records are complete after the `async with` block"
-            )
+            raise RuntimeError("the observation still runs: its records are complete after the `async with` block")
         return self._records
 
     @property
@@ -155,8 +151,7 @@ class Observation:
 
     def _collect(self) -> ObservedRecords:
         collected: dict[str, Record[Any]] = {
-            name: Record.absent(name, "no recorder for it was installed")
-            for name in ObservedRecords.__annotations__
+            name: Record.absent(name, "no recorder for it was installed") for name in ObservedRecords.__annotations__
         }
         for recorder in self._recorders:
             collected.update(self._records_of(recorder))

@@ -23,9 +23,7 @@ async def own_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection to `url`, of the harness's own."""
     asyncpg = make_url(url).get_driver_name() == "asyncpg"
     arguments = {"server_settings": {"application_name": OWN_APPLICATION_NAME}} if asyncpg else {}
-    engine = create_async_engine(
-        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments
-    )
+    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
     try:
         async with engine.connect() as connection:
             yield connection

@@ -22,9 +22,7 @@ __all__ = ["MASK", "Redactor"]
 
 MASK = "***"
 _SHORTEST_SECRET = 6
-_SECRET_NAME = re.compile(
-    r"password|passwd|secret|api_?key|authorization|credential|access_?token", re.IGNORECASE
-)
+_SECRET_NAME = re.compile(r"password|passwd|secret|api_?key|authorization|credential|access_?token", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(r"_(API_KEY|TOKEN|SECRET|PASSWORD)$")
 _URL_PASSWORD = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@'\"]*:)[^\s@'\"]+(?=@)")
 _ASSIGNED = re.compile(
@@ -39,9 +37,7 @@ class Redactor:
     """Masks secrets in text."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted(
-            {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True
-        )
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
 
     @classmethod
     def for_url(cls, url: URL) -> "Redactor":

@@ -59,9 +59,7 @@ def of_exception(error: BaseException) -> RawStack:
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
-        found = tuple(
-            pair for pair in _traceback(current.__traceback__) if is_application(pair[0].co_filename)
-        )
+        found = tuple(pair for pair in _traceback(current.__traceback__) if is_application(pair[0].co_filename))
         if found:
             return found
         current = current.__cause__ or current.__context__

@@ -78,9 +78,7 @@ class StallsRecorder:
         self._context = context
         self._loop_thread = threading.get_ident()
         self._run_delay = _RunDelay(threading.get_native_id())
-        self._thread = threading.Thread(
-            target=self._watch, args=(context,), name="sessionproof-stalls", daemon=True
-        )
+        self._thread = threading.Thread(target=self._watch, args=(context,), name="sessionproof-stalls", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -67,9 +67,7 @@ class StatementsRecorder:
         finished = sorted(self._finished, key=lambda statement: statement.interval.start)
         return {"statements": Record.of("statements", finished)}
 
-    def _before(
-        self, *, conn: Connection, statement: str, context: ExecutionContext | None, **_: Any
-    ) -> None:
+    def _before(self, *, conn: Connection, statement: str, context: ExecutionContext | None, **_: Any) -> None:
         if self._context is None or context is None:
             return
         number, pid = self._context.connections.identify(conn.connection.dbapi_connection)

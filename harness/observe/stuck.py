@@ -27,8 +27,7 @@ def stuck_tasks() -> tuple[StuckTask, ...]:
     own = asyncio.current_task()
     tasks = [task for task in asyncio.all_tasks() if task is not own]
     return tuple(
-        StuckTask(name=task.get_name(), stack=_stack(task))
-        for task in sorted(tasks, key=lambda task: task.get_name())
+        StuckTask(name=task.get_name(), stack=_stack(task)) for task in sorted(tasks, key=lambda task: task.get_name())
     )
 
 

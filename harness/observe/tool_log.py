@@ -72,15 +72,11 @@ class ToolLog:
 
     def record(self) -> Record[ToolRun]:
         """Every run once, in the order in which they started; those still open last until now."""
-        everything = self._ended + [
-            self._closed(opened, ToolOutcome.UNFINISHED, None) for opened in self._open
-        ]
+        everything = self._ended + [self._closed(opened, ToolOutcome.UNFINISHED, None) for opened in self._open]
         called = {each.run.tool_call_id for each in everything if not each.from_span}
         runs = [each.run for each in everything if not each.from_span or each.run.tool_call_id not in called]
         return Record.of("tools", sorted(runs, key=lambda run: run.interval.start))
 
     def _closed(self, opened: OpenRun, outcome: ToolOutcome, error_type: str | None) -> OpenRun:
         interval = Interval(start=opened.run.interval.start, end=self._clock())
-        return replace(
-            opened, run=replace(opened.run, interval=interval, outcome=outcome, error_type=error_type)
-        )
+        return replace(opened, run=replace(opened.run, interval=interval, outcome=outcome, error_type=error_type))

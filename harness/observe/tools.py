@@ -29,9 +29,7 @@ from harness.observe.recorder import Context
 
 __all__ = ["ToolsRecorder"]
 
-_CallTool = Callable[
-    [FunctionToolset[Any], str, dict[str, Any], RunContext[Any], ToolsetTool[Any]], Awaitable[Any]
-]
+_CallTool = Callable[[FunctionToolset[Any], str, dict[str, Any], RunContext[Any], ToolsetTool[Any]], Awaitable[Any]]
 _NO_ERROR = (asyncio.CancelledError, GeneratorExit, ApprovalRequired, CallDeferred, SkipToolExecution)
 
 

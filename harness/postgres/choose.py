@@ -135,9 +135,7 @@ def _probe_image(image: str | None, docker: Probe) -> Probe:
 
     name = image or container.DEFAULT_IMAGE
     if not docker.found:
-        return Probe(
-            name="container image", found=False, detail=f"{name}: no engine to ask", remedy=docker.remedy
-        )
+        return Probe(name="container image", found=False, detail=f"{name}: no engine to ask", remedy=docker.remedy)
     if engine.has_image(name):
         return Probe(name="container image", found=True, detail=f"{name} is on the engine")
     return Probe(

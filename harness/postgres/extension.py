@@ -19,9 +19,7 @@ async def require_extension(running: RunningServer, name: str) -> str:
         EnvironmentMissing: the server is one of ours and does not have it.
     """
     async with connect(running.address, running.maintenance_database) as connection:
-        version = await connection.fetchval(
-            "SELECT default_version FROM pg_available_extensions WHERE name = $1", name
-        )
+        version = await connection.fetchval("SELECT default_version FROM pg_available_extensions WHERE name = $1", name)
     if version is not None:
         return str(version)
     where = running.address.masked_url(running.maintenance_database)

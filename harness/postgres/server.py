@@ -91,16 +91,13 @@ def _tls(query: str) -> Tls:
     unknown = sorted(set(parameters) - set(_TLS_PARAMETERS))
     if unknown:
         raise ConfigurationError(
-            f"the database URL has the parameters {unknown!r}; "
-            f"only {' and '.join(_TLS_PARAMETERS)} are understood"
+            f"the database URL has the parameters {unknown!r}; only {' and '.join(_TLS_PARAMETERS)} are understood"
         )
     mode = next(iter(parameters.values()), "")
     for known in get_args(Tls):
         if mode == known:
             return cast(Tls, known)
-    raise ConfigurationError(
-        f"the database URL asks for the TLS mode {mode!r}; expected one of {get_args(Tls)[1:]}"
-    )
+    raise ConfigurationError(f"the database URL asks for the TLS mode {mode!r}; expected one of {get_args(Tls)[1:]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

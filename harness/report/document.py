@@ -6,6 +6,7 @@ the backend (answers, SQL, error messages) is untrusted: writers escape it.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
@@ -64,6 +65,7 @@ class EvidenceDocument(_Model):
     idle_transactions: RecordDocument[ev.IdleTransaction]
     stalls: RecordDocument[ev.LoopStall]
     arrivals: RecordDocument[ev.Arrival]
+    refusals: RecordDocument[str]
     invoice: RecordDocument[ev.Charge]
     responses: RecordDocument[ev.ModelResponseSeen]
     ledger: RecordDocument[ev.LedgerRow]
@@ -74,6 +76,8 @@ class EvidenceDocument(_Model):
         """The evidence, without the spans' attributes, which are large and repeat the other records."""
         names = [name for name in cls.model_fields if name not in {"turns", "ledger_grain"}]
         records = {name: RecordDocument.of(getattr(evidence, name)) for name in names}
+        spans = tuple(replace(span, attributes={}) for span in evidence.spans.entries)
+        records["spans"] = RecordDocument(missing=evidence.spans.missing, items=spans)
         return cls(turns=evidence.turns, ledger_grain=evidence.ledger_grain, **records)
 
 

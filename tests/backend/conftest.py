@@ -26,8 +26,6 @@ async def start(clone_url: str) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(model: FunctionModel, **settings: Any) -> Product:
-            return await stack.enter_async_context(
-                running(Settings(database_url=clone_url, model=model, **settings))
-            )
+            return await stack.enter_async_context(running(Settings(database_url=clone_url, model=model, **settings)))
 
         yield start

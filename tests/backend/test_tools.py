@@ -9,9 +9,7 @@ from tests.backend.product import LEAVE_MESSAGE, REQUEST_CALLBACK, script
 async def test_directory_filters_narrow_the_search(start: Start) -> None:
     """Dates are given as text and read by the database."""
     filters = {"department": "cardiology", "hired_after": "January 1, 2010", "hired_before": "2020-01-01"}
-    product = await start(
-        script(("search_directory", {"query": "", "schema_name": "people", "filters": filters}))
-    )
+    product = await start(script(("search_directory", {"query": "", "schema_name": "people", "filters": filters})))
 
     answer = await product.ask()
     rows = await product.rows("directory_entries")

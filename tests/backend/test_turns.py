@@ -93,9 +93,7 @@ async def test_a_failing_tool_is_told_to_the_model(start: Start, logs: CaptureLo
 
 
 @pytest.mark.parametrize("mode", SessionMode)
-async def test_a_streamed_answer_ends_with_the_fields_of_the_plain_one(
-    start: Start, mode: SessionMode
-) -> None:
+async def test_a_streamed_answer_ends_with_the_fields_of_the_plain_one(start: Start, mode: SessionMode) -> None:
     """The pieces add up to the text, and the last event is what the plain endpoint would have answered."""
     product = await start(script(SEARCH_DIRECTORY), session_mode=mode)
 
@@ -115,9 +113,7 @@ async def test_a_conversation_continues_under_its_identifier(start: Start) -> No
     second = await product.ask(conversation_id=first["conversation_id"])
 
     assert second["conversation_id"] == first["conversation_id"]
-    assert {row["session_id"] for row in await product.rows("llm_requests")} == {
-        UUID(first["conversation_id"])
-    }
+    assert {row["session_id"] for row in await product.rows("llm_requests")} == {UUID(first["conversation_id"])}
 
 
 @pytest.mark.parametrize(("account", "agent"), [("nobody", "simple-chat-1"), ("wyckoff", "simple-chat-9")])
@@ -233,9 +229,7 @@ async def test_a_cancelled_turn_is_billed_once(start: Start) -> None:
 
 
 @pytest.mark.parametrize("mode", SessionMode)
-async def test_a_user_who_leaves_during_the_stream_leaves_nothing_open(
-    start: Start, mode: SessionMode
-) -> None:
+async def test_a_user_who_leaves_during_the_stream_leaves_nothing_open(start: Start, mode: SessionMode) -> None:
     """The turn ends with the stream: billed for its first request, every connection back."""
     product = await start(script(SEARCH_DIRECTORY), session_mode=mode)
     pool: Pool = product.engine.pool

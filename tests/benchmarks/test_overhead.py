@@ -108,9 +108,7 @@ def test_turn_under_the_recorders(
     print(f"\nobserved / bare: {statistics.median(ratios):.4f} [{ratios[5]:.4f}, {ratios[14]:.4f}], {PAIRS} pairs")
 
 
-def test_clone_of_a_database(
-    benchmark: BenchmarkFixture, sessionproof_clones: Clones, reference_template: str
-) -> None:
+def test_clone_of_a_database(benchmark: BenchmarkFixture, sessionproof_clones: Clones, reference_template: str) -> None:
     """Making a clone of the template, without dropping it."""
     with asyncio.Runner() as runner:
         exits = AsyncExitStack()

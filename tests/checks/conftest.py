@@ -41,6 +41,7 @@ RECORDS = (
     "idle_transactions",
     "stalls",
     "arrivals",
+    "refusals",
     "invoice",
     "responses",
     "ledger",

@@ -49,7 +49,7 @@ def test_every_check_passes_on_a_clean_turn(build: "Build") -> None:
     results = run_checks(_clean(build), default_checks())
 
     assert {result.check: result.verdict for result in results} == dict.fromkeys(
-        ["turns", "errors", "sessions", "ledger", "timing", "pool"], Verdict.PASSED
+        ["turns", "errors", "requests", "sessions", "ledger", "timing", "pool"], Verdict.PASSED
     )
 
 
@@ -84,7 +84,7 @@ def test_a_backend_without_a_ledger_is_not_asked_for_it() -> None:
     """All other checks stay."""
     names = [check.name for check in default_checks(ledger=False)]
 
-    assert names == ["turns", "errors", "sessions", "timing", "pool"]
+    assert names == ["turns", "errors", "requests", "sessions", "timing", "pool"]
 
 
 def test_tolerances_reach_the_check(build: "Build") -> None:

@@ -62,13 +62,13 @@ def test_many_tools_on_one_connection_are_one_sentence(build: "Build") -> None:
 
 def test_two_tools_one_after_the_other_are_serialised(build: "Build") -> None:
     """Other backends do not help if the times do not meet for long enough."""
-    evidence = _round(build, build.statement("a"), build.statement("b", 0.6, 1.6, backend_pid=4712))
+    evidence = _round(build, build.statement("a"), build.statement("b", 0.95, 1.95, backend_pid=4712))
 
     (finding,) = Timing()(evidence).findings
 
     assert finding.message == (
-        "search_directory and search_documents were in the database together for 0.400 s, "
-        "where 0.500 s were due (backends 4711 and 4712)"
+        "search_directory and search_documents were in the database together for 0.050 s, "
+        "where 0.100 s were due (backends 4711 and 4712)"
     )
 
 

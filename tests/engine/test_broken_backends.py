@@ -35,12 +35,8 @@ def kinds(document: CellDocument) -> set[FindingKind]:
     return {finding.kind for finding in document.findings}
 
 
-@pytest.mark.parametrize(
-    ("defect", "scenario", "expected"), SILENT_DEFECTS, ids=[row[0] for row in SILENT_DEFECTS]
-)
-async def test_defect_is_found(
-    run_cell: RunCell, defect: str, scenario: object, expected: set[FindingKind]
-) -> None:
+@pytest.mark.parametrize(("defect", "scenario", "expected"), SILENT_DEFECTS, ids=[row[0] for row in SILENT_DEFECTS])
+async def test_defect_is_found(run_cell: RunCell, defect: str, scenario: object, expected: set[FindingKind]) -> None:
     """A backend with one defect shows the findings of that defect, no others, and is not as expected."""
     document = await run_cell(scenario, backend=f"fixtures.broken.{defect}:backend")
 
@@ -48,9 +44,7 @@ async def test_defect_is_found(
     assert not document.as_expected
 
 
-@pytest.mark.parametrize(
-    "scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name
-)
+@pytest.mark.parametrize("scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name)
 @pytest.mark.parametrize("tier", [ModelTier.SCRIPTED, ModelTier.WIRE])
 async def test_reference_backend_is_clean(run_cell: RunCell, scenario: object, tier: ModelTier) -> None:
     """The same scenarios find nothing in the reference backend."""
@@ -62,9 +56,7 @@ async def test_reference_backend_is_clean(run_cell: RunCell, scenario: object, t
 
 async def test_default_mode_collides_on_a_cold_pool(run_cell: RunCell) -> None:
     """A backend that ignores the mode it is given shows SQLAlchemy's refusal where connections must be opened."""
-    document = await run_cell(
-        UNPAIRED, backend="fixtures.broken.default_shared:backend", pool_state=PoolState.COLD
-    )
+    document = await run_cell(UNPAIRED, backend="fixtures.broken.default_shared:backend", pool_state=PoolState.COLD)
 
     assert kinds(document) == {K.CONCURRENT_OPERATION}
     assert not document.as_expected
@@ -72,9 +64,7 @@ async def test_default_mode_collides_on_a_cold_pool(run_cell: RunCell) -> None:
 
 async def test_repaired_backend_does_not_reproduce(run_cell: RunCell) -> None:
     """Where the bug is expected and does not show, the cell is not as expected, though nothing was found."""
-    document = await run_cell(
-        replace(SINGLE_TOOL, expectations=UNPAIRED.expectations), mode=SessionMode.SHARED
-    )
+    document = await run_cell(replace(SINGLE_TOOL, expectations=UNPAIRED.expectations), mode=SessionMode.SHARED)
 
     assert document.verdict is Verdict.PASSED
     assert document.expected == "reproduced"
@@ -88,10 +78,7 @@ async def test_backend_that_does_not_start(run_cell: RunCell) -> None:
 
     assert document.verdict is Verdict.UNKNOWN
     assert not document.as_expected
-    assert (
-        "did not start: ConnectionRefusedError: the secrets store refused the connection"
-        in document.objections[0]
-    )
+    assert "did not start: ConnectionRefusedError: the secrets store refused the connection" in document.objections[0]
     assert "does_not_start.py" in document.objections[0]
 
 
@@ -112,10 +99,17 @@ async def test_backend_that_answers_nothing(run_cell: RunCell) -> None:
     assert not document.as_expected
 
 
-@pytest.mark.parametrize("tier", [ModelTier.SCRIPTED, ModelTier.WIRE])
-async def test_own_model_is_refused(run_cell: RunCell, tier: ModelTier) -> None:
-    """A backend that would call a real provider is stopped, and told so."""
-    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.own_model:backend", tier=tier)
+async def test_own_model_is_refused(run_cell: RunCell) -> None:
+    """A backend that would call a real provider is stopped, and the host is named."""
+    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.own_model:backend", tier=ModelTier.WIRE)
+
+    assert {K.TURN_FAILED, K.FOREIGN_REQUEST} <= kinds(document)
+    assert any("'models.example.invalid'" in finding.message for finding in document.findings)
+
+
+async def test_own_model_is_refused_in_process(run_cell: RunCell) -> None:
+    """In the scripted tier no model but a test double may answer at all."""
+    document = await run_cell(SINGLE_TOOL, backend="fixtures.broken.own_model:backend")
 
     assert K.TURN_FAILED in kinds(document)
     assert not document.as_expected

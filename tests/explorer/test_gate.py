@@ -239,8 +239,9 @@ async def test_only_the_first_statement_of_a_planned_tool_is_delayed(engine: Asy
     async with Gate(engine, caller=attributed) as gate, Observation(engine) as observation:
         gate.expect("t1", planned("a", seconds=0.1))
         await own_session(engine)
-        await together(gate, twice, "a")
+        outcome = await together(gate, twice, "a")
 
+    assert outcome == [None]
     outside, delay, first, second = observation.records["statements"].items
     assert [each.injected for each in (outside, delay, first, second)] == [False, True, False, False]
     assert delay.interval.seconds >= 0.1

@@ -94,9 +94,7 @@ asyncio.run(main())
 def test_the_container_does_not_outlive_its_owner(image: str) -> None:
     """A process that is killed takes its container with it."""
     command = [sys.executable, "-c", SCRIPT, image]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         name = json.loads(process.stdout.readline())["container"]
         guardians = psutil.Process(process.pid).children()
@@ -114,10 +112,7 @@ async def test_the_next_start_removes_containers_of_dead_owners(image: str) -> N
     here = Owner.current()
     owners = {"living": here, "dead": replace(here, started="1")}
     with engine.open_client() as client:
-        made = {
-            name: str(client.create(image, labels={LABEL: owner.to_json()}).id)
-            for name, owner in owners.items()
-        }
+        made = {name: str(client.create(image, labels={LABEL: owner.to_json()}).id) for name, owner in owners.items()}
         server = ContainerServer(image=image)
         await server.start()
         await server.stop()

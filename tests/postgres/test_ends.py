@@ -153,9 +153,7 @@ def test_the_next_start_removes_what_a_killed_guardian_left() -> None:
 def test_sweeping_leaves_alone_what_is_not_known_to_be_dead(tmp_path: Path) -> None:
     """A directory of a living owner, of another host's, or without an owner file stays."""
     here = Owner.current()
-    living, foreign, bare, other = (
-        tmp_path / name for name in (f"{PREFIX}1", f"{PREFIX}2", f"{PREFIX}3", "4")
-    )
+    living, foreign, bare, other = (tmp_path / name for name in (f"{PREFIX}1", f"{PREFIX}2", f"{PREFIX}3", "4"))
     for path, text in [
         (living, here.to_json()),
         (foreign, here.to_json().replace(here.host, "another")),
