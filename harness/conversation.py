@@ -100,8 +100,12 @@ class Conversation:
         text = f"{tenant.message} (reference {turn})"
         planned = _planned_calls(turn, tenant, message.plan)
         self.provider.expect(_script(turn, text, tenant, planned, message.plan))
-        for together in [planned] if parallel else [[call] for call in planned]:
-            self.gate.expect(turn, together)
+        if parallel:
+            steps = [planned[position].tool_call_id for position in message.plan.order]
+            self.gate.expect(turn, planned, steps=steps)
+        else:
+            for call in planned:
+                self.gate.expect(turn, [call])
         return _Sending(turn=turn, tenant=tenant, message=message, text=text, planned=planned, parallel=parallel)
 
     async def _send_together(self, application: Application, sendings: Sequence[_Sending]) -> list[Turn]:

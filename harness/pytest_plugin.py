@@ -61,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--sessionproof-turn-timeout", metavar="SECONDS", help="how long one turn may take")
     add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
+    add("--sessionproof-command", metavar="TEXT", help="what the report names as its command, instead of pytest")
     parser.addini(MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False)
 
 

@@ -61,11 +61,10 @@ class Run:
     """One process's part of a run."""
 
     def __init__(self, config: pytest.Config, *, worker_input: str | None = None) -> None:
-        given = json.loads(worker_input) if worker_input else {"run_id": uuid.uuid4().hex[:10], "server": None}
+        given: dict[str, Any] = json.loads(worker_input or "{}")
         self._pytest = config
         self._run_id: str = given.get("run_id") or uuid.uuid4().hex[:10]
-        server: dict[str, Any] | None = given.get("server")
-        self._running = RunningServer.from_json(server) if server else None
+        self._running = RunningServer.from_json(given["server"]) if given.get("server") else None
         self._server: Server | None = None
         self._is_worker = worker_input is not None
         self._problems: list[dict[str, str]] = []

@@ -102,13 +102,15 @@ class ToolPlan:
     """What the scripted model does in one turn: rounds of tool calls made together, then the answer.
 
     `usages` has one entry per model response: one per round, and one for the final answer. `model_seconds` is how long
-    each response takes.
+    each response takes. `order` holds the tools of the first round step by step instead of letting them go together:
+    each number is the position of a tool in the round, which takes one step (`harness.explorer.order`).
     """
 
     rounds: tuple[tuple[ToolStep, ...], ...]
     usages: tuple[TokenUsage, ...]
     answer: str = "Here is what I found."
     model_seconds: float = 0.0
+    order: tuple[int, ...] = ()
 
     @property
     def widest_round(self) -> int:

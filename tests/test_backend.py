@@ -53,13 +53,13 @@ def test_module_that_imports_what_is_missing(modules: Path) -> None:
 
 def test_missing_attribute() -> None:
     """A missing attribute is answered by those that there are."""
-    with pytest.raises(ConfigurationError, match="has no attribute 'backen'; it has .*backend"):
+    with pytest.raises(ConfigurationError, match=r"has no attribute 'backen'; it has .*backend"):
         load_backend("fixtures.minimal:backen")
 
 
 def test_object_that_is_no_backend() -> None:
     """An object that lacks part of the protocol is refused by what it lacks."""
-    with pytest.raises(ConfigurationError, match="is a Table without .*'prepare', 'start', 'read_ledger'"):
+    with pytest.raises(ConfigurationError, match=r"is a Table without .*'prepare', 'start', 'read_ledger'"):
         load_backend("fixtures.minimal:BILLS")
 
 

@@ -4,7 +4,7 @@ Problem: a task must be held before it enters the library. Held inside it, betwe
 library does without a break, it shows errors that cannot happen.
 
 Mechanism: while active, the methods of `AsyncSession` and `AsyncConnection` that may go to the database
-are wrapped on the classes, also for subclasses: first the guard is awaited, then the method is called.
+are wrapped on the classes, also for subclasses: the method is called inside the guard, an async context manager.
 
 Guarantee: results and exceptions are untouched, a guard that does not wait adds no switch of tasks, and
 after `close` the classes are what they were. `AsyncConnection.stream`, which is no coroutine function,
@@ -13,6 +13,7 @@ and lazy loads through `awaitable_attrs` are not entrances.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import wraps
 from typing import Any
 
@@ -52,7 +53,7 @@ _METHODS: dict[type, tuple[str, ...]] = {
     ),
 }
 
-Guard = Callable[[], Awaitable[None]]
+Guard = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Entrances:
@@ -84,7 +85,7 @@ def _present() -> Iterator[tuple[type, str]]:
 def _guarded(original: Callable[..., Awaitable[Any]], guard: Guard) -> Callable[..., Awaitable[Any]]:
     @wraps(original)
     async def entrance(*args: Any, **kwargs: Any) -> Any:
-        await guard()
-        return await original(*args, **kwargs)
+        async with guard():
+            return await original(*args, **kwargs)
 
     return entrance

@@ -13,7 +13,8 @@ so what it shows can happen to an application that awaits something just there.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import groupby
 from types import TracebackType
 from typing import Protocol, Self
@@ -24,6 +25,8 @@ from harness.evidence import Arrival, PlannedCall, Record
 from harness.explorer.barrier import Barrier
 from harness.explorer.entrances import Entrances
 from harness.explorer.latency import Latency
+from harness.explorer.order import Order
+from harness.explorer.tool_starts import ToolStarts
 
 __all__ = ["Caller", "Gate"]
 
@@ -62,12 +65,15 @@ class Gate:
     ) -> None:
         self._caller = caller
         self._barrier = Barrier(timeout=timeout, clock=clock) if barrier else None
-        self._entrances = Entrances(self._hold)
+        self._order = Order(timeout=timeout, clock=clock)
+        self._entrances = Entrances(self._entrance)
+        self._tool_starts = ToolStarts(self._start)
         self._latency = Latency(engine.sync_engine, caller=self._key)
 
     async def __aenter__(self) -> Self:
         if self._barrier is not None:
             self._entrances.open()
+            self._tool_starts.open()
         self._latency.open()
         return self
 
@@ -75,13 +81,19 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._latency.close()
+        self._tool_starts.close()
         self._entrances.close()
 
-    def expect(self, turn: str, planned: Sequence[PlannedCall]) -> None:
-        """Announce a turn's calls in the order in which they are to go; those of a round go together."""
+    def expect(self, turn: str, planned: Sequence[PlannedCall], *, steps: Sequence[str] = ()) -> None:
+        """Announce a turn's calls in the order in which they are to go; those of a round go together.
+
+        With `steps` (see `harness.explorer.order`) they do not: the calls named there go step by step.
+        """
         for call in planned:
             self._latency.expect(turn, call.tool_call_id, call.database_seconds)
-        if self._barrier is not None:
+        if self._barrier is not None and steps:
+            self._order.expect(turn, steps)
+        elif self._barrier is not None:
             rounds = groupby(sorted(planned, key=lambda call: call.round), key=lambda call: call.round)
             for _, calls in rounds:
                 self._barrier.expect(turn, [call.tool_call_id for call in calls])
@@ -91,18 +103,30 @@ class Gate:
         turn = self._caller().turn
         if self._barrier is not None and turn is not None:
             self._barrier.leave(turn, tool_call_id)
+            self._order.end(turn, tool_call_id)
 
     @property
     def record(self) -> Record[Arrival]:
         """Who arrived, in the order of going on; absent if the barrier is off."""
         if self._barrier is None:
             return Record.absent("arrivals", "the barrier is off in this session mode")
-        return Record.of("arrivals", self._barrier.arrivals)
+        return Record.of("arrivals", (*self._barrier.arrivals, *self._order.arrivals))
 
-    async def _hold(self) -> None:
+    @asynccontextmanager
+    async def _entrance(self) -> AsyncIterator[None]:
         turn, tool_call_id = self._key()
-        if self._barrier is not None and turn is not None and tool_call_id is not None:
-            await self._barrier.arrive(turn, tool_call_id)
+        if self._barrier is None or turn is None or tool_call_id is None:
+            yield
+            return
+        await self._barrier.arrive(turn, tool_call_id)
+        await self._order.enter(turn, tool_call_id)
+        try:
+            yield
+        finally:
+            self._order.leave(turn, tool_call_id)
+
+    async def _start(self, tool_call_id: str) -> None:
+        await self._order.start(self._caller().turn, tool_call_id)
 
     def _key(self) -> tuple[str | None, str | None]:
         caller = self._caller()

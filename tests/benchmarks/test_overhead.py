@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
 from typing import Any
 
+import click
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -97,7 +98,7 @@ def test_turn_under_the_recorders(
         async with sessionproof_clones.clone(reference_template, label="overhead") as database:
             return await _compare(database.url)
 
-    ratios = benchmark.pedantic(lambda: asyncio.run(measure()), rounds=1)
+    ratios: list[float] = benchmark.pedantic(lambda: asyncio.run(measure()), rounds=1)  # type: ignore[no-untyped-call]  # the library's
 
     # the 6th and the 15th of 20 values: a distribution-free interval for the median, coverage 95.9 %
     benchmark.extra_info["ratio"] = {
@@ -105,7 +106,7 @@ def test_turn_under_the_recorders(
         "interval": [ratios[5], ratios[14]],
         "all": ratios,
     }
-    print(f"\nobserved / bare: {statistics.median(ratios):.4f} [{ratios[5]:.4f}, {ratios[14]:.4f}], {PAIRS} pairs")
+    click.echo(f"\nobserved / bare: {statistics.median(ratios):.4f} [{ratios[5]:.4f}, {ratios[14]:.4f}], {PAIRS} pairs")
 
 
 def test_clone_of_a_database(benchmark: BenchmarkFixture, sessionproof_clones: Clones, reference_template: str) -> None:
@@ -117,6 +118,5 @@ def test_clone_of_a_database(benchmark: BenchmarkFixture, sessionproof_clones: C
             context = sessionproof_clones.clone(reference_template, label="clone")
             runner.run(exits.enter_async_context(context))
 
-        benchmark.pedantic(clone, rounds=40, warmup_rounds=2)
+        benchmark.pedantic(clone, rounds=40, warmup_rounds=2)  # type: ignore[no-untyped-call]  # the library's
         runner.run(exits.aclose())
-    print(f"\nclone: median {1000 * benchmark.stats.stats.median:.1f} ms")

@@ -19,6 +19,10 @@ from harness.observe.observation import Observation
 from harness.scenario import PoolState
 
 SELECT = text("SELECT 1")
+KILL_SLEEPING = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
+)
 
 
 def planned(*names: str, seconds: float = 0.0, round_: int = 0) -> tuple[PlannedCall, ...]:
@@ -279,9 +283,7 @@ async def test_a_backend_that_is_killed_during_the_delay_fails_the_tool(engine: 
         call = asyncio.create_task(together(gate, lambda: own_session(engine), "a"))
         await sleeping.wait()
         async with killer.connect() as connection:
-            await connection.execute(
-                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")
-            )
+            await connection.execute(KILL_SLEEPING)
         (error,) = await call
     await killer.dispose()
 
