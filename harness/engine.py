@@ -180,7 +180,7 @@ class Engine:
                 timeout=self.config.turn_timeout,
             )
             observation.on_tool_end(gate.leave)
-            async with observation, gate:
+            async with gate, observation:
                 await conversation.hold(application)
                 idle = await idle_transactions(settings.database_url)
                 if cell.pool_state is PoolState.WARM and cell.mode in PAIRED_MODES:

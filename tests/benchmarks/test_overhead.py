@@ -66,9 +66,9 @@ class Turns:
         """How long one turn takes; installing and removing the recorders is not part of it."""
         engine = self._application.engine
         async with AsyncExitStack() as stack:
+            gate = await stack.enter_async_context(Gate(engine, caller=attributed, barrier=observed))
             recorders = None if observed else (ToolsRecorder(),)  # who runs must be known for the latency
             await stack.enter_async_context(Observation(engine, recorders=recorders))
-            gate = await stack.enter_async_context(Gate(engine, caller=attributed, barrier=observed))
             conversation = Conversation(
                 cell=CELL, backend=backend, provider=self._provider, gate=gate, note=print, timeout=30
             )
