@@ -92,7 +92,9 @@ def main() -> None:
     metavar="DIR",
     help="Where the report goes [a new folder in reports/runs, or in sessionproof-runs].",
 )
-@click.option("-n", "workers", type=click.IntRange(0, 64), metavar="N", help="Worker processes [the CPUs, at most 4].")
+@click.option(
+    "-n", "workers", type=click.IntRange(0, 64), metavar="N", help="Worker processes [the CPUs and one, at most 4]."
+)
 @click.option("--full-length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s.")
 @click.option(
     "--turn-timeout",

@@ -19,6 +19,7 @@ from uuid import uuid4
 from pydantic_ai import Agent
 
 from harness.backend import Application, Backend, ChatRequest, Tenant
+from harness.checks.speedup import is_decided
 from harness.evidence import Answer, Interval, PlannedCall, StuckTask, TimingPair, Turn
 from harness.explorer.gate import Gate
 from harness.observe.attribution import current_turn
@@ -84,9 +85,14 @@ class Conversation:
         await _settle(before)
 
     async def repeat_in_pairs(self, application: Application, repetitions: int) -> None:
-        """Send the first message again and again, with its tools in parallel and one by one, in alternating order."""
+        """Send the first message again and again, with its tools in parallel and one by one, in alternating order.
+
+        There are `repetitions` pairs at least, and up to three times as many if they do not decide.
+        """
         message = self.cell.scenario.messages[0]
-        for repetition in range(repetitions):
+        for repetition in range(3 * repetitions):
+            if repetition >= repetitions and is_decided(self.turns, self.pairs):
+                break
             before = asyncio.all_tasks()
             seconds: dict[bool, float] = {}
             for parallel in (True, False) if repetition % 2 == 0 else (False, True):

@@ -54,7 +54,7 @@ from harness.scenario import (
 )
 from harness.verdict import CheckResult, judge
 
-__all__ = ["Engine", "NotVerified"]
+__all__ = ["Engine", "NotVerified", "repeats"]
 
 FULL_LENGTH = 10.0
 """By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
@@ -183,7 +183,7 @@ class Engine:
             async with gate, observation:
                 await conversation.hold(application)
                 idle = await idle_transactions(settings.database_url)
-                if cell.pool_state is PoolState.WARM and cell.mode in PAIRED_MODES:
+                if repeats(cell):
                     await conversation.repeat_in_pairs(application, cell.scenario.paired_repetitions)
         return Evidence(
             turns=tuple(conversation.turns),
@@ -212,6 +212,12 @@ class Engine:
         if self.config.full_length:
             words.append("--full-length")
         return shlex.join(words)
+
+
+def repeats(cell: Cell) -> bool:
+    """Whether a cell's turn is repeated in pairs, parallel and sequential, to compare their times."""
+    paired = cell.scenario.paired_repetitions > 0 and cell.mode in PAIRED_MODES
+    return paired and cell.pool_state is PoolState.WARM
 
 
 def _lacking(cell: Cell, backend: Backend) -> str:

@@ -102,11 +102,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the cells that were not asked for; a name that no scenario has stops everything."""
+    """Deselect the cells that were not asked for; a name that no scenario has stops everything. Long cells go first."""
     marked = [item for item in items if item.get_closest_marker(MARKER)]
     if marked:
         dropped = set(_run(config).deselect(marked))
-        items[:] = [item for item in items if item not in dropped]
+        items[:] = sorted((item for item in items if item not in dropped), key=_run(config).is_short)
         config.hook.pytest_deselected(items=list(dropped))
 
 

@@ -177,6 +177,11 @@ class Run:
             tier=planned.tier,
         )
 
+    def is_short(self, item: pytest.Item) -> bool:
+        """Whether a test is not one of those cells that repeat their turn, which last longest."""
+        planned = item.callspec.params.get("verify_cell") if hasattr(item, "callspec") else None
+        return not (isinstance(planned, Cell) and engine.repeats(planned))
+
     def announce(self, cells: int) -> None:
         """Say once how many cells there are."""
         if not self._announced and not self._is_worker:

@@ -154,7 +154,7 @@ class Scenario:
 
     `question` is what a reader learns from it. `expectations` says what is expected per session mode and pool state;
     a cell that is not named there is expected to be clean. `paired_repetitions` > 0 asks, in the warm pool state, for
-    that many interleaved pairs of parallel and sequential turns, and the ratio of their times.
+    at least that many interleaved pairs of parallel and sequential turns, and the ratio of their times.
     `ledger_grain` says whether the backend is to write one ledger row per turn or one per model response.
     """
 

@@ -50,7 +50,7 @@ TWO_PARALLEL_TOOLS = Scenario(
         (SessionMode.SEQUENTIAL, PoolState.COLD): STILL_SERIAL,
         (SessionMode.SEQUENTIAL, PoolState.WARM): STILL_SERIAL,
     },
-    paired_repetitions=6,
+    paired_repetitions=5,
 )
 
 

@@ -21,10 +21,13 @@ from math import comb
 from statistics import median
 
 from harness.checks.conclusion import Conclusion, seconds
-from harness.evidence import Evidence, PlannedCall, Turn
+from harness.evidence import Evidence, PlannedCall, Record, TimingPair, Turn
 from harness.verdict import FindingKind
 
-__all__ = ["MedianInterval", "Saving", "compare_pairs", "median_interval", "rounds_of", "saving_of"]
+__all__ = ["MedianInterval", "Saving", "compare_pairs", "is_decided", "median_interval", "rounds_of", "saving_of"]
+
+CONFIDENCE = 0.9
+"""The probability with which the interval is to enclose the median."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,18 @@ def compare_pairs(evidence: Evidence, conclusion: Conclusion, *, required: float
     figures += f", required {threshold:.2f}"
     conclusion.notes.append(figures)
     _judge(interval, threshold, confidence, figures, conclusion)
+
+
+def is_decided(turns: Sequence[Turn], pairs: Sequence[TimingPair]) -> bool:
+    """Whether these pairs say, either way, if running tools together pays; more of them may, where they do not.
+
+    Looking again after every pair makes a wrong decision likelier than the stated coverage says. What is told apart
+    here, a saving of nothing and of everything, lies far enough from the threshold to bear that.
+    """
+    conclusion = Conclusion("pairs")
+    evidence = Evidence(turns=tuple(turns), pairs=Record.of("pairs", tuple(pairs)))
+    compare_pairs(evidence, conclusion, required=None, confidence=CONFIDENCE)
+    return bool(pairs) and not conclusion.doubts
 
 
 def _judge(interval: MedianInterval, threshold: float, confidence: float, figures: str, conclusion: Conclusion) -> None:

@@ -6,6 +6,7 @@ from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
 from harness.checks.requests import Requests
 from harness.checks.sessions import Sessions
+from harness.checks.speedup import CONFIDENCE
 from harness.checks.timing import Timing
 from harness.checks.turns import Turns
 
@@ -20,7 +21,7 @@ def default_checks(
     stall_samples: int = 10,
     stall_share: float = 0.8,
     required_speedup: float | None = None,
-    confidence: float = 0.9,
+    confidence: float = CONFIDENCE,
 ) -> tuple[Check, ...]:
     """All checks, in the order in which a reader wants them.
 

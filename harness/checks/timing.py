@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from harness.checks.conclusion import Conclusion, seconds, turns_of
-from harness.checks.speedup import compare_pairs, rounds_of
+from harness.checks.speedup import CONFIDENCE, compare_pairs, rounds_of
 from harness.evidence import (
     Arrival,
     Evidence,
@@ -52,7 +52,7 @@ class Timing:
     stall_samples: int = 10
     stall_share: float = 0.8
     required_speedup: float | None = None
-    confidence: float = 0.9
+    confidence: float = CONFIDENCE
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         """A finding for each round that was serialised, each stall, and for a speed-up that is not there."""

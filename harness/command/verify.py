@@ -221,7 +221,7 @@ def default_directory(base: Path, *, now: Callable[[], datetime] = lambda: datet
 
 
 def default_workers() -> int:
-    """One for each processor that this process may use, but not more than four."""
+    """One more than the processors that this process may use, because cells wait most of the time; at most four."""
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(usable, _MOST_WORKERS)
+    return min(usable + 1, _MOST_WORKERS)
