@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import logfire
@@ -260,10 +261,13 @@ PRINTED = """\
 """
 
 
-def test_nothing_leaves_the_process() -> None:
+def test_nothing_leaves_the_process(tmp_path: Path) -> None:
     """A host's exporter gets its own spans and no observed one; nothing is connected to, or printed."""
+    host = tmp_path / "host.py"  # a file, because logfire looks at the source of its callers
+    host.write_text(HOST)
+
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", HOST],
+        [sys.executable, "-W", "error", str(host)],
         env={
             "LOGFIRE_TOKEN": "pylf_v1_eu_0123456789",
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
