@@ -166,8 +166,10 @@ def test_options_reach_pytest(tmp_path: Path) -> None:
         "--sessionproof-scenario=b",
         "--sessionproof-full-length",
         "--sessionproof-turn-timeout=5",
-        "--sessionproof-command=sessionproof verify --backend=x:y --postgres=container --image=i --mode=shared "
-        "--mode=locked --pool-state=warm --tier=wire --scenario=a --scenario=b --full-length --turn-timeout=5",
+        (
+            "--sessionproof-command=sessionproof verify --backend=x:y --postgres=container --image=i --mode=shared "
+            "--mode=locked --pool-state=warm --tier=wire --scenario=a --scenario=b --full-length --turn-timeout=5"
+        ),
     ]
     assert given[given.index("-n") + 1] == "3"
 
