@@ -187,6 +187,7 @@ class Engine:
                     await conversation.repeat_in_pairs(application, cell.scenario.paired_repetitions)
         return Evidence(
             turns=tuple(conversation.turns),
+            notes=observation.notes,
             idle_transactions=idle,
             pairs=Record.of("pairs", conversation.pairs),
             arrivals=gate.record if cell.mode in BARRIER_MODES else Record.of("arrivals", ()),

@@ -404,11 +404,13 @@ def _absent(recorder: str) -> Record[T]:
 class Evidence:
     """Everything seen in one cell; a record that nobody made is absent, and says so.
 
-    `refusals` has a sentence for each request to another machine that was not let through.
+    `notes` says what could not be looked at without making a record absent. `refusals` has a sentence for each
+    request to another machine that was not let through.
     """
 
     turns: tuple[Turn, ...] = ()
     ledger_grain: LedgerGrain = LedgerGrain.TURN
+    notes: tuple[str, ...] = ()
     errors: Record[ErrorRecord] = field(default_factory=lambda: _absent("errors"))
     spans: Record[SpanRecord] = field(default_factory=lambda: _absent("spans"))
     tools: Record[ToolRun] = field(default_factory=lambda: _absent("tools"))

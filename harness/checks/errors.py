@@ -48,7 +48,7 @@ class Errors:
         turns = turns_of(evidence)
         records = evidence.errors.items
         plan = Plan(turns)
-        conclusion = Conclusion(self.name)
+        conclusion = Conclusion(self.name, notes=list(evidence.notes))
         groups = _group(records, Classifier.of(records))
         disturbed = _disturbed(turns, groups)
         for group in groups:

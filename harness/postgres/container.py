@@ -5,8 +5,9 @@ reaps the first, fetches an image that nobody named.
 
 Mechanism: the container has a name and a label that say whose it is. A guardian process
 (`harness.postgres.guardian`) removes it when its owner stops it or dies. The data lies in memory (tmpfs),
-at a place of our own, because the place images use differs by version. Readiness is a connection from here,
-by the driver under test, to the published port.
+at a place of our own, because the place images use differs by version; the server's log lies in a folder of
+this machine, so that it can be read. Readiness is a connection from here, by the driver under test, to the
+published port.
 
 Guarantee: the port is published on loopback only (unless the engine is another machine, whose loopback is
 out of reach). After `stop`, and after the death of this process, the container is gone; if the guardian is
@@ -15,8 +16,11 @@ killed as well, the next `start` removes it.
 
 import asyncio
 import secrets
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 from testcontainers.core.config import ConnectionMode
@@ -33,6 +37,7 @@ __all__ = ["DEFAULT_IMAGE", "ContainerServer", "sweep"]
 
 DEFAULT_IMAGE = "pgvector/pgvector:pg18"
 LABEL = "sessionproof.owner"
+LOG_LABEL = "sessionproof.log"
 USER = "postgres"
 PORT = 5432
 LOOPBACK = "127.0.0.1"
@@ -40,6 +45,16 @@ PULL_SECONDS = 300.0
 READY_SECONDS = 60.0
 
 _MOUNT = "/sessionproof"
+_LOG_MOUNT = "/sessionproof-log"
+_LOG = "server.log"
+_LOGGING = {
+    "logging_collector": "on",
+    "log_directory": _LOG_MOUNT,
+    "log_filename": _LOG,
+    "log_file_mode": "0644",
+    "log_rotation_age": "0",
+    "log_rotation_size": "0",
+}
 _ENVIRONMENT = {
     "POSTGRES_USER": USER,
     "POSTGRES_DB": "postgres",
@@ -50,12 +65,13 @@ _POLL_SECONDS = 0.05
 _ATTEMPT_SECONDS = 5.0
 # Run by the guardian when this process is gone, so that it needs nothing but the client library.
 _REMOVE = (
-    "import sys, docker.errors\n"
+    "import shutil, sys, docker.errors\n"
     "from testcontainers.core.docker_client import DockerClient\n"
     "try:\n"
     "    DockerClient().client.api.remove_container(sys.argv[1], v=True, force=True)\n"
     "except docker.errors.NotFound:\n"
     "    pass\n"
+    "shutil.rmtree(sys.argv[2], ignore_errors=True)\n"
 )
 
 
@@ -99,12 +115,14 @@ class ContainerServer:
         if swept:
             details["removed leftovers"] = ", ".join(swept)
         name = f"sessionproof-postgres-{secrets.token_hex(8)}"
-        self._guard = Guard({"kind": "command", "command": [sys.executable, "-c", _REMOVE, name]})
+        logs = _make_log_directory()
+        self._guard = Guard({"kind": "command", "command": [sys.executable, "-c", _REMOVE, name, str(logs)]})
         try:
             await self._guard.start()
-            return await self._run(name, details)
+            return await self._run(name, logs, details)
         except BaseException:
             await self.stop()
+            shutil.rmtree(logs, ignore_errors=True)
             raise
 
     async def stop(self) -> None:
@@ -118,9 +136,9 @@ class ContainerServer:
         if failure:
             raise EnvironmentMissing(f"the PostgreSQL container could not be removed: {failure}")
 
-    async def _run(self, name: str, details: dict[str, str]) -> RunningServer:
+    async def _run(self, name: str, logs: Path, details: dict[str, str]) -> RunningServer:
         password = secrets.token_urlsafe(32)
-        endpoint = await asyncio.to_thread(_run, name, self._image, password)
+        endpoint = await asyncio.to_thread(_run, name, self._image, password, logs)
         address = ServerAddress(host=endpoint.host, port=endpoint.port, user=USER, password=password)
         version = await _wait_until_ready(address, name)
         return RunningServer(
@@ -129,7 +147,14 @@ class ContainerServer:
             version=version,
             reason=self._reason,
             details={**details, "container": name},
+            log_path=logs / _LOG if (logs / _LOG).exists() else None,
         )
+
+
+def _make_log_directory() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="sessionproof-log-"))
+    directory.chmod(0o777)  # the server in the container is another user
+    return directory
 
 
 def sweep() -> tuple[str, ...]:
@@ -140,22 +165,25 @@ def sweep() -> tuple[str, ...]:
             owner = Owner.from_json(container.labels.get(LABEL))
             if owner is not None and owner.is_alive() is False:
                 container.remove(v=True, force=True)
+                shutil.rmtree(container.labels.get(LOG_LABEL, ""), ignore_errors=True)
                 removed.append(str(container.name))
     return tuple(removed)
 
 
-def _run(name: str, image: str, password: str) -> _Endpoint:
-    settings = [part for key, value in VOLATILE.items() for part in ("-c", f"{key}={value}")]
+def _run(name: str, image: str, password: str, logs: Path) -> _Endpoint:
     with engine.open_client() as client:
         loopback = engine.is_loopback(client)
+        options = VOLATILE | (_LOGGING if loopback else {})
+        settings = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
         container = client.create(
             image,
             command=["postgres", *settings],
             environment={**_ENVIRONMENT, "POSTGRES_PASSWORD": password},
             ports={f"{PORT}/tcp": (LOOPBACK, 0) if loopback else None},
-            labels={LABEL: Owner.current().to_json()},
+            labels={LABEL: Owner.current().to_json(), LOG_LABEL: str(logs)},
             name=name,
             tmpfs={_MOUNT: ""},
+            volumes=[f"{logs}:{_LOG_MOUNT}"] if loopback else [],
         )
         client.start(container)
         return _locate(client, str(container.id), loopback=loopback)

@@ -56,6 +56,7 @@ class EvidenceDocument(_Model):
 
     turns: tuple[ev.Turn, ...]
     ledger_grain: ev.LedgerGrain
+    notes: tuple[str, ...]
     errors: RecordDocument[ev.ErrorRecord]
     spans: RecordDocument[ev.SpanRecord]
     tools: RecordDocument[ev.ToolRun]
@@ -74,11 +75,11 @@ class EvidenceDocument(_Model):
     @classmethod
     def of(cls, evidence: ev.Evidence) -> Self:
         """The evidence, without the spans' attributes, which are large and repeat the other records."""
-        names = [name for name in cls.model_fields if name not in {"turns", "ledger_grain"}]
+        names = [name for name in cls.model_fields if name not in {"turns", "ledger_grain", "notes"}]
         records = {name: RecordDocument.of(getattr(evidence, name)) for name in names}
         spans = tuple(replace(span, attributes={}) for span in evidence.spans.entries)
         records["spans"] = RecordDocument(missing=evidence.spans.missing, items=spans)
-        return cls(turns=evidence.turns, ledger_grain=evidence.ledger_grain, **records)
+        return cls(turns=evidence.turns, ledger_grain=evidence.ledger_grain, notes=evidence.notes, **records)
 
 
 class FindingDocument(_Model):
