@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
 
@@ -57,6 +58,23 @@ async def test_a_container_serves_copies_and_leaves_nothing(image: str) -> None:
     assert running.address.password not in command
     assert running.address.password not in repr(running)
     assert running.details["container"] not in containers()
+
+
+async def test_the_log_of_a_container_can_be_read_here(image: str) -> None:
+    """What the server refuses stands in a file of this machine, which goes with the container."""
+    server = ContainerServer(image=image)
+    running = await server.start()
+    try:
+        async with connect(running.address, "postgres") as link:
+            with pytest.raises(asyncpg.UndefinedTableError):
+                await link.execute("SELECT * FROM no_such_table")
+        assert running.log_path is not None
+        logged = running.log_path.read_text()
+    finally:
+        await server.stop()
+
+    assert 'relation "no_such_table" does not exist' in logged
+    assert not running.log_path.parent.exists()
 
 
 async def test_auto_takes_the_container(image: str) -> None:
