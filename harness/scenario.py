@@ -25,6 +25,7 @@ __all__ = [
     "ToolRole",
     "ToolStep",
     "cells_of",
+    "when_shared",
 ]
 
 
@@ -218,3 +219,22 @@ def cells_of(scenario: Scenario) -> Iterator[Cell]:
         for pool_state in pool_states:
             for tier in scenario.tiers:
                 yield Cell(scenario=scenario, mode=mode, pool_state=pool_state, tier=tier)
+
+
+def when_shared(
+    *, opening: Expectation, warm: Expectation, one_by_one: Expectation | None = None
+) -> dict[tuple[SessionMode, PoolState], Expectation]:
+    """Expectations of a defect that a shared session has, and a session per operation has not.
+
+    `opening` is for the pool states in which a connection must be opened or tested first, which SQLAlchemy refuses to
+    do for two tasks at once; `warm` for the one in which nothing stands in the way of sharing; `one_by_one` for the
+    modes that share without overlapping, `locked` and `sequential`.
+    """
+    shared = {(SessionMode.SHARED, state): warm if state is PoolState.WARM else opening for state in PoolState}
+    apart = {
+        (mode, state): one_by_one
+        for mode in (SessionMode.LOCKED, SessionMode.SEQUENTIAL)
+        for state in _DEFAULT_POOL_STATES[mode]
+        if one_by_one is not None
+    }
+    return shared | apart

@@ -1,16 +1,7 @@
 """The ledger at its finer grain: one row for each model response, in a turn of two rounds of tools."""
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import (
-    Message,
-    PoolState,
-    Scenario,
-    SessionMode,
-    TokenUsage,
-    ToolPlan,
-    ToolRole,
-    ToolStep,
-)
+from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
 COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
@@ -37,16 +28,7 @@ BILL_PER_REQUEST = Scenario(
             )
         ),
     ),
-    expectations={
-        (SessionMode.SHARED, PoolState.COLD): COLLISION,
-        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
-        (SessionMode.SHARED, PoolState.NULL): COLLISION,
-        (SessionMode.SHARED, PoolState.WARM): SERIALISED,
-        (SessionMode.LOCKED, PoolState.COLD): SERIALISED,
-        (SessionMode.LOCKED, PoolState.WARM): SERIALISED,
-        (SessionMode.SEQUENTIAL, PoolState.COLD): SERIALISED,
-        (SessionMode.SEQUENTIAL, PoolState.WARM): SERIALISED,
-    },
+    expectations=when_shared(opening=COLLISION, warm=SERIALISED, one_by_one=SERIALISED),
     ledger_grain="request",
 )
 

@@ -5,16 +5,7 @@ session the failed statement aborts the transaction that all of them share, the 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import (
-    Message,
-    PoolState,
-    Scenario,
-    SessionMode,
-    TokenUsage,
-    ToolPlan,
-    ToolRole,
-    ToolStep,
-)
+from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
@@ -40,16 +31,7 @@ FAILING_TOOL = Scenario(
             )
         ),
     ),
-    expectations={
-        (SessionMode.SHARED, PoolState.COLD): COLLISION,
-        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
-        (SessionMode.SHARED, PoolState.NULL): COLLISION,
-        (SessionMode.SHARED, PoolState.WARM): ABORTED,
-        (SessionMode.LOCKED, PoolState.COLD): ABORTED,
-        (SessionMode.LOCKED, PoolState.WARM): ABORTED,
-        (SessionMode.SEQUENTIAL, PoolState.COLD): ABORTED,
-        (SessionMode.SEQUENTIAL, PoolState.WARM): ABORTED,
-    },
+    expectations=when_shared(opening=COLLISION, warm=ABORTED, one_by_one=ABORTED),
 )
 
 

@@ -5,16 +5,7 @@ publishes it half-done; which of these happens, and whether anything is raised, 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import (
-    Message,
-    PoolState,
-    Scenario,
-    SessionMode,
-    TokenUsage,
-    ToolPlan,
-    ToolRole,
-    ToolStep,
-)
+from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ILLEGAL_STATE, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
@@ -44,16 +35,7 @@ FOUR_MIXED_TOOLS = Scenario(
             )
         ),
     ),
-    expectations={
-        (SessionMode.SHARED, PoolState.COLD): COLLISION,
-        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
-        (SessionMode.SHARED, PoolState.NULL): COLLISION,
-        (SessionMode.SHARED, PoolState.WARM): BROKEN_STATE,
-        (SessionMode.LOCKED, PoolState.COLD): SERIALISED,
-        (SessionMode.LOCKED, PoolState.WARM): SERIALISED,
-        (SessionMode.SEQUENTIAL, PoolState.COLD): SERIALISED,
-        (SessionMode.SEQUENTIAL, PoolState.WARM): SERIALISED,
-    },
+    expectations=when_shared(opening=COLLISION, warm=BROKEN_STATE, one_by_one=SERIALISED),
 )
 
 

@@ -7,7 +7,7 @@ second tool's own. Whether the pool is warm or cold does not matter, because no 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import Message, PoolState, Scenario, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
 SILENT_LOSS = Expectation(required=frozenset({FindingKind.BLEED, FindingKind.LOST_WRITE}))
@@ -27,7 +27,7 @@ ROLLBACK_BESIDE_WRITE = Scenario(
             )
         ),
     ),
-    expectations={(SessionMode.SHARED, pool_state): SILENT_LOSS for pool_state in PoolState},
+    expectations=when_shared(opening=SILENT_LOSS, warm=SILENT_LOSS),
 )
 
 

@@ -5,16 +5,7 @@ be opened, or silently takes as long as both, where the pool is warm: no error, 
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
-from harness.scenario import (
-    Message,
-    PoolState,
-    Scenario,
-    SessionMode,
-    TokenUsage,
-    ToolPlan,
-    ToolRole,
-    ToolStep,
-)
+from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
 COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
@@ -40,16 +31,7 @@ TWO_PARALLEL_TOOLS = Scenario(
             )
         ),
     ),
-    expectations={
-        (SessionMode.SHARED, PoolState.COLD): COLLISION,
-        (SessionMode.SHARED, PoolState.PRE_PING): COLLISION,
-        (SessionMode.SHARED, PoolState.NULL): COLLISION,
-        (SessionMode.SHARED, PoolState.WARM): SERIALISED,
-        (SessionMode.LOCKED, PoolState.COLD): STILL_SERIAL,
-        (SessionMode.LOCKED, PoolState.WARM): STILL_SERIAL,
-        (SessionMode.SEQUENTIAL, PoolState.COLD): STILL_SERIAL,
-        (SessionMode.SEQUENTIAL, PoolState.WARM): STILL_SERIAL,
-    },
+    expectations=when_shared(opening=COLLISION, warm=SERIALISED, one_by_one=STILL_SERIAL),
     paired_repetitions=5,
 )
 

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fixtures.backend.adapter import backend
 from harness.postgres.clones import Clones
+from harness.postgres.server import RunningServer
 
 
 async def _nothing(database_url: str) -> None:
@@ -41,3 +45,32 @@ async def empty_database_url(
     """The URL of an empty database, for one test."""
     async with sessionproof_clones.clone(empty_template, label=request.node.name) as database:
         yield database.url
+
+
+NOTES = "CREATE TABLE notes (id int PRIMARY KEY, body text NOT NULL)"
+
+
+@pytest.fixture
+async def database_url(empty_database_url: str) -> str:
+    """The URL of a database with the table `notes`."""
+    engine = create_async_engine(empty_database_url)
+    async with engine.begin() as connection:
+        await connection.execute(text(NOTES))
+    await engine.dispose()
+    return empty_database_url
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An application's engine on that database, its pool cold."""
+    engine = create_async_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def server_log(sessionproof_server: RunningServer) -> Path:
+    """The server's log."""
+    assert sessionproof_server.log_path is not None
+
+    return sessionproof_server.log_path

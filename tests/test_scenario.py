@@ -14,6 +14,7 @@ from harness.scenario import (
     ToolRole,
     ToolStep,
     cells_of,
+    when_shared,
 )
 from harness.verdict import Expectation, FindingKind
 
@@ -96,3 +97,21 @@ def test_scaling_multiplies_every_latency_and_nothing_else() -> None:
     assert [step.database_seconds for steps in plan.rounds for step in steps] == [0.8, 0, 0.4]
     assert plan.model_seconds == 2.0
     assert scaled.scaled(0.25) == _scenario()
+
+
+def test_expectations_of_a_shared_session() -> None:
+    """What is expected follows from whether a connection must be opened, and nothing is of sessions per operation."""
+    collision = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
+    serialised = Expectation(required=frozenset({FindingKind.SERIALISED}))
+
+    expected = when_shared(opening=collision, warm=serialised, one_by_one=serialised)
+
+    assert {state: expected[SessionMode.SHARED, state] for state in PoolState} == {
+        PoolState.COLD: collision,
+        PoolState.WARM: serialised,
+        PoolState.PRE_PING: collision,
+        PoolState.NULL: collision,
+    }
+    assert expected[SessionMode.LOCKED, PoolState.WARM] == serialised
+    assert not any(mode is SessionMode.PER_OPERATION for mode, _ in expected)
+    assert {mode for mode, _ in when_shared(opening=collision, warm=serialised)} == {SessionMode.SHARED}
