@@ -185,6 +185,8 @@ def load_backend(spec: str) -> Backend:
             "see harness.backend.Backend for what each must do"
         )
     backend: Backend = candidate
+    if not backend.tenants:
+        raise ConfigurationError(f"backend {spec!r} has no tenants; name at least one, with the tools of its agent")
     return backend
 
 

@@ -10,6 +10,7 @@ operation, so that a race that is possible happens; and a turn ends in the time 
 """
 
 import asyncio
+import os
 import shlex
 import traceback
 from collections.abc import AsyncIterator, Awaitable
@@ -39,6 +40,7 @@ from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
 from harness.report.document import CellDocument, NotVerifiedDocument
+from harness.report.redact import masker
 from harness.scenario import (
     Cell,
     Message,
@@ -85,6 +87,7 @@ WARM_UP = Scenario(
 class NotVerified:
     """A cell that this backend cannot run, and why."""
 
+    cell: Cell
     document: NotVerifiedDocument
 
 
@@ -95,6 +98,7 @@ class Engine:
     backend: Backend
     config: Config
     _warmed_up: set[ModelTier] = field(default_factory=set)
+    _unprepared: BackendError | None = None
 
     def plan(self, scenario: Scenario) -> list[tuple[str, Cell | NotVerified]]:
         """Every cell of a scenario by its name, or the reason why this backend cannot run it."""
@@ -106,7 +110,11 @@ class Engine:
 
         A backend that does not start or stop makes the cell `unknown`, with the reason; it is not raised.
         """
-        template = await clones.template(self.backend.name, self.backend.prepare)
+        started = perf_counter()
+        try:
+            template = await self._prepare(clones)
+        except BackendError as error:
+            return self._undecided(cell, error, seconds=perf_counter() - started)
         await self._warm_up(cell, template, clones, running)
         started = perf_counter()
         async with clones.clone(template, label=f"{cell.scenario.name}_{cell.id}") as database:
@@ -122,11 +130,43 @@ class Engine:
             clone_seconds=clone_seconds,
         )
 
+    def gaps(self, cell: Cell) -> tuple[NotVerifiedDocument, ...]:
+        """What is not verified of a cell that can be run: without a ledger, nothing is said about billing."""
+        if Capability.LEDGER in self.backend.capabilities:
+            return ()
+        reason = f"backend {self.backend.name!r} has no ledger: whether its turns are billed is not looked at"
+        return (NotVerifiedDocument(scenario=cell.scenario.name, reason=reason),)
+
+    async def _prepare(self, clones: Clones) -> str:
+        """The template's name; a backend that could not prepare one is not asked again."""
+        if self._unprepared is not None:
+            raise self._unprepared
+
+        async def prepare(url: str) -> None:
+            failure = f"backend {self.backend.name!r} did not prepare its database"
+            await _in_time(self.backend.prepare(url), failure, self.config.turn_timeout)
+
+        try:
+            return await clones.template(self.backend.name, prepare)
+        except BackendError as error:
+            self._unprepared = error
+            raise
+
+    def _undecided(self, cell: Cell, error: BackendError, *, seconds: float) -> CellDocument:
+        results = (CheckResult.unknown("backend", str(error)),)
+        judgement = judge(results, cell.expectation)
+        reproduce = self._reproduce(cell)
+        return CellDocument.of(
+            cell, Evidence(), results, judgement, reproduce=reproduce, seconds=seconds, clone_seconds=0.0
+        )
+
     def _plan(self, cell: Cell) -> Cell | NotVerified:
         lacking = _lacking(cell, self.backend)
         if not lacking:
             return cell
-        return NotVerified(NotVerifiedDocument(scenario=cell.scenario.name, session_mode=cell.mode, reason=lacking))
+        return NotVerified(
+            cell, NotVerifiedDocument(scenario=cell.scenario.name, session_mode=cell.mode, reason=lacking)
+        )
 
     async def _warm_up(self, cell: Cell, template: str, clones: Clones, running: RunningServer) -> None:
         """Send one turn that nobody looks at, so that imports and caches of the first one are not measured."""
@@ -155,7 +195,7 @@ class Engine:
             await provider.start()
             settings = _settings(cell, database, provider.model)
             seen = await self._converse(cell, provider, settings, running)
-            ledger = await read_ledger(self.backend, database.url)
+            ledger = await read_ledger(self.backend, database.url, limit=self.config.turn_timeout)
         return replace(
             seen,
             ledger_grain=settings.ledger_grain,
@@ -182,9 +222,9 @@ class Engine:
             observation.on_tool_end(gate.leave)
             async with gate, observation:
                 await conversation.hold(application)
-                idle = await idle_transactions(settings.database_url)
                 if repeats(cell):
                     await conversation.repeat_in_pairs(application, cell.scenario.paired_repetitions)
+                idle = await idle_transactions(settings.database_url)
         return Evidence(
             turns=tuple(conversation.turns),
             notes=observation.notes,
@@ -212,6 +252,8 @@ class Engine:
             words += ["--backend", self.config.backend]
         if self.config.full_length:
             words.append("--full-length")
+        if self.config.turn_timeout != Config().turn_timeout:
+            words += ["--turn-timeout", f"{self.config.turn_timeout:g}"]
         return shlex.join(words)
 
 
@@ -261,11 +303,13 @@ async def _in_time(awaitable: Awaitable[T], failure: str, seconds: float) -> T:
             return await awaitable
     except TimeoutError as error:
         raise BackendError(f"{failure} within {seconds:g} s") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BackendError(f"{failure}: {_described(error)}") from error
 
 
 def _described(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = " ".join(line for line in lines if line and not line.startswith(("[SQL:", "[parameters:", "(Background")))
+    return masker(os.environ)(f"{type(error).__name__}: {said}{place}")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["VerifyCell", "scenario"]
 
 MARKER = "sessionproof"
+_GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 if TYPE_CHECKING:
     VerifyCell = Callable[[], Awaitable[CellDocument]]
@@ -141,8 +142,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if _worker_input(session.config):
         session.config.workeroutput[MARKER] = run.hand_over()  # type: ignore[attr-defined]  # pytest-xdist's
-    else:
-        run.finish()
+    elif (status := run.finish()) is not None and session.exitstatus in _GOOD:
+        session.exitstatus = status
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

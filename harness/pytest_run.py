@@ -8,8 +8,10 @@ document from the test reports, and writes the run's document at the end.
 import asyncio
 import faulthandler
 import json
+import os
 import shlex
-import sys
+import shutil
+import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -30,13 +32,14 @@ from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer, Server
 from harness.report.document import CellDocument, NotVerifiedDocument, PostgresDocument, RunDocument
 from harness.report.environment import describe_environment
+from harness.report.redact import masker, redact
 from harness.report.terminal import render
 from harness.report.write import write_reports
 from harness.scenario import Cell, Scenario
 
 __all__ = ["CellNotAsExpectedError", "Run"]
 
-_HELD_LOOP_SECONDS = 60.0
+_SPARE_SECONDS = 60.0
 _SETTINGS = (
     "backend",
     "postgres",
@@ -51,6 +54,7 @@ _SETTINGS = (
 )
 _DOCUMENT: pytest.StashKey[str] = pytest.StashKey()
 _POSTGRES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+_GAPS: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 class CellNotAsExpectedError(AssertionError):
@@ -73,6 +77,8 @@ class Run:
         self._postgres: PostgresDocument | None = None
         self._document: RunDocument | None = None
         self._announced = False
+        self._mask = masker()
+        self._stacks = Path(given.get("stacks") or tempfile.mkdtemp(prefix="sessionproof-stacks-"))
         self._started_at = datetime.now(UTC)
         self._started = perf_counter()
         if not self._is_worker:
@@ -96,14 +102,15 @@ class Run:
     # the server
 
     def start_server_for_workers(self) -> None:
-        """Start the server, or end the run with a clear message."""
+        """Load the backend and start the server, or end the run with a clear message."""
         try:
+            self.backend  # noqa: B018  # before the server, so that a wrong name is answered at once
             self._server = self._choose()
             self._running = asyncio.run(self._server.start())
         except SessionproofError as error:
             self.note(error)
             self.finish()
-            pytest.exit(str(error), returncode=2 if isinstance(error, UsageError) else 3)
+            pytest.exit(self._mask(str(error)), returncode=2 if isinstance(error, UsageError) else 3)
         self._note_server(self._running)
 
     def stop_server(self) -> None:
@@ -120,8 +127,8 @@ class Run:
         if self._running is not None:
             yield self._running
             return
-        server = self._choose()
         try:
+            server = self._choose()
             running = asyncio.run(server.start())
         except SessionproofError as error:
             self.note(error)
@@ -164,23 +171,21 @@ class Run:
             names = ", ".join(map(repr, unknown))
             self.note(UsageError(f"there is no scenario {names}; there are {', '.join(sorted(known))}"))
             return list(items)
-        return [item for item in items if not self._is_asked_for(item)]
+        dropped = [item for item in items if not self._is_asked_for(item)]
+        if len(dropped) == len(items):
+            self.note(UsageError("there is no cell that is in all of the modes, pool states and tiers asked for"))
+        return dropped
 
     def _is_asked_for(self, item: pytest.Item) -> bool:
-        planned = item.callspec.params.get("verify_cell")  # type: ignore[attr-defined]  # it is parametrised
-        if isinstance(planned, engine.NotVerified):
-            return self.config.admits_scenario(planned.document.scenario)
-        return isinstance(planned, Cell) and self.config.admits(
-            scenario=planned.scenario.name,
-            mode=planned.mode,
-            pool_state=planned.pool_state,
-            tier=planned.tier,
+        cell = _cell_of(item)
+        return cell is not None and self.config.admits(
+            scenario=cell.scenario.name, mode=cell.mode, pool_state=cell.pool_state, tier=cell.tier
         )
 
     def is_short(self, item: pytest.Item) -> bool:
         """Whether a test is not one of those cells that repeat their turn, which last longest."""
-        planned = item.callspec.params.get("verify_cell") if hasattr(item, "callspec") else None
-        return not (isinstance(planned, Cell) and engine.repeats(planned))
+        cell = _cell_of(item)
+        return cell is None or not engine.repeats(cell)
 
     def announce(self, cells: int) -> None:
         """Say once how many cells there are."""
@@ -200,32 +205,43 @@ class Run:
             pytest.skip(planned.document.reason)
         if not isinstance(planned, Cell):
             raise UsageError(f"{item.nodeid} was parametrised with {planned!r}, which is no cell")
+        item.stash[_GAPS] = [gap.model_dump_json() for gap in self._engine.gaps(planned)]
 
         async def verify() -> CellDocument:
-            with self._limit():
+            with self._limit(planned):
                 document = await self._engine.verify(planned, clones=clones, running=running)
             item.stash[_DOCUMENT] = document.model_dump_json()
             if not document.as_expected:
-                raise CellNotAsExpectedError(_explain(document))
+                raise CellNotAsExpectedError(self._mask(_explain(document)))
             return document
 
         return verify
 
     @contextmanager
-    def _limit(self) -> Iterator[None]:
-        """End the process, with every thread's stack, if the event loop is held for good: nothing else can."""
-        seconds = 3 * self.config.turn_timeout + _HELD_LOOP_SECONDS
-        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    def _limit(self, cell: Cell) -> Iterator[None]:
+        """End the process, with every thread's stack, if the event loop is held for good: nothing else can.
+
+        The stacks go to a file, where the process that started this one finds them.
+        """
+        turns = len(cell.scenario.messages) + 6 * cell.scenario.paired_repetitions
+        with (self._stacks / f"{os.getpid()}.txt").open("w", encoding="utf-8") as stream:
+            faulthandler.dump_traceback_later(turns * self.config.turn_timeout + _SPARE_SECONDS, exit=True, file=stream)
+            try:
+                yield
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+
+    def _left_stacks(self) -> str:
+        """What processes that had to be ended wrote: the innermost frames of their main threads."""
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(self._stacks.glob("*.txt"))]
+        return "\n".join(text.strip() for text in texts if text.strip())
 
     # what it came to
 
     def outcome_of(self, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
         """What a test's report carries: the cell's document or the reason for a skip, if this is its phase."""
-        carried: dict[str, Any] = {"postgres": item.stash.get(_POSTGRES, None)}
+        carried: dict[str, Any] = {"postgres": item.stash.get(_POSTGRES, None), "gaps": item.stash.get(_GAPS, [])}
+        report.sections = [(title, self._mask(text)) for title, text in report.sections]
         if report.when == "call" and _DOCUMENT in item.stash:
             carried["cell"] = item.stash[_DOCUMENT]
         if report.when == "setup" and report.skipped and _DOCUMENT in item.stash:
@@ -237,8 +253,12 @@ class Run:
         carried: dict[str, Any] | None = getattr(report, "sessionproof", None)
         if carried is None:
             if report.when not in {"setup", "call", "teardown"}:  # a worker died; pytest-xdist reports it so
-                self._note_internal(f"{report.nodeid}: {report.longreprtext}")
+                stacks = self._left_stacks()
+                held = f"; the event loop was held too long, at:\n{stacks}" if stacks else ""
+                self._note_internal(f"{report.nodeid}: {report.longreprtext}{held}")
             return
+        for gap in carried["gaps"]:
+            self._not_verified.setdefault(gap, NotVerifiedDocument.model_validate_json(gap))
         if carried.get("postgres") and self._postgres is None:
             self._postgres = PostgresDocument.model_validate(carried["postgres"])
         if "cell" in carried:
@@ -276,14 +296,15 @@ class Run:
         self._note("internal", message)
 
     def _note(self, category: str, message: str) -> None:
-        problem = {"category": category, "message": message}
+        problem = {"category": category, "message": self._mask(message)}
         if problem not in self._problems:
             self._problems.append(problem)
             self.emit(event="problem", **problem)
 
     def for_worker(self) -> str:
         """What a worker is told; it holds the server's password, and travels through a pipe only."""
-        return json.dumps({"run_id": self._run_id, "server": self._running.to_json() if self._running else None})
+        server = self._running.to_json() if self._running else None
+        return json.dumps({"run_id": self._run_id, "server": server, "stacks": str(self._stacks)})
 
     def hand_over(self) -> str:
         """What a worker tells the controller at its end."""
@@ -294,10 +315,13 @@ class Run:
         for problem in json.loads(problems):
             self._note(problem["category"], problem["message"])
 
-    def finish(self) -> None:
-        """Make the run's document, if there was anything to run, and write it where it was asked for."""
+    def finish(self) -> pytest.ExitCode | None:
+        """Make the run's document, if there was anything to run, and write it where it was asked for.
+
+        Returns the exit status that pytest must have: none but its own, unless something kept cells from being run.
+        """
         if self._cells or self._not_verified or self._problems:
-            self._document = RunDocument.of(
+            document = RunDocument.of(
                 started_at=self._started_at,
                 seconds=perf_counter() - self._started,
                 command=_command(self._pytest),
@@ -306,13 +330,23 @@ class Run:
                 not_verified=self._not_verified.values(),
                 problems=[problem["message"] for problem in self._problems],
             )
+            self._document = redact(document)
             if (output := self._output()) is not None:
                 write_reports(self._document, output)
         self.emit(event="finished")
+        shutil.rmtree(self._stacks, ignore_errors=True)
+        categories = {problem["category"] for problem in self._problems}
+        if "usage" in categories:
+            return pytest.ExitCode.USAGE_ERROR
+        return pytest.ExitCode.TESTS_FAILED if categories else None
 
     def summary(self) -> str:
-        """The verdict table for the terminal, or nothing if no cell ran."""
-        return render(self._document) if self._document and self._cells else ""
+        """The verdict table for the terminal, or nothing if there was nothing to run."""
+        if self._document is None:
+            return ""
+        if self._cells or self._not_verified:
+            return render(self._document)
+        return "\n".join(f"error: {problem['message']}" for problem in self._problems)
 
     def emit(self, **event: object) -> None:
         """Append one event for whoever follows the run."""
@@ -343,6 +377,15 @@ class _Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the cell off a test's report."""
         self._run.collect(report)
+
+
+def _cell_of(item: pytest.Item) -> Cell | None:
+    """The cell of a scenario's test, also if the backend cannot run it."""
+    callspec = getattr(item, "callspec", None)
+    planned = callspec.params.get("verify_cell") if callspec is not None else None
+    if isinstance(planned, engine.NotVerified):
+        return planned.cell
+    return planned if isinstance(planned, Cell) else None
 
 
 def _postgres_document(running: RunningServer) -> PostgresDocument:

@@ -148,12 +148,14 @@ class Expectation:
 
     `required`: kinds that must all appear (empty: the cell must be clean). `one_of`: at least one of them must appear.
     `allowed`: kinds that may appear beside them, because they follow from the same cause. Anything else is
-    unexpected, in any cell.
+    unexpected, in any cell. `undecided`: the checks that may be unable to decide where it reproduces, because tools
+    fail before they can be compared.
     """
 
     required: frozenset[FindingKind] = field(default_factory=frozenset)
     one_of: frozenset[FindingKind] = field(default_factory=frozenset)
     allowed: frozenset[FindingKind] = field(default_factory=frozenset)
+    undecided: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def clean(self) -> bool:
@@ -179,8 +181,8 @@ def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement
     """Compare what the checks found with what was expected.
 
     A cell that is expected to be clean is as expected only if every check passed. A cell that is expected to
-    reproduce is as expected if it shows what is required and nothing beyond what is allowed; a check that could
-    not decide, as happens where tools fail before they can be compared, does not take away what was shown.
+    reproduce is as expected if it shows what is required and nothing beyond what is allowed, and no check was
+    unable to decide but those that the expectation names.
     """
     verdict = merge(result.verdict for result in results)
     seen = {finding.kind for result in results for finding in result.findings}
@@ -190,9 +192,12 @@ def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement
         objections.append(f"none of the expected findings {names} appeared")
     surplus = seen - expectation.required - expectation.one_of - expectation.allowed
     objections += [f"unexpected finding {kind.value!r}" for kind in sorted(surplus)]
-    if expectation.clean or objections:
-        undecided = [result for result in results if result.verdict is Verdict.UNKNOWN]
-        objections += [f"check {result.check!r} could not decide: {result.reason}" for result in undecided]
+    undecided = [result for result in results if result.verdict is Verdict.UNKNOWN]
+    objections += [
+        f"check {result.check!r} could not decide: {result.reason}"
+        for result in undecided
+        if expectation.clean or result.check not in expectation.undecided
+    ]
     if not results:
         objections.append("no check ran")
     return Judgement(verdict=verdict, as_expected=not objections, objections=tuple(objections))

@@ -1,6 +1,7 @@
 """The pytest plugin, in projects of its own: what it runs, what it writes, and that it is inert otherwise."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,7 @@ def project(tmp_path: Path) -> Path:
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-q"]
     command += ["-o", "asyncio_mode=auto", f"--rootdir={project}", *arguments]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}:{project}", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=100
     )
@@ -90,8 +91,10 @@ def test_workers_give_the_same_document(project: Path) -> None:
 
 def test_unknown_scenario_runs_nothing(project: Path) -> None:
     """A name that no scenario has is an error that lists those there are; nothing is run."""
-    _, document, output = verify(project, "--sessionproof-scenario=raeding")
+    status, document, output = verify(project, "--sessionproof-scenario=raeding")
 
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "error: there is no scenario 'raeding'" in output
     assert document["cells"] == []
     assert document["verdict"] == "unknown"
     assert document["problems"] == ["there is no scenario 'raeding'; there are failing, reading"]
@@ -100,11 +103,137 @@ def test_unknown_scenario_runs_nothing(project: Path) -> None:
 
 def test_unknown_backend_runs_nothing(project: Path) -> None:
     """A backend that cannot be imported is an error with the reason; nothing is run."""
-    _, document, output = verify(project, backend="no_such_shop:backend")
+    (project / "test_else.py").write_text("def test_else() -> None:\n    assert True\n")
 
+    status, document, output = verify(project, backend="no_such_shop:backend")
+
+    assert status == pytest.ExitCode.USAGE_ERROR, "though another test passed"
+    assert "1 passed" in output
     assert document["cells"] == []
     assert "there is no module 'no_such_shop'" in document["problems"][0]
     assert "Traceback" not in output
+
+
+def test_cells_that_do_not_exist(project: Path) -> None:
+    """A selection that leaves no cell is an error, not a success of nothing."""
+    status, document, output = verify(project, "--sessionproof-mode=locked", "--sessionproof-pool-state=null")
+
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "there is no cell that is in all of the modes, pool states and tiers asked for" in output
+    assert document["cells"] == []
+
+
+LEAKING = """
+from contextlib import asynccontextmanager
+from fixtures.minimal import MinimalBackend
+
+class Leaking(MinimalBackend):
+    name = "leaking"
+    capabilities = frozenset()
+
+    @asynccontextmanager
+    async def start(self, settings):
+        print("connecting to", settings.database_url)
+        if LEAKS:
+            raise RuntimeError("cannot connect to " + settings.database_url)
+        async with super().start(settings) as shop:
+            yield shop
+
+LEAKS = True
+leaking = Leaking()
+"""
+
+
+def test_password_is_not_shown(project: Path) -> None:
+    """A backend that quotes its database URL does not bring the password to the terminal or into the report."""
+    (project / "leaking.py").write_text(LEAKING)
+
+    status, document, output = verify(
+        project,
+        "--sessionproof-scenario=reading",
+        "--sessionproof-tier=scripted",
+        "-p",
+        "leaking",
+        backend="leaking:leaking",
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "cannot connect to postgresql+asyncpg://postgres:***@127.0.0.1" in output
+    assert re.findall(r"postgres:([^@*\s]+)@", output + json.dumps(document)) == []
+
+
+def test_missing_ledger_is_said(project: Path) -> None:
+    """A backend without a ledger passes, and the report says that its billing was not verified."""
+    (project / "leaking.py").write_text(LEAKING.replace("LEAKS = True", "LEAKS = False"))
+
+    status, document, output = verify(
+        project,
+        "--sessionproof-scenario=reading",
+        "--sessionproof-tier=scripted",
+        "--sessionproof-pool-state=warm",
+        "-p",
+        "leaking",
+        backend="leaking:leaking",
+    )
+
+    assert status == 0, output
+    reasons = [entry["reason"] for entry in document["not_verified"]]
+    assert "backend 'leaking' has no ledger: whether its turns are billed is not looked at" in reasons
+
+
+UNPREPARED = """
+from fixtures.minimal import MinimalBackend
+
+class Unprepared(MinimalBackend):
+    async def prepare(self, database_url):
+        raise PermissionError("permission denied to create extension")
+
+backend = Unprepared()
+"""
+
+
+def test_backend_that_does_not_prepare(project: Path) -> None:
+    """A database that cannot be prepared leaves every cell undecided, each with the cause."""
+    (project / "unprepared.py").write_text(UNPREPARED)
+
+    status, document, _ = verify(
+        project, "--sessionproof-scenario=reading", "-p", "unprepared", backend="unprepared:backend"
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert document["verdict"] == "unknown"
+    causes = {objection for cell in document["cells"] for objection in cell["objections"]}
+    assert any("did not prepare its database: PermissionError: permission denied" in cause for cause in causes)
+
+
+HOLDING = """
+import time
+from fixtures.minimal import MinimalBackend, Shop
+
+async def hold(shop, request):
+    while True:
+        time.sleep(0.1)
+
+Shop.send = hold
+backend = MinimalBackend()
+"""
+
+
+def test_loop_that_is_held_for_good(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose loop never comes back is ended, and the report shows where it stood."""
+    (project / "holding.py").write_text(HOLDING)
+    (project / "short.py").write_text("import harness.pytest_run\nharness.pytest_run._SPARE_SECONDS = 1.0\n")
+
+    status, document, _ = verify(
+        project,
+        *("--sessionproof-scenario=reading", "--sessionproof-pool-state=warm", "--sessionproof-tier=scripted"),
+        *("-p", "holding", "-p", "short", "-p", "xdist", "-n", "1", "-o", "sessionproof=true"),
+        "--sessionproof-turn-timeout=1",
+        backend="holding:backend",
+    )
+
+    assert status != 0
+    assert any("holding.py" in problem and "in hold" in problem for problem in document["problems"])
 
 
 def test_plugin_is_inert_elsewhere(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def arguments(config: Config, *, output: Path, events: Path, workers: int) -> li
     ]
     given += [word for plugin in _PLUGINS for word in ("-p", plugin)]
     given += ["-p", "no:cacheprovider", "--color=no", "--tb=short", "-q"]
-    if workers > 1:
+    if workers >= 1:
         given += ["-n", str(workers), "--dist", "load", "--maxschedchunk", "1"]
     given += [f"--sessionproof-output={output}", f"--sessionproof-events={events}"]
     settings = list(_settings(config))

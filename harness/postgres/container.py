@@ -47,6 +47,7 @@ READY_SECONDS = 60.0
 _MOUNT = "/sessionproof"
 _LOG_MOUNT = "/sessionproof-log"
 _LOG = "server.log"
+_LOG_PREFIX = "sessionproof-log-"
 _LOGGING = {
     "logging_collector": "on",
     "log_directory": _LOG_MOUNT,
@@ -152,9 +153,17 @@ class ContainerServer:
 
 
 def _make_log_directory() -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="sessionproof-log-"))
-    directory.chmod(0o777)  # the server in the container is another user
+    directory = Path(tempfile.mkdtemp(prefix=_LOG_PREFIX))
+    directory.chmod(0o1733)  # the server in the container is another user, who writes there
     return directory
+
+
+def _remove_log_directory(label: str) -> None:
+    """Remove what a label names, if it is one of our folders: a label can say anything."""
+    directory = Path(label)
+    ours = directory.name.startswith(_LOG_PREFIX) and directory.parent == Path(tempfile.gettempdir())
+    if ours and not directory.is_symlink():
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def sweep() -> tuple[str, ...]:
@@ -165,7 +174,7 @@ def sweep() -> tuple[str, ...]:
             owner = Owner.from_json(container.labels.get(LABEL))
             if owner is not None and owner.is_alive() is False:
                 container.remove(v=True, force=True)
-                shutil.rmtree(container.labels.get(LOG_LABEL, ""), ignore_errors=True)
+                _remove_log_directory(container.labels.get(LOG_LABEL, ""))
                 removed.append(str(container.name))
     return tuple(removed)
 
