@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -23,7 +24,8 @@ from harness.command.child import PYTEST
 from harness.command.verify import ENVIRONMENT, USAGE, Verification, default_directory, default_workers
 from harness.command.verify import verify as run_verification
 from harness.config import resolve
-from harness.errors import SessionproofError, UsageError
+from harness.errors import ConfigurationError, SessionproofError, UsageError
+from harness.postgres.server import ServerAddress
 from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
@@ -39,14 +41,27 @@ class _PostgresType(click.ParamType[str]):
     name = "auto|container|embedded|URL"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in _PROVIDERS or "://" in value:
+        if value in _PROVIDERS:
             return value
-        return self.fail(
+        complaint = _complaint(value)
+        return self.fail(complaint, param, ctx) if complaint else value
+
+
+def _complaint(value: str) -> str:
+    """What is wrong with a value that should be a URL, without its password; empty if nothing."""
+    if "://" not in value:
+        return (
             f"{value!r} is not one of {', '.join(_PROVIDERS)}, "
-            "or a URL such as postgresql://user:password@host:5432/postgres",
-            param,
-            ctx,
+            "or a URL such as postgresql://user:password@host:5432/postgres"
         )
+    try:
+        _ = urlsplit(value).port
+        ServerAddress.from_url(value)
+    except ConfigurationError as error:
+        return str(error)
+    except ValueError:  # its message quotes what follows a colon: with a bare '/' in the password, a part of that
+        return "the database URL cannot be read: write '/', '?' and '#' in a password as %2F, %3F and %23"
+    return ""
 
 
 def _system_options(command: _F) -> _F:

@@ -1,7 +1,10 @@
 """Four tools at once: one reads, one flushes and commits later, one commits, one fails and rolls back.
 
-On one session the rollback of the last takes the flushed row of the second with it, or the commit of the third
-publishes it half-done; which of these happens, and whether anything is raised, depends on the pool.
+On one session little of this gets as far as a commit. SQLAlchemy refuses what overlaps: tools raise, because the
+session is already flushing, its connection is only being opened, or another's commit has closed its transaction. The
+row that the database is to refuse stays in the session, and whoever sends it next gets the refusal: the reading tool,
+by its autoflush, where a connection had to be opened first; the cost tracker, where the pool was warm. So the turn is
+not billed, and the user is answered all the same. One after the other, the tools are right and slow.
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
@@ -9,9 +12,10 @@ from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, 
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ILLEGAL_STATE, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
-FOLLOWS = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.IDLE_IN_TRANSACTION, FindingKind.UNEXPECTED_ERROR})
+FOLLOWS = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.IDLE_IN_TRANSACTION, FindingKind.FOREIGN_ERROR})
 COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION}, allowed=FOLLOWS)
-BROKEN_STATE = Expectation(required=UNBILLED, allowed=FOLLOWS)
+# What collides on a warm pool may return without a statement of its own.
+BROKEN_STATE = Expectation(required=UNBILLED, allowed=FOLLOWS, undecided=frozenset({"timing"}))
 SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
 
 FOUR_MIXED_TOOLS = Scenario(

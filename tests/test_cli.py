@@ -210,6 +210,9 @@ def test_a_password_is_not_on_the_command_line(tmp_path: Path) -> None:
         (["--pool-state", "hot"], "'hot' is not one of 'cold', 'warm', 'pre_ping', 'null'"),
         (["--tier", "live"], "'live' is not one of 'scripted', 'wire'"),
         (["--postgres", "sqlite"], "'sqlite' is not one of auto, container, embedded, or a URL"),
+        (["--postgres", "mysql://u:hunter22@h/d"], "the database URL starts with 'mysql'; expected one of postgresql,"),
+        (["--postgres", "postgresql://u:hunter22@h/d?options=-c"], "the database URL has the parameters ['options']"),
+        (["--postgres", "postgresql://u:hunter22/3@h/d"], "the database URL cannot be read: write '/', '?' and '#'"),
         (["--turn-timeout", "0"], "0.0 is not in the range x>0"),
         (["-n", "many"], "'many' is not a valid integer range"),
         (["--nonsense"], "No such option"),
@@ -221,7 +224,17 @@ def test_a_wrong_option_is_a_usage_error_that_names_the_choices(words: list[str]
 
     assert result.exit_code == 2
     assert message in result.stderr
+    assert "hunter22" not in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_doctor_refuses_a_url_that_cannot_be_used() -> None:
+    """As `verify` does, and without the password."""
+    result = CliRunner().invoke(main, ["doctor", "--postgres", "mysql://u:hunter22@h/d"])
+
+    assert result.exit_code == 2
+    assert "the database URL starts with 'mysql'" in result.stderr
+    assert "hunter22" not in result.output
 
 
 def test_a_wrong_setting_in_the_environment_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,7 @@
 """Verdicts: what beats what, and whether a cell is as expected."""
 
-from itertools import permutations
-
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given

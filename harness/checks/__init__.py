@@ -2,7 +2,7 @@
 
 from harness.checks.check import Check, run_checks
 from harness.checks.errors import Errors
-from harness.checks.explain import EXPLANATIONS, Explanation
+from harness.checks.exercise import Exercise
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
 from harness.checks.requests import Requests
@@ -12,10 +12,9 @@ from harness.checks.timing import Timing
 from harness.checks.turns import Turns
 
 __all__ = [
-    "EXPLANATIONS",
     "Check",
     "Errors",
-    "Explanation",
+    "Exercise",
     "Ledger",
     "Pool",
     "Requests",

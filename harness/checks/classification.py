@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from harness.evidence import ErrorRecord
 from harness.verdict import FindingKind
 
-__all__ = ["Classifier", "core", "is_refusal", "names"]
+__all__ = ["Classifier", "core", "is_of_data", "is_refusal", "names"]
 
 _LINK = re.compile(r"\(Background on this \w+ at: https://sqlalche\.me/e/[\w.]+/(\w+)\)")
 _CLASS = re.compile(r"<class '([\w.]+)'>:?\s*")
@@ -169,6 +169,11 @@ def _is_text(record: ErrorRecord) -> bool:
     """Whether the record has no exception: its type names a log level, a span or a handler, and no class."""
     name = _simple(record.type)
     return not record.chain and (not name[:1].isupper() or name.isupper())
+
+
+def is_of_data(record: ErrorRecord) -> bool:
+    """Whether the database refused the data themselves: their form (class 22) or a constraint (class 23)."""
+    return record.sqlstate is not None and record.sqlstate.startswith(("22", "23"))
 
 
 def is_refusal(record: ErrorRecord) -> bool:

@@ -9,15 +9,21 @@ that know nothing (the server's log) join any, if they show the same cause: the 
 other errors the same SQLSTATE, the same text, or one in the other's chain of causes. What joins nothing is a
 finding of its own.
 
+A row that the database is to refuse may be sent by another than the tool that made it, if they share a session: by
+a sibling's autoflush, or by the tracker's commit. That is a `FOREIGN_ERROR` where it is certain enough: the turn's
+tools collided, or used one session; the refusal is one of data (SQLSTATE classes 22 and 23); and a tool of the turn
+that was to be refused, and ran, was not.
+
 Guarantee: every record ends in exactly one group, and every group is a finding unless it is *intended* (a
 call that may fail, refused by the database for its own statement) or *control flow* (`ModelRetry`, or a
 cancellation that follows from something else that is found); those are told in the notes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from harness.checks.classification import Classifier, core, is_refusal, names
+from harness.checks.classification import Classifier, core, is_of_data, is_refusal, names
 from harness.checks.conclusion import Conclusion, Plan, sentence, turns_of
 from harness.evidence import ErrorRecord, ErrorSource, Evidence, ToolOutcome, Turn
 from harness.scenario import ToolRole
@@ -34,6 +40,7 @@ _RICHEST_FIRST = (
     ErrorSource.SERVER,
 )
 _SHORTEST_QUOTE = 8
+_COLLISIONS = frozenset({FindingKind.CONCURRENT_OPERATION, FindingKind.ILLEGAL_STATE, FindingKind.DRIVER_BUSY})
 _RETRIES = frozenset({"ModelRetry", "ToolRetryError"})
 
 
@@ -58,7 +65,8 @@ class Errors:
             elif _is_control_flow(group, disturbed):
                 conclusion.notes.append(f"control flow: {_summary(group.richest)} in {_place(group, plan)}")
             else:
-                _report(group, plan, conclusion)
+                owners = _owners_of_foreign(group, groups, evidence, plan)
+                _report(group, plan, conclusion, owners)
         _note_intended_failures_that_did_not_happen(evidence, plan, conclusion)
         return conclusion.result
 
@@ -226,10 +234,35 @@ def _place(group: _Group, plan: Plan) -> str:
     return plan.place(group.turn, group.tool_call_id)
 
 
-def _report(group: _Group, plan: Plan, conclusion: Conclusion) -> None:
+def _owners_of_foreign(group: _Group, groups: Iterable[_Group], evidence: Evidence, plan: Plan) -> list[str]:
+    """The tools whose refusal this may be, though it met another; empty if it is nobody's but its own."""
+    call = plan.call(group.turn, group.tool_call_id)
+    if group.kind is not FindingKind.UNEXPECTED_ERROR or group.turn is None or (call is not None and call.may_fail):
+        return []
+    beside = [other for other in groups if other.turn == group.turn]
+    if not (any(is_of_data(record) for record, _ in group.records) and _share_a_session(group.turn, beside, evidence)):
+        return []
+    ran = {run.tool_call_id for run in evidence.tools.entries if run.turn == group.turn}
+    refused = {other.tool_call_id for other in beside if any(is_refusal(record) for record, _ in other.records)}
+    return [
+        call.tool for turn, call in plan if turn == group.turn and call.may_fail and call.tool_call_id in ran - refused
+    ]
+
+
+def _share_a_session(turn: str, groups: Iterable[_Group], evidence: Evidence) -> bool:
+    """Whether the turn's tools collided, or one session did something for more than one of them."""
+    users: dict[int, set[str | None]] = defaultdict(set)
+    for operation in evidence.operations.entries:
+        if operation.turn == turn:
+            users[operation.session].add(operation.tool_call_id)
+    return any(group.kind in _COLLISIONS for group in groups) or any(len(callers) > 1 for callers in users.values())
+
+
+def _report(group: _Group, plan: Plan, conclusion: Conclusion, owners: Sequence[str]) -> None:
+    whose = f"; the refused row is one of {', '.join(owners)}" if owners else ""
     conclusion.find(
-        group.kind,
-        f"{_summary(group.richest)} (seen by: {', '.join(group.sources)})",
+        FindingKind.FOREIGN_ERROR if owners else group.kind,
+        f"{_summary(group.richest)} (seen by: {', '.join(group.sources)}){whose}",
         where=_place(group, plan),
         turn=group.turn,
         tool_call_id=group.tool_call_id,

@@ -8,6 +8,9 @@ turn that failed after the provider had served it is on the invoice, and must be
 Costs are compared as `Decimal`, to the last digit, with `genai-prices` at the time when each response was
 served. The price of a whole turn is the sum of the prices of its responses, because that is what a provider
 charges: for a model with price tiers the price of the summed tokens would be higher.
+
+A row must also name the provider and the model that served it (`harness.checks.models`), and the row of a turn that
+was answered must say that it is complete, as far as the backend has these columns.
 """
 
 from collections import Counter, defaultdict
@@ -17,6 +20,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from harness.checks.conclusion import Conclusion, turns_of
+from harness.checks.models import COMPLETE, names_its_source
 from harness.checks.prices import UNPRICED, Price, price_of, price_of_tokens
 from harness.errors import MissingEvidence
 from harness.evidence import Charge, Evidence, LedgerGrain, LedgerRow, ModelResponseSeen, Turn
@@ -195,6 +199,7 @@ def _compare_rows(account: _Account, grain: LedgerGrain, conclusion: Conclusion)
         account.find(conclusion, FindingKind.DUPLICATE_ROW, f"row {row.id} bills {what}", row)
     for bill, row in matched:
         _compare_tokens(account, bill, row, conclusion)
+        _compare_source(account, bill, row, conclusion)
         _compare_cost(account, bill, row, conclusion)
     prices = [price_of(bill) for bill in bills]
     for row in account.rows:
@@ -248,12 +253,25 @@ def _compare_tokens(account: _Account, bill: _Bill, row: LedgerRow, conclusion: 
         account.find(conclusion, FindingKind.WRONG_TOKENS, message, row)
 
 
+def _compare_source(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Conclusion) -> None:
+    if not names_its_source(row, bill):
+        message = f"row {row.id} names {row.provider or 'NULL'}/{row.model or 'NULL'}, and served was {_models(bill)}"
+        account.find(conclusion, FindingKind.WRONG_MODEL, message, row)
+    if account.turn.answer is not None and row.completion_status not in {COMPLETE, None}:
+        message = f"row {row.id} has the status {row.completion_status!r}, and the turn was answered"
+        account.find(conclusion, FindingKind.WRONG_MODEL, message, row)
+
+
+def _models(bill: _Bill) -> str:
+    return ", ".join(sorted({f"{charge.provider}/{charge.model}" for charge in bill}))
+
+
 def _compare_cost(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Conclusion) -> None:
     actual = Price(prompt=row.prompt_cost, completion=row.completion_cost, total=row.total_cost)
     expected = price_of(bill)
     if actual == expected or actual == _price_of_own_tokens(bill, row):
         return
-    models = ", ".join(sorted({f"{charge.provider}/{charge.model}" for charge in bill}))
+    models = _models(bill)
     price = "has no known price, so that every cost must be NULL" if expected == UNPRICED else f"costs {expected}"
     message = f"row {row.id} has {actual}, and {_shown(_total(bill))} tokens of {models}: that {price}"
     account.find(conclusion, FindingKind.WRONG_COST, message, row)

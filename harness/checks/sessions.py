@@ -11,13 +11,16 @@ returned, and that flushed nothing afterwards, is a `LOST_WRITE`; a tool's own r
 and no finding.
 
 Not seen here: rows that were added and not yet flushed, because the flush belongs to whoever ends the
-transaction; and a lost row of a tool that flushed another one later, because that may be its repetition.
+transaction; and a lost row of a tool that flushed another one later, because that may be its repetition. Rows
+that are written by `execute(insert(...))` are no flush either: a tool whose role is to write, and that wrote only
+so, leaves the question open.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from harness.checks.conclusion import Conclusion, Plan, turns_of
+from harness.checks.writing import WRITING_ROLES, writes_rows
 from harness.evidence import Evidence, OperationKind, SessionOperation, ToolOutcome, ToolRun
 from harness.verdict import CheckResult, FindingKind
 
@@ -43,7 +46,37 @@ class Sessions:
         for operation in sorted(evidence.operations, key=lambda operation: operation.at):
             replay.follow(operation)
         replay.conclude()
+        _doubt_writes_through_core(evidence, plan, runs, conclusion)
         return conclusion.result
+
+
+def _doubt_writes_through_core(
+    evidence: Evidence, plan: Plan, runs: dict[_Caller, list[ToolRun]], conclusion: Conclusion
+) -> None:
+    flushed = {(each.turn, each.tool_call_id) for each in evidence.operations if _writes(each)}
+    returned = {
+        (turn, call.tool_call_id)
+        for turn, call in plan
+        if call.role in WRITING_ROLES
+        and any(run.outcome is ToolOutcome.RETURNED for run in runs.get((turn, call.tool_call_id), ()))
+    }
+    open_callers = returned - flushed
+    if not open_callers:
+        return
+    if evidence.statements.missing is not None:
+        conclusion.doubts.append(f"recorder {evidence.statements.recorder!r}: {evidence.statements.missing}")
+        return
+    through_core = {
+        plan.name(each.turn, each.tool_call_id)
+        for each in evidence.statements
+        if (each.turn, each.tool_call_id) in open_callers and not each.failed and writes_rows(each.sql)
+    }
+    if through_core:
+        conclusion.doubts.append(f"writes through Core are not followed, and {', '.join(sorted(through_core))} did so")
+
+
+def _writes(operation: SessionOperation) -> bool:
+    return operation.kind is OperationKind.FLUSH and operation.rows > 0
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from harness.checks.check import Check
 from harness.checks.errors import Errors
+from harness.checks.exercise import Exercise
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
 from harness.checks.requests import Requests
@@ -36,4 +37,4 @@ def default_checks(
         confidence=confidence,
     )
     billing = (Ledger(),) if ledger else ()
-    return (Turns(), Errors(), Requests(), Sessions(), *billing, timing, Pool())
+    return (Turns(), Exercise(), Errors(), Requests(), Sessions(), *billing, timing, Pool())

@@ -22,7 +22,6 @@ __all__ = [
     "Planned",
     "Problem",
     "ServerStarted",
-    "Started",
     "parse",
 ]
 
@@ -45,13 +44,6 @@ class Planned(_Event):
 
     event: Literal["planned"]
     cells: int
-
-
-class Started(_Event):
-    """A cell has begun, named `scenario[id]`."""
-
-    event: Literal["started"]
-    cell: str
 
 
 class CellDone(_Event):
@@ -84,9 +76,7 @@ class Finished(_Event):
     event: Literal["finished"]
 
 
-Event: TypeAlias = Annotated[
-    ServerStarted | Planned | Started | CellDone | Problem | Finished, Field(discriminator="event")
-]
+Event: TypeAlias = Annotated[ServerStarted | Planned | CellDone | Problem | Finished, Field(discriminator="event")]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 

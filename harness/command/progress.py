@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from harness.command.events import CellDone, Event, Planned, ServerStarted, Started
+from harness.command.events import CellDone, Event, Planned, ServerStarted
 from harness.report.text import inline
 
 __all__ = ["Progress", "following"]
@@ -57,8 +57,6 @@ class _Live:
             self._bar.console.print(_server(event))
         elif isinstance(event, Planned):
             self._bar.update(self._task, total=event.cells, description="verifying")
-        elif isinstance(event, Started):
-            self._describe(event.cell)
         elif isinstance(event, CellDone):
             if not event.as_expected:
                 self._wrong += 1

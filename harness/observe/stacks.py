@@ -75,7 +75,8 @@ def application_stack(pairs: Iterable[tuple[CodeType, int]], *, fallback: int = 
 
 def format_stack(stack: RawStack) -> tuple[str, ...]:
     """`path:line in function` for each frame; paths below the working directory are relative to it."""
-    return tuple(f"{_shown(code.co_filename)}:{line} in {code.co_qualname}" for code, line in stack)
+    directory = str(Path.cwd())
+    return tuple(f"{_shown(code.co_filename, directory)}:{line} in {code.co_qualname}" for code, line in stack)
 
 
 @lru_cache(maxsize=4096)
@@ -118,8 +119,9 @@ def _traceback(traceback: TracebackType | None) -> Iterator[tuple[CodeType, int]
         traceback = traceback.tb_next
 
 
-def _shown(filename: str) -> str:
+@lru_cache(maxsize=4096)
+def _shown(filename: str, directory: str) -> str:
     try:
-        return str(Path(filename).resolve().relative_to(Path.cwd()))
+        return str(Path(filename).resolve().relative_to(directory))
     except (ValueError, OSError):
         return filename

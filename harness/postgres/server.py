@@ -53,8 +53,11 @@ class ServerAddress:
         try:
             parts = urlsplit(url)
             port = parts.port or DEFAULT_PORT
-        except ValueError as error:
-            raise ConfigurationError(f"the database URL cannot be read: {error}") from None
+        except ValueError:  # its text can quote a part of the password
+            raise ConfigurationError(
+                "the database URL cannot be read: its host or port is not one; "
+                "characters such as '/', '?', '#' and '@' in a password must be written in percent form, as in %2F"
+            ) from None
         if parts.scheme not in SCHEMES:
             raise ConfigurationError(
                 f"the database URL starts with {parts.scheme!r}; expected one of {', '.join(SCHEMES)}"

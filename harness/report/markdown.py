@@ -14,6 +14,7 @@ the backend's text.
 import re
 from collections.abc import Iterable, Iterator
 
+from harness.explain import EXPLANATIONS
 from harness.report import digest
 from harness.report.document import NotVerifiedDocument, RunDocument
 from harness.report.text import block, inline
@@ -114,6 +115,9 @@ def _surprise(surprise: digest.Surprise) -> Iterator[str]:
         yield f"- **{escape(group.first.kind)}**{where}{times}"
         yield ""
         yield fence("\n".join([group.first.message, *(f"  {frame}" for frame in group.first.stack[-12:])]))
+        yield ""
+        yield f"Usual cause: {escape(EXPLANATIONS[group.first.kind].cause)}"
+        yield f"Repair: {escape(EXPLANATIONS[group.first.kind].repair)}"
     yield ""
     yield "Reproduce it:"
     yield ""
@@ -141,7 +145,7 @@ def _examples(document: RunDocument) -> Iterator[str]:
         return
     yield "## What the bug looks like"
     yield ""
-    yield "Each kind that was reproduced, in how many cells, and the first of them."
+    yield "Each kind that was reproduced, in how many cells, the first of them, and the usual cause."
     yield ""
     yield from _bounded(_example(example) for example in found)
 
@@ -149,6 +153,7 @@ def _examples(document: RunDocument) -> Iterator[str]:
 def _example(example: digest.Example) -> Iterator[str]:
     cells = "1 cell" if example.cells == 1 else f"{example.cells} cells"
     yield f"- **{escape(example.kind)}** in {cells}: {code(example.finding.message)}"
+    yield f"  {escape(EXPLANATIONS[example.kind].cause)}"
     yield f"  {code(example.finding.reproduce or example.cell.reproduce)}"
 
 

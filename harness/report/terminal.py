@@ -21,6 +21,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.explain import EXPLANATIONS
 from harness.report import digest
 from harness.report.digest import Outcome
 from harness.report.document import RunDocument
@@ -128,6 +129,8 @@ def _finding(group: digest.Group) -> Iterator[RenderableType]:
     yield _indented(Text.assemble((f"{finding.kind}: ", "bold"), sentence), by=4)
     for frame in finding.stack[-_FRAMES:]:
         yield _indented(Text(inline(frame, limit=200)), by=6)
+    yield _indented(Text(f"usual cause: {EXPLANATIONS[finding.kind].cause}"), by=6)
+    yield _indented(Text(f"repair: {EXPLANATIONS[finding.kind].repair}"), by=6)
 
 
 def _gaps(document: RunDocument) -> Iterator[RenderableType]:

@@ -1,7 +1,7 @@
 """The errors check: one finding per cause, by its kind, and none for what was intended."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import exc
@@ -295,6 +295,50 @@ def test_the_same_error_is_a_finding_in_a_sibling(build: "Build") -> None:
     records = [replace(record, tool_call_id="b") for record in _seen_by_all(build) if record.tool_call_id]
 
     assert Errors()(build.evidence(turn, errors=records)).verdict is Verdict.FAILED
+
+
+def _met_by(build: "Build", tool_call_id: str | None, **records: Any) -> list[FindingKind]:
+    """Call `a` is to be refused a row, and collided; the refusal met another, or nobody."""
+    turn = build.turn(planned=_with_intended(build, "rollback"))
+    refusal = build.error(INTEGRITY, UNIQUE, sqlstate="23505", tool_call_id=tool_call_id)
+    collision = build.error(INVALID, "provisioning", code="isce")
+    given: dict[str, Any] = {"tools": [build.run("a"), build.run("b")], "errors": [refusal, collision]}
+    return [finding.kind for finding in Errors()(build.evidence(turn, **given | records)).findings]
+
+
+@pytest.mark.parametrize("tool_call_id", ["b", None])
+def test_a_refusal_of_another_tools_row_is_a_foreign_error(build: "Build", tool_call_id: str | None) -> None:
+    """A sibling's autoflush or the tracker's commit sent it, on the session that they share."""
+    assert FindingKind.FOREIGN_ERROR in _met_by(build, tool_call_id)
+    assert FindingKind.UNEXPECTED_ERROR not in _met_by(build, tool_call_id)
+
+
+def test_one_session_of_two_tools_is_shared_without_a_collision(build: "Build") -> None:
+    """The session's operations tell; without them, or on a session each, the refusal is the tool's own."""
+    refusal = build.error(INTEGRITY, UNIQUE, sqlstate="23505", tool_call_id="b")
+    shared = [build.operation("begin", "a", 1), build.operation("rollback", "b", 2)]
+    apart = [build.operation("begin", "a", 1), build.operation("rollback", "b", 2, session=2)]
+
+    assert _met_by(build, "b", errors=[refusal], operations=shared) == [FindingKind.FOREIGN_ERROR]
+    assert _met_by(build, "b", errors=[refusal], operations=apart) == [FindingKind.UNEXPECTED_ERROR]
+    assert _met_by(build, "b", errors=[refusal]) == [FindingKind.UNEXPECTED_ERROR]
+
+
+def test_what_is_nobodys_intended_row_is_no_foreign_error(build: "Build") -> None:
+    """Another kind of refusal, one beside that of the tool itself, and one without a tool that ran."""
+    collision = build.error(INVALID, "provisioning", code="isce")
+    undefined = build.error("sqlalchemy.exc.ProgrammingError", "no column", sqlstate="42703", tool_call_id="b")
+    refusal = build.error(INTEGRITY, UNIQUE, sqlstate="23505", tool_call_id="b")
+    own = replace(refusal, tool_call_id="a", message="duplicate key value of its own")
+
+    for records in (
+        {"errors": [undefined, collision]},
+        {"errors": [refusal, own, collision]},
+        {"errors": [refusal, collision], "tools": [build.run("b")]},
+        {"errors": [build.error("ValueError", "no title", tool_call_id="b"), collision]},
+    ):
+        assert FindingKind.FOREIGN_ERROR not in _met_by(build, "b", **records)
+        assert FindingKind.UNEXPECTED_ERROR in _met_by(build, "b", **records)
 
 
 @pytest.mark.parametrize(

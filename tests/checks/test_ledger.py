@@ -117,6 +117,9 @@ WRONG: dict[str, tuple[Callable[[LedgerRow], LedgerRow], list[str]]] = {
         lambda row: replace(row, prompt_cost=None, completion_cost=None, total_cost=None),
         ["wrong_cost"],
     ),
+    "another provider": (lambda row: replace(row, provider="azure"), ["wrong_model"]),
+    "another model": (lambda row: replace(row, model="gpt-4o-mini"), ["wrong_model"]),
+    "another status": (lambda row: replace(row, completion_status="failed"), ["wrong_model"]),
     "no tokens": (
         lambda row: replace(row, prompt_tokens=None, completion_tokens=None, total_tokens=None),
         ["wrong_tokens"],
@@ -128,6 +131,56 @@ WRONG: dict[str, tuple[Callable[[LedgerRow], LedgerRow], list[str]]] = {
 def test_each_wrong_column_is_found(build: "Build", change: Callable[[LedgerRow], LedgerRow], kinds: list[str]) -> None:
     """One column at a time, and nothing else is said."""
     assert _kinds(Ledger()(_billed(build, [change(build.row(1, 3000, 150))]))) == kinds
+
+
+@pytest.mark.parametrize(
+    ("served", "named"),
+    [
+        ("gpt-4o", "gpt-4o-2024-08-06"),
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("gpt-4o", "openai:gpt-4o"),
+        ("gpt-4o", "openai/gpt-4o-2024-08-06"),
+        ("gpt-4o", None),
+    ],
+)
+def test_a_snapshot_is_no_other_model(build: "Build", served: str, named: str | None) -> None:
+    """Nor is a name with its provider before it, and a backend need not have the columns at all."""
+    charge = build.charge(model=served)
+    provider = "OpenAI" if named else None
+    row = build.row(model=named, provider=provider, completion_status="complete" if named else None)
+
+    result = Ledger()(build.evidence(invoice=[charge], responses=[build.seen(charge)], ledger=[row]))
+
+    assert result.verdict is Verdict.PASSED
+
+
+def test_a_row_of_several_models_names_one_of_them(build: "Build") -> None:
+    """And of a model and a provider that belong together."""
+    charges = [build.charge(1), build.charge(2, provider="anthropic", model="claude-sonnet-4-5")]
+    seen = [build.seen(charge) for charge in charges]
+
+    def kinds(**names: str) -> list[str]:
+        row = build.row(1, 2000, 200, **names)
+        return _kinds(Ledger()(build.evidence(invoice=charges, responses=seen, ledger=[row])))
+
+    assert "wrong_model" not in kinds(provider="anthropic", model="claude-sonnet-4-5")
+    assert "wrong_model" not in kinds()
+    assert "wrong_model" in kinds(provider="anthropic", model="gpt-4o")
+
+
+def test_a_wrong_model_shows_both_names(build: "Build") -> None:
+    """What the row says, and what was served."""
+    (finding,) = Ledger()(_billed(build, [build.row(1, 3000, 150, model="gpt-4")])).findings
+
+    assert finding.message.startswith(f"row {UUID(int=1)} names openai/gpt-4, and served was openai/gpt-4o; ")
+
+
+def test_a_turn_that_failed_need_not_be_complete(build: "Build") -> None:
+    """Its row may say so."""
+    turn = build.turn(answer=None, error="broken")
+    row = build.row(1, 3000, 150, completion_status="failed")
+
+    assert Ledger()(_billed(build, [row], turn)).verdict is Verdict.PASSED
 
 
 def test_wrong_tokens_at_their_own_price_are_one_finding(build: "Build") -> None:
@@ -240,7 +293,8 @@ def test_an_unpriced_model_costs_null_and_never_zero(build: "Build") -> None:
     for provider, model in [("openai", "made-up"), ("local", "smollm2")]:
         charge = build.charge(provider=provider, model=model)
         for costs, kinds in [(free, []), (zero, ["wrong_cost"])]:
-            evidence = build.evidence(invoice=[charge], responses=[build.seen(charge)], ledger=[build.row(1, **costs)])
+            row = build.row(1, provider=provider, model=model, **costs)
+            evidence = build.evidence(invoice=[charge], responses=[build.seen(charge)], ledger=[row])
 
             assert _kinds(Ledger()(evidence)) == kinds
 

@@ -1,11 +1,12 @@
 """The sessions check: bleed and lost writes on a shared session, and silence on everything legal."""
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.checks import Sessions
-from harness.evidence import SessionOperation, ToolOutcome
+from harness.evidence import Record, SessionOperation, ToolOutcome
 from harness.verdict import CheckResult, FindingKind, Verdict
 
 if TYPE_CHECKING:
@@ -132,3 +133,46 @@ def test_without_the_writers_run_it_is_unknown(build: "Build") -> None:
 
     assert result.verdict is Verdict.UNKNOWN
     assert "no record of its run" in result.reason
+
+
+INSERT = "INSERT INTO messages (text) VALUES ($1)"
+
+
+def _through_core(build: "Build", role: str, sql: str = INSERT, **fields: Any) -> CheckResult:
+    """Tool `a` runs one statement and returns; nothing is flushed unless operations are given."""
+    turn = build.turn(planned=(build.call("a", role=role),))
+    records: dict[str, Any] = {"statements": [build.statement("a", sql=sql)], "tools": [build.run("a")]} | fields
+    return Sessions()(build.evidence(turn, **records))
+
+
+@pytest.mark.parametrize("role", ["flush", "commit"])
+def test_a_write_through_core_is_not_followed(build: "Build", role: str) -> None:
+    """Nothing was looked at, so that nothing has passed."""
+    result = _through_core(build, role)
+
+    assert result.verdict is Verdict.UNKNOWN
+    assert result.reason == "writes through Core are not followed, and search_directory did so"
+
+
+def test_what_is_no_write_through_core_leaves_no_doubt(build: "Build") -> None:
+    """A read, another role, a flush of its own, a statement that failed, a tool that raised."""
+    flush = [build.operation("flush", "a", 1), build.operation("commit", "a", 2)]
+    results = [
+        _through_core(build, "commit", "SELECT 1"),
+        _through_core(build, "read"),
+        _through_core(build, "commit", operations=flush),
+        _through_core(build, "commit", statements=[build.statement("a", sql=INSERT, failed=True)]),
+        _through_core(build, "commit", tools=[build.run("a", outcome=ToolOutcome.RAISED)]),
+    ]
+
+    assert {result.verdict for result in results} == {Verdict.PASSED}
+
+
+def test_without_statements_a_writer_without_a_flush_is_unknown(build: "Build") -> None:
+    """And one that flushed is not."""
+    turn = build.turn(planned=(build.call("a", role="commit"),))
+    evidence = build.without(build.evidence(turn, tools=[build.run("a")]), "statements")
+    flushed = replace(evidence, operations=Record.of("operations", [build.operation("flush", "a", 1)]))
+
+    assert Sessions()(evidence).reason == "recorder 'statements': the disk was full"
+    assert Sessions()(flushed).verdict is Verdict.PASSED

@@ -8,7 +8,9 @@ import pytest
 from harness.report.document import CellDocument
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.verdict import FindingKind, Verdict
+from scenarios.test_failing_tool import FAILING_TOOL
 from scenarios.test_four_mixed_tools import FOUR_MIXED_TOOLS
+from scenarios.test_rollback_beside_write import ROLLBACK_BESIDE_WRITE
 from scenarios.test_single_tool import SINGLE_TOOL
 from scenarios.test_two_parallel_tools import TWO_PARALLEL_TOOLS
 
@@ -23,11 +25,21 @@ SILENT_DEFECTS = [
     ("double_billing", SINGLE_TOOL, {K.DUPLICATE_ROW}),
     ("foreign_tenant", SINGLE_TOOL, {K.FOREIGN_ROW}),
     ("wrong_price", SINGLE_TOOL, {K.WRONG_COST}),
+    ("wrong_model", SINGLE_TOOL, {K.WRONG_MODEL}),
+    ("wrong_status", SINGLE_TOOL, {K.WRONG_MODEL}),
     ("one_lock", UNPAIRED, {K.SERIALISED}),
     ("tool_holds_loop", UNPAIRED, {K.LOOP_BLOCKED}),
     ("swallowed_error", SINGLE_TOOL, {K.UNEXPECTED_ERROR}),
     ("session_not_closed", SINGLE_TOOL, {K.CONNECTION_LEAK, K.IDLE_IN_TRANSACTION}),
     ("lost_write", FOUR_MIXED_TOOLS, {K.LOST_WRITE}),
+]
+NO_STATEMENT = "returned without a statement"
+NOT_EXERCISED = [
+    ("tools_without_database", SINGLE_TOOL, "exercise", NO_STATEMENT),
+    ("tools_without_database", ROLLBACK_BESIDE_WRITE, "exercise", NO_STATEMENT),
+    ("failing_tool_that_succeeds", FAILING_TOOL, "exercise", "was refused nothing by the database"),
+    ("rollback_that_only_reads", ROLLBACK_BESIDE_WRITE, "exercise", "was refused nothing by the database"),
+    ("core_write_lost", ROLLBACK_BESIDE_WRITE, "sessions", "writes through Core are not followed"),
 ]
 
 
@@ -42,6 +54,40 @@ async def test_defect_is_found(run_cell: RunCell, defect: str, scenario: object,
 
     assert kinds(document) == expected, [finding.message for finding in document.findings]
     assert not document.as_expected
+
+
+@pytest.mark.parametrize(
+    ("defect", "scenario", "check", "reason"), NOT_EXERCISED, ids=[f"{row[0]}-{row[1].name}" for row in NOT_EXERCISED]
+)
+async def test_what_was_not_exercised_is_unknown(
+    run_cell: RunCell, defect: str, scenario: object, check: str, reason: str
+) -> None:
+    """A backend whose tools do not do what their roles promise finds nothing, and is not passed for it."""
+    document = await run_cell(scenario, backend=f"fixtures.broken.{defect}:backend")
+
+    assert kinds(document) == set()
+    assert document.verdict is Verdict.UNKNOWN
+    assert not document.as_expected
+    assert [result.check for result in document.checks if reason in result.reason] == [check]
+
+
+@pytest.mark.parametrize("pool_state", [PoolState.COLD, PoolState.WARM])
+async def test_refusal_of_another_tools_row_has_its_own_kind(run_cell: RunCell, pool_state: PoolState) -> None:
+    """A sibling or the tracker sends the row that the database refuses, and that is no unexpected error."""
+    document = await run_cell(FOUR_MIXED_TOOLS, mode=SessionMode.SHARED, pool_state=pool_state)
+
+    assert document.as_expected, document.objections
+    assert K.FOREIGN_ERROR in kinds(document)
+
+
+async def test_unrelated_error_is_not_taken_for_the_bug(run_cell: RunCell) -> None:
+    """A bug of a tool's own is an objection also where the bug of the shared session is expected, and shows."""
+    backend = "fixtures.broken.unrelated_error:backend"
+
+    document = await run_cell(FOUR_MIXED_TOOLS, backend=backend, mode=SessionMode.SHARED)
+
+    assert {K.ILLEGAL_STATE, K.UNEXPECTED_ERROR} <= kinds(document)
+    assert "unexpected finding 'unexpected_error'" in document.objections
 
 
 @pytest.mark.parametrize("scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name)
@@ -89,6 +135,9 @@ async def test_backend_that_hangs(run_cell: RunCell) -> None:
     assert K.TURN_TIMED_OUT in kinds(document)
     (turn,) = document.evidence.turns
     assert any("hangs.py" in frame for task in turn.stuck for frame in task.stack)
+    (finding,) = (each for each in document.findings if each.kind is K.TURN_TIMED_OUT)
+    assert "task 'search_directory' waits at fixtures/broken/hangs.py:" in finding.message
+    assert any("hangs.py" in frame for frame in finding.stack)
 
 
 async def test_backend_that_answers_nothing(run_cell: RunCell) -> None:

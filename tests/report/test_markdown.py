@@ -43,11 +43,13 @@ def test_a_run_as_expected() -> None:
 
 ## What the bug looks like
 
-Each kind that was reproduced, in how many cells, and the first of them.
+Each kind that was reproduced, in how many cells, the first of them, and the usual cause.
 
 - **concurrent_operation** in 22 cells: `SQLAlchemy refused two operations on one session.`
+  Two tasks used one session at the same moment, and SQLAlchemy noticed, because the session was just getting its connection. On a warm pool the same code may raise nothing.
   `sessionproof verify --scenario four_mixed_tools --mode shared --pool-state cold --tier scripted`
 - **unbilled_response** in 22 cells: `The answer names no ledger row (llm_request_id is None).`
+  The cost tracker failed, its error was logged, and the user got the answer without a ledger row.
   `sessionproof verify --scenario four_mixed_tools --mode shared --pool-state cold --tier scripted`
 
 ## What this does not prove
@@ -63,7 +65,7 @@ Each kind that was reproduced, in how many cells, and the first of them.
 - `sessionproof verify`
 - Python 3.13.0, Linux-6.1-x86_64, 2 CPUs
 - sqlalchemy 2.1.9, asyncpg 0.32.0
-""")
+""")  # noqa: E501  # golden text
 
 
 def test_a_run_with_troubles() -> None:
@@ -114,6 +116,9 @@ The provider served 1 request, and no row bills it.
   app/services/llm_request_tracker.py:88 in track_request
 ```
 
+Usual cause: The provider served a response, and its cost row was never written, or was rolled back together with another tool's work.
+Repair: Let the cost tracker write and commit in a session of its own.
+
 Reproduce it:
 
 ```sh
@@ -140,9 +145,10 @@ sessionproof verify --scenario single_tool --mode per_operation --pool-state war
 
 ## What the bug looks like
 
-Each kind that was reproduced, in how many cells, and the first of them.
+Each kind that was reproduced, in how many cells, the first of them, and the usual cause.
 
 - **concurrent_operation** in 1 cell: `SQLAlchemy refused two operations on one session.`
+  Two tasks used one session at the same moment, and SQLAlchemy noticed, because the session was just getting its connection. On a warm pool the same code may raise nothing.
   `sessionproof verify --scenario two_parallel_tools --mode shared --pool-state cold --tier scripted`
 
 ## What this does not prove
@@ -158,7 +164,7 @@ Each kind that was reproduced, in how many cells, and the first of them.
 - `sessionproof verify`
 - Python 3.13.0, Linux-6.1-x86_64, 2 CPUs
 - sqlalchemy 2.1.9, asyncpg 0.32.0
-""")
+""")  # noqa: E501  # golden text
 
 
 def test_hostile_text_brings_no_html_links_or_pictures() -> None:

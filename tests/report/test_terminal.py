@@ -60,6 +60,9 @@ Not as expected
   FAILED two_parallel_tools, per_operation warm scripted (expected: clean)
     missing_row: The provider served 1 request, and no row bills it. (turn 1), 2 times
       app/services/llm_request_tracker.py:88 in track_request
+      usual cause: The provider served a response, and its cost row was never written, or was rolled
+      back together with another tool's work.
+      repair: Let the cost tracker write and commit in a session of its own.
     $ sessionproof verify --scenario two_parallel_tools --mode per_operation --pool-state warm --tier scripted
 
   UNKNOWN single_tool, per_operation warm scripted (expected: clean)

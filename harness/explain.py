@@ -60,6 +60,11 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             "the pool inside a transaction; whoever gets it next fails, without any fault of its own.",
             repair=f"{_OWN_SESSION} Restart processes that have run the old code, because their pools may be poisoned.",
         ),
+        FindingKind.FOREIGN_ERROR: Explanation(
+            cause="One tool left a row in a shared session that the database refuses, and another tool, or the "
+            "cost tracker, sent it with its own next statement, and got the refusal.",
+            repair=_OWN_SESSION,
+        ),
         FindingKind.UNEXPECTED_ERROR: Explanation(
             cause="Something failed that is no known sign of shared sessions; it may still be a consequence of one.",
             repair="Read the error and its stack; look first at other findings of the same turn.",
@@ -90,6 +95,11 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
         FindingKind.WRONG_TOKENS: Explanation(
             cause="The row's tokens are not the provider's: a response was left out, counted twice, or estimated.",
             repair="Take the usage from the provider's responses, and add it up once per turn or once per response.",
+        ),
+        FindingKind.WRONG_MODEL: Explanation(
+            cause="The row's provider, model or completion status was taken from a setting or a default, and not "
+            "from the response that it bills.",
+            repair="Store what the response names, and set the status when the turn has ended.",
         ),
         FindingKind.WRONG_COST: Explanation(
             cause="The cost was computed with other prices, in binary floating point, rounded, or given as "
