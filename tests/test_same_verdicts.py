@@ -43,7 +43,7 @@ def test_runs_that_agree(tmp_path: Path) -> None:
 
 
 def test_runs_that_differ(tmp_path: Path) -> None:
-    """Each difference is one line: a verdict, an expectation, a kind of finding, a cell that only one run has."""
+    """Each difference is one line: a verdict, an expectation, a cell that only one run has; other kinds are noted."""
     buggy, clean = small().cells
     finding = buggy.findings[0].model_copy(update={"kind": FindingKind.BLEED})
     other = documents.document(
@@ -57,11 +57,11 @@ def test_runs_that_differ(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert ended.stdout == snapshot("""\
+note: two_parallel_tools shared warm scripted: kinds ['concurrent_operation'] and ['bleed', 'concurrent_operation']
 two_parallel_tools locked warm scripted: only in the second run
 two_parallel_tools per_operation warm scripted: only in the first run
 two_parallel_tools shared warm scripted: as_expected True and False
-two_parallel_tools shared warm scripted: kinds ['concurrent_operation'] and ['bleed', 'concurrent_operation']
-3 cells, 4 differences
+3 cells, 3 differences
 """)
 
 

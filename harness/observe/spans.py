@@ -229,7 +229,10 @@ def _divert_logfire(provider: TracerProvider) -> Callable[[], None]:
 
 def _instrument_agents(provider: TracerProvider) -> Callable[[], None]:
     previous = Agent._instrument_default  # noqa: SLF001  # it can be set publicly, but not read
-    Agent.instrument_all(InstrumentationSettings(tracer_provider=provider, meter_provider=NoOpMeterProvider()))
+    settings = InstrumentationSettings(
+        tracer_provider=provider, meter_provider=NoOpMeterProvider(), include_content=False
+    )
+    Agent.instrument_all(settings)
     return lambda: Agent.instrument_all(previous)
 
 
