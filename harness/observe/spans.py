@@ -229,10 +229,7 @@ def _divert_logfire(provider: TracerProvider) -> Callable[[], None]:
 
 def _instrument_agents(provider: TracerProvider) -> Callable[[], None]:
     previous = Agent._instrument_default  # noqa: SLF001  # it can be set publicly, but not read
-    settings = InstrumentationSettings(
-        tracer_provider=provider, meter_provider=NoOpMeterProvider(), include_content=False
-    )
-    Agent.instrument_all(settings)
+    Agent.instrument_all(InstrumentationSettings(tracer_provider=provider, meter_provider=NoOpMeterProvider()))
     return lambda: Agent.instrument_all(previous)
 
 
