@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from harness.evidence import ErrorRecord, ErrorSource, Record
 from harness.observe.attribution import attributed
 from harness.observe.redaction import Redactor
-from harness.observe.stacks import RawStack, format_stack, of_exception
+from harness.stacks import RawStack, format_stack, of_exception
 
 __all__ = ["ErrorLog", "Identity", "causes", "code_in", "describe", "qualified_name"]
 

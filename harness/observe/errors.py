@@ -24,10 +24,10 @@ from harness.errors import MissingEvidence
 from harness.evidence import ErrorSource, Record
 from harness.observe.listeners import Listeners
 from harness.observe.marks import is_injected
-from harness.observe.patching import Patch
 from harness.observe.recorder import Context
 from harness.observe.server_log import ServerLog
-from harness.observe.stacks import capture
+from harness.patching import Patch
+from harness.stacks import capture
 
 __all__ = ["ErrorsRecorder"]
 

@@ -23,7 +23,7 @@ from harness.evidence import OperationKind, Record, SessionOperation
 from harness.observe.attribution import attributed
 from harness.observe.listeners import Listeners
 from harness.observe.recorder import Context
-from harness.observe.stacks import capture, format_stack
+from harness.stacks import capture, format_stack
 
 __all__ = ["OperationsRecorder"]
 

@@ -32,8 +32,8 @@ from harness.errors import MissingEvidence
 from harness.evidence import ErrorSource, Interval, ModelResponseSeen, Record, SpanRecord, ToolOutcome
 from harness.observe.attribution import current_tool_call, current_turn
 from harness.observe.recorder import Context
-from harness.observe.stacks import capture
 from harness.observe.tool_log import OpenRun
+from harness.stacks import capture
 
 __all__ = ["SpansRecorder"]
 

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from harness.evidence import Interval, LoopStall, Record
 from harness.observe.recorder import Context
-from harness.observe.stacks import RawStack, format_stack, is_application, is_harness, is_loop_step
+from harness.stacks import RawStack, format_stack, is_application, is_harness, is_loop_step
 
 __all__ = ["StallsRecorder"]
 

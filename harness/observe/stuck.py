@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from harness.evidence import StuckTask
-from harness.observe.stacks import application_stack, format_stack
+from harness.stacks import application_stack, format_stack
 
 __all__ = ["stuck_tasks"]
 

@@ -24,8 +24,8 @@ from harness.errors import MissingEvidence
 from harness.evidence import ErrorSource, Record, ToolOutcome
 from harness.observe.attribution import current_tool_call
 from harness.observe.error_log import qualified_name
-from harness.observe.patching import Patch
 from harness.observe.recorder import Context
+from harness.patching import Patch
 
 __all__ = ["ToolsRecorder"]
 

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from harness.observe.stacks import (
+from harness.stacks import (
     application_stack,
     capture,
     format_stack,
@@ -63,7 +63,7 @@ async def test_an_exception_s_stack_ends_where_the_application_called(engine: As
 
 def test_libraries_python_and_the_harness_are_no_application() -> None:
     """What the application's author did not write is left out, but the bundled backend is an application."""
-    harness = Path(format_file(capture)).parent.parent
+    harness = Path(format_file(capture)).parent
 
     assert is_application(__file__)
     assert not is_application(json.__file__)

@@ -35,7 +35,7 @@ __all__ = [
 RawStack = tuple[tuple[CodeType, int], ...]
 """Code objects and line numbers, innermost last."""
 
-_HARNESS = Path(__file__).resolve().parent.parent
+_HARNESS = Path(__file__).resolve().parent
 _BUNDLED = _HARNESS / "_bundled"
 _LIBRARIES = tuple(
     Path(folder).resolve()
