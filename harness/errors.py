@@ -8,14 +8,21 @@ means that the harness, its user's input, or the machine did not allow a questio
     │   └── ConfigurationError  a configured value (URL, backend, environment) is wrong  exit 2
     ├── EnvironmentMissing    this machine lacks something: nothing could be decided     exit 3
     ├── BackendError          the backend under test did not start, answer or stop
+    ├── SessionRaceError      raised in the watched program, at the second access of a race, if it was asked for
     └── MissingEvidence       a recorder could not record; its reason is raised when its record is read
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.evidence import SessionRace
 
 __all__ = [
     "BackendError",
     "ConfigurationError",
     "EnvironmentMissing",
     "MissingEvidence",
+    "SessionRaceError",
     "SessionproofError",
     "UsageError",
 ]
@@ -43,3 +50,11 @@ class BackendError(SessionproofError):
 
 class MissingEvidence(SessionproofError):
     """A check asked for a record that could not be made."""
+
+
+class SessionRaceError(SessionproofError):
+    """Two accesses to one session that may not meet; raised in place of the second one. `finding` says which."""
+
+    def __init__(self, message: str, finding: "SessionRace") -> None:
+        super().__init__(message)
+        self.finding = finding

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 
 from harness.checks.classification import Classifier, is_refusal
 from harness.checks.conclusion import Conclusion, turns_of
-from harness.checks.writing import WRITING_ROLES, writes_rows
+from harness.checks.writing import WRITING_ROLES
 from harness.evidence import ErrorSource, Evidence, OperationKind, PlannedCall, Statement, ToolOutcome, ToolRun, Turn
 from harness.scenario import INTENDED_FAILURES, ToolRole
+from harness.sql import writes_rows
 from harness.verdict import CheckResult, FindingKind
 
 __all__ = ["Exercise"]

@@ -20,8 +20,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from harness.checks.conclusion import Conclusion, Plan, turns_of
-from harness.checks.writing import WRITING_ROLES, writes_rows
+from harness.checks.writing import WRITING_ROLES
 from harness.evidence import Evidence, OperationKind, SessionOperation, ToolOutcome, ToolRun
+from harness.sql import writes_rows
 from harness.verdict import CheckResult, FindingKind
 
 __all__ = ["Sessions"]

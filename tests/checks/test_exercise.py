@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.checks import Exercise
-from harness.checks.writing import writes_rows
 from harness.evidence import ErrorSource, ToolOutcome
+from harness.sql import writes_rows
 from harness.verdict import CheckResult, Verdict
 
 if TYPE_CHECKING:

@@ -1,0 +1,208 @@
+"""Futures and tasks that tell whoever reads their result what was done before it was there.
+
+Problem: `await future` orders two tasks also if the future was done before it was awaited; then nothing is scheduled,
+and asyncio's own classes, which are C, have no place to look at.
+
+Mechanism: subclasses that remember the clock of whoever completed them, and hand it on to whoever reads the result,
+the exception, or that it is done. The event loops are made to create them; the names `asyncio.Future` and
+`asyncio.futures.Future` stand for the subclass meanwhile, which knows every future as its instance.
+
+Guarantee: they are asyncio's futures and tasks in every other respect, also when nothing is watched any more.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any
+
+from harness.sanitizer.clocks import EMPTY, Actor, Clock
+from harness.sanitizer.places import capture
+from harness.sanitizer.runtime import TaskActor, completion, runtime
+
+__all__ = ["TrackedFuture", "TrackedTask", "watch_future_class"]
+
+_Future: Any = asyncio.Future
+_Task: Any = asyncio.Task
+_future_done = _Future.done
+_live = runtime.clocks.live
+
+
+class _EveryFuture(type):
+    """Makes `isinstance(future, asyncio.Future)` true of all futures while the name stands for the subclass."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, _Future) if cls is TrackedFuture else type.__instancecheck__(cls, instance)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, _Future) if cls is TrackedFuture else type.__subclasscheck__(cls, subclass)
+
+
+class TrackedFuture(_Future, metaclass=_EveryFuture):  # type: ignore[misc]  # the base is asyncio's, in C
+    """A future that remembers what was known when it was completed."""
+
+    _sessionproof: Clock = EMPTY
+
+    def set_result(self, result: Any) -> None:
+        """Complete it."""
+        if _live:
+            self._sessionproof = runtime.release()
+        _set_result(self, result)
+
+    def set_exception(self, exception: Any) -> None:
+        """Complete it with an exception."""
+        if _live:
+            self._sessionproof = runtime.release()
+        _set_exception(self, exception)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it."""
+        if _live and not _future_done(self):
+            self._sessionproof = runtime.release()
+        cancelled: bool = _cancel(self, msg)
+        return cancelled
+
+    def result(self) -> Any:
+        """What it was completed with."""
+        if self._sessionproof:
+            runtime.acquire(self._sessionproof)
+        return _result(self)
+
+    def exception(self) -> Any:
+        """The exception that it was completed with."""
+        if self._sessionproof:
+            runtime.acquire(self._sessionproof)
+        return _exception(self)
+
+    def done(self) -> bool:
+        """Whether it is completed."""
+        if self._sessionproof:
+            runtime.acquire(self._sessionproof)
+        done: bool = _future_done(self)
+        return done
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if self._sessionproof:
+            runtime.acquire(self._sessionproof)
+        iterator: Generator[Any, None, Any] = _await(self)
+        return iterator
+
+    __iter__ = __await__
+
+
+_set_result = _Future.set_result
+_set_exception = _Future.set_exception
+_cancel = _Future.cancel
+_result = _Future.result
+_exception = _Future.exception
+_await = _Future.__await__
+TrackedFuture.__name__ = TrackedFuture.__qualname__ = "Future"
+
+
+class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
+    """A task that is an actor, and hands on what it did to those who see that it is done."""
+
+    __slots__ = ("_sessionproof",)
+
+    def __init__(self, coro: Any, **kwargs: Any) -> None:
+        active = runtime.active
+        creator = runtime.current() if active else None
+        actor = self._sessionproof = TaskActor(self, creator, runtime.clocks.moment())
+        if creator is None:
+            _initialise(self, coro, **kwargs)
+            return
+        actor.created = capture(0)
+        actor.loop = kwargs.get("loop")
+        eager = kwargs.get("eager_start")
+        if eager and _live:
+            runtime.clocks.acquire(actor, runtime.clocks.release(creator))
+        _initialise(self, coro, **kwargs)
+        if eager and actor.clock is not creator.clock:
+            runtime.clocks.acquire(creator, runtime.clocks.release(actor))
+
+    def result(self) -> Any:
+        """What its coroutine returned."""
+        if _live:
+            _acquire(self)
+        return _task_result(self)
+
+    def exception(self) -> Any:
+        """What its coroutine raised."""
+        if _live:
+            _acquire(self)
+        return _task_exception(self)
+
+    def done(self) -> bool:
+        """Whether its coroutine has ended."""
+        done: bool = _task_done(self)
+        if done and _live:
+            _acquire(self)
+        return done
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if _live:
+            _acquire(self)
+        iterator: Generator[Any, None, Any] = _task_await(self)
+        return iterator
+
+    __iter__ = __await__
+
+
+_initialise = _Task.__init__
+_task_result = _Task.result
+_task_exception = _Task.exception
+_task_done = _Task.done
+_task_await = _Task.__await__
+TrackedTask.__name__ = TrackedTask.__qualname__ = "Task"
+
+
+def _acquire(task: Any) -> None:
+    actor: Actor = task._sessionproof  # noqa: SLF001  # the slot above
+    if actor.clock and _task_done(task):
+        runtime.acquire(runtime.clocks.release(actor))
+
+
+def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> None:
+    """Give a subclass of `asyncio.Future` that somebody else wrote the same memory."""
+    base_result, base_exception = owner.set_result, owner.set_exception
+    base_await, base_read, base_done = owner.__await__, owner.result, owner.done
+
+    def set_result(self: Any, result: Any) -> None:
+        if _live:
+            self._sessionproof = runtime.clocks.join(_children(self), runtime.release())
+            runtime.acquire(self._sessionproof)
+        base_result(self, result)
+
+    def set_exception(self: Any, exception: Any) -> None:
+        if _live:
+            self._sessionproof = runtime.release()
+        base_exception(self, exception)
+
+    def read(self: Any) -> Any:
+        runtime.acquire(getattr(self, "_sessionproof", EMPTY))
+        return base_read(self)
+
+    def done(self: Any) -> bool:
+        runtime.acquire(getattr(self, "_sessionproof", EMPTY))
+        return bool(base_done(self))
+
+    def awaited(self: Any) -> Generator[Any, None, Any]:
+        runtime.acquire(getattr(self, "_sessionproof", EMPTY))
+        iterator: Generator[Any, None, Any] = base_await(self)
+        return iterator
+
+    for name, replacement in {
+        "set_result": set_result,
+        "set_exception": set_exception,
+        "result": read,
+        "done": done,
+        "__await__": awaited,
+        "__iter__": awaited,
+    }.items():
+        replace(owner, name, replacement)
+
+
+def _children(future: Any) -> Clock:
+    """What all that a gathering future waited for had done."""
+    clock = EMPTY
+    for child in future._children:  # noqa: SLF001  # asyncio's own, of `gather`
+        clock = runtime.clocks.join(clock, completion(child))
+    return clock

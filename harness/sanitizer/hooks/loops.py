@@ -1,0 +1,119 @@
+"""Event loops: whatever is handed to them to be run later runs with what its creator knew.
+
+Problem: nearly all order in an asyncio program goes through its event loop: a task is created, woken or cancelled by a
+callback that somebody scheduled.
+
+Mechanism: `call_soon`, `call_soon_threadsafe` and `call_at` of the loop classes. If the callback is a step of a task,
+the task acquires what the caller released; if not, it runs as an actor of its own that has acquired it. Tasks and
+futures that the loop makes are tracked ones.
+
+Guarantee: asyncio's loops (selector and proactor) and uvloop's. For tasks of another loop, or of a task factory that
+makes other tasks, what cannot be seen is not made up: their accesses are compared only while somebody can tell their
+order, and `limits` of the watch says so.
+"""
+
+import asyncio
+import asyncio.base_events
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from harness.patching import Patches
+from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_future_class
+from harness.sanitizer.runtime import runtime
+
+__all__ = ["install", "loop_classes"]
+
+_live = runtime.clocks.live
+
+
+def loop_classes() -> tuple[type, ...]:
+    """The classes of event loops that can be instrumented in this process."""
+    uvloop = sys.modules.get("uvloop")
+    return (asyncio.base_events.BaseEventLoop, *([uvloop.Loop] if uvloop is not None else []))
+
+
+def install(patches: Patches) -> None:
+    """Instrument the loops, the future class, and `gather`."""
+    for owner in loop_classes():
+        patches.replace(owner, "call_soon", _call_soon(owner.call_soon))  # type: ignore[attr-defined]  # all have them
+        threadsafe = owner.call_soon_threadsafe  # type: ignore[attr-defined]  # as above
+        patches.replace(owner, "call_soon_threadsafe", _call_soon(threadsafe))
+        patches.replace(owner, "call_at", _call_at(owner.call_at))  # type: ignore[attr-defined]  # as above
+        if owner is not asyncio.base_events.BaseEventLoop:
+            patches.replace(owner, "call_later", _call_at(owner.call_later))  # type: ignore[attr-defined]  # as above
+        patches.replace(owner, "create_future", _create_future(owner.create_future))  # type: ignore[attr-defined]
+        patches.replace(owner, "create_task", _create_task(owner, owner.create_task))  # type: ignore[attr-defined]  # as above
+    patches.replace(asyncio, "Future", TrackedFuture)
+    patches.replace(asyncio.futures, "Future", TrackedFuture)
+    gathering = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # noqa: SLF001  # what `gather` returns
+    watch_future_class(patches.replace, gathering)
+
+
+def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def call_soon(self: Any, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        if _live:
+            callback = runtime.scheduled(self, callback, args)
+        return original(self, callback, *args, context=context)
+
+    return call_soon
+
+
+def _call_at(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def call_at(self: Any, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        if _live:
+            callback = runtime.scheduled(self, callback, args)
+        return original(self, when, callback, *args, context=context)
+
+    return call_at
+
+
+def _create_future(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def create_future(self: Any) -> Any:
+        return TrackedFuture(loop=self)
+
+    return create_future
+
+
+_eager_factory: Any = getattr(asyncio, "eager_task_factory", None)
+_make_eager_factory: Any = getattr(asyncio, "create_eager_task_factory", None)
+_tracked_eager_factory = _make_eager_factory(TrackedTask) if _make_eager_factory is not None else None
+
+
+def _create_task(owner: type, original: Callable[..., Any]) -> Callable[..., Any]:
+    check_closed: Callable[[Any], None] | None = getattr(owner, "_check_closed", None)
+
+    @wraps(original)
+    def create_task(self: Any, coro: Any, *, name: Any = None, context: Any = None, **kwargs: Any) -> Any:
+        factory = self.get_task_factory()
+        if factory is None:
+            if check_closed is not None:
+                check_closed(self)
+            task = TrackedTask(coro, loop=self, name=name, context=context, **kwargs)
+            if task._source_traceback:  # noqa: SLF001  # in debug mode; asyncio leaves its own frame out, too
+                del task._source_traceback[-2:]  # noqa: SLF001  # as above
+            return task
+        if factory is _eager_factory:
+            return _tracked_eager_factory(self, coro, name=name, context=context, **kwargs)
+        return _by_another_factory(original, self, coro, name=name, context=context, **kwargs)
+
+    return create_task
+
+
+def _by_another_factory(original: Callable[..., Any], loop: Any, coro: Any, **kwargs: Any) -> Any:
+    """The task is not ours, but it may begin at once, and then runs after what its creator did."""
+    if not runtime.active:
+        return original(loop, coro, **kwargs)
+    creator = runtime.current()
+    before, runtime.local.creating = runtime.local.creating, creator
+    try:
+        task = original(loop, coro, **kwargs)
+    finally:
+        runtime.local.creating = before
+    if _live and isinstance(task, asyncio.Task):
+        runtime.acquire(runtime.clocks.release(runtime.actor_of(task)))
+    return task

@@ -1,0 +1,372 @@
+"""asyncio's synchronisation primitives: what orders tasks, and what only keeps them apart.
+
+Problem: a primitive orders two tasks also if nobody had to wait, and then nothing is scheduled. And a lock orders
+nobody, though it wakes up the next in line: in another run the other one may be first.
+
+Mechanism: `Event`, `Condition`, `Barrier` and the queues keep a clock of what was released into them, and hand it to who
+passes. `Lock` and semaphores of one place are held, which makes the mutexes of an access; waking up the next in line
+releases nothing. A semaphore that starts at zero is a signal, and orders; one of several places does neither.
+
+Guarantee: a lock or a semaphore of one place that is let go by somebody else than its holder was a signal, and orders.
+Queues of database libraries hand over pooled connections and order nobody. An item of a queue orders its producer before
+its consumer, and in a bounded queue the consumer before the producer who takes the slot; no others.
+"""
+
+import sys
+from asyncio import locks, queues
+from collections import deque
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from harness.patching import Patches
+from harness.sanitizer.clocks import EMPTY, Clock, Holding
+from harness.sanitizer.runtime import runtime
+
+__all__ = ["Mutex", "install", "quiet"]
+
+_live = runtime.clocks.live
+_DATABASE_LIBRARIES = frozenset({"sqlalchemy", "asyncpg", "psycopg", "psycopg_pool"})
+
+
+def install(patches: Patches) -> None:
+    """Instrument `asyncio.locks` and `asyncio.queues`."""
+    for name in ("acquire", "release"):
+        patches.replace(locks.Lock, name, _HELD[name](getattr(locks.Lock, name), 1))
+        patches.replace(locks.Semaphore, name, _HELD[name](getattr(locks.Semaphore, name), None))
+    patches.replace(locks.Lock, "_wake_up_first", quiet(locks.Lock._wake_up_first))  # type: ignore[attr-defined]  # noqa: SLF001
+    patches.replace(locks.Semaphore, "_wake_up_next", quiet(locks.Semaphore._wake_up_next))  # type: ignore[attr-defined]  # noqa: SLF001
+    patches.replace(locks.Semaphore, "__init__", _semaphore(locks.Semaphore.__init__))
+    for name, wrap in _EVENT.items():
+        patches.replace(locks.Event, name, wrap(getattr(locks.Event, name)))
+    for name, wrap in _CONDITION.items():
+        patches.replace(locks.Condition, name, wrap(getattr(locks.Condition, name)))
+    patches.replace(locks.Barrier, "wait", _barrier(locks.Barrier.wait))
+    for name, wrap in _QUEUE.items():
+        patches.replace(queues.Queue, name, wrap(getattr(queues.Queue, name)))
+
+
+def quiet(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, such that what it schedules and completes orders nobody."""
+
+    @wraps(original)
+    def silent(*args: Any, **kwargs: Any) -> Any:
+        local = runtime.local
+        local.quiet += 1
+        try:
+            return original(*args, **kwargs)
+        finally:
+            local.quiet -= 1
+
+    return silent
+
+
+# -- locks and semaphores ---------------------------------------------------------------------------------------
+
+
+class Mutex:
+    """What is known of one lock or semaphore: how many may be in, who holds it, and what was released as a signal."""
+
+    __slots__ = ("holding", "places", "signal")
+
+    def __init__(self, places: int | None) -> None:
+        self.places = places
+        self.holding: Holding | None = None
+        self.signal: Clock = EMPTY
+
+    def acquired(self) -> None:
+        """The current actor has got in."""
+        if self.signal:
+            runtime.acquire(self.signal)
+        if self.places == 1:
+            self.holding = runtime.clocks.hold(runtime.current(), self)
+
+    def released(self) -> None:
+        """Somebody was let out, by the current actor."""
+        holding, self.holding = self.holding, None
+        if holding is not None:
+            runtime.clocks.let_go(holding)
+        if self.places == 0 or (holding is not None and holding.actor is not runtime.current()):
+            self.signal = runtime.clocks.join(self.signal, runtime.release())
+
+
+def _mutex(lock: Any, places: int | None) -> Mutex:
+    found: Mutex | None = getattr(lock, "_sessionproof", None)
+    if found is None:
+        if used_by_a_database_library():
+            places = None
+        elif places is None:
+            places = _guess_places(lock)
+        found = lock._sessionproof = Mutex(places)  # noqa: SLF001  # asyncio's locks have a dictionary
+    return found
+
+
+def _guess_places(semaphore: Any) -> int | None:
+    """How many places a semaphore has that was made before it was watched, if that can be told."""
+    bound = getattr(semaphore, "_bound_value", None)
+    if bound is not None:
+        return int(bound)
+    return 1 if getattr(semaphore, "_value", None) == 1 else None
+
+
+def _acquire(original: Callable[..., Any], places: int | None) -> Callable[..., Any]:
+    @wraps(original)
+    async def acquire(self: Any) -> Any:
+        mutex = _mutex(self, places) if runtime.active else None
+        taken = await original(self)
+        if mutex is not None and runtime.active:
+            mutex.acquired()
+        return taken
+
+    return acquire
+
+
+def _release(original: Callable[..., Any], places: int | None) -> Callable[..., Any]:
+    @wraps(original)
+    def release(self: Any) -> None:
+        original(self)
+        if runtime.active:
+            _mutex(self, places).released()
+
+    return release
+
+
+_HELD = {"acquire": _acquire, "release": _release}
+
+
+def _semaphore(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def initialise(self: Any, value: int = 1) -> None:
+        original(self, value)
+        self._sessionproof = Mutex(value)
+
+    return initialise
+
+
+# -- events and conditions --------------------------------------------------------------------------------------
+
+
+def _set(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def set_event(self: Any) -> None:
+        if _live and not self._value:
+            self._sessionproof = runtime.release()
+        original(self)
+
+    return set_event
+
+
+def _is_set(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def is_set(self: Any) -> bool:
+        if _live and self._value:
+            _pass(self)
+        return bool(original(self))
+
+    return is_set
+
+
+def _wait(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def wait(self: Any) -> Any:
+        result = await original(self)
+        if _live:
+            _pass(self)
+        return result
+
+    return wait
+
+
+def _pass(primitive: Any) -> None:
+    runtime.acquire(getattr(primitive, "_sessionproof", EMPTY))
+
+
+def _put_in(primitive: Any) -> None:
+    clock = getattr(primitive, "_sessionproof", EMPTY)
+    primitive._sessionproof = runtime.clocks.join(clock, runtime.release())  # noqa: SLF001  # they have a dictionary
+
+
+_EVENT: dict[str, Callable[..., Any]] = {"set": _set, "is_set": _is_set, "wait": _wait}
+
+
+def _notify(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def notify(self: Any, *args: Any) -> None:
+        if _live:
+            _put_in(self)
+        original(self, *args)
+
+    return notify
+
+
+def _wait_on(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def wait(self: Any, *args: Any) -> Any:
+        _rebind(self)
+        result = await original(self, *args)
+        if _live:
+            _pass(self)
+        return result
+
+    return wait
+
+
+def _enter(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def enter(self: Any) -> None:
+        """Whoever enters sees what was notified: it may find the condition true, and then does not wait."""
+        _rebind(self)
+        await original(self)
+        if _live:
+            _pass(self)
+
+    return enter
+
+
+def _rebind(condition: Any) -> None:
+    """A condition keeps its lock's methods as they were when it was made."""
+    if getattr(condition.acquire, "__func__", None) is not type(condition._lock).acquire:  # noqa: SLF001  # asyncio's own
+        condition.acquire = condition._lock.acquire  # noqa: SLF001  # as above
+        condition.release = condition._lock.release  # noqa: SLF001  # as above
+
+
+_CONDITION: dict[str, Callable[..., Any]] = {
+    "notify": _notify,
+    "wait": _wait_on,
+    "wait_for": _wait_on,
+    "__aenter__": _enter,
+}
+
+
+class _Generation:
+    """One filling of a barrier."""
+
+    __slots__ = ("arrived", "clock")
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.clock = EMPTY
+
+
+def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def wait(self: Any) -> Any:
+        if not runtime.active:
+            return await original(self)
+        generation: _Generation = getattr(self, "_sessionproof", None) or _Generation()
+        generation.arrived += 1
+        generation.clock = runtime.clocks.join(generation.clock, runtime.release())
+        self._sessionproof = None if generation.arrived == self.parties else generation
+        try:
+            index = await original(self)
+        except BaseException:
+            self._sessionproof = None
+            raise
+        runtime.acquire(generation.clock)
+        return index
+
+    return wait
+
+
+# -- queues -----------------------------------------------------------------------------------------------------
+
+
+class _Traffic:
+    """What is in a queue, by identity of the items, and the clocks of those who made room in it."""
+
+    __slots__ = ("done", "items", "puts", "slots")
+
+    def __init__(self, puts: int) -> None:
+        self.items: dict[int, deque[Clock]] = {}
+        self.slots: deque[Clock] = deque()
+        self.puts = puts
+        self.done = EMPTY
+
+
+def _traffic(queue: Any) -> _Traffic | None:
+    """The traffic of a queue; `None` if a database library uses it to hand over connections."""
+    try:
+        found: _Traffic | None = queue._sessionproof  # noqa: SLF001  # queues have a dictionary
+    except AttributeError:
+        found = None if used_by_a_database_library() else _Traffic(queue.qsize())
+        queue._sessionproof = found  # noqa: SLF001  # as above
+    return found
+
+
+def used_by_a_database_library() -> bool:
+    """Whether the nearest caller outside of asyncio belongs to SQLAlchemy or a driver."""
+    frame: Any = sys._getframe(2)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+    while frame is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in {"asyncio", "harness"}:
+            return package in _DATABASE_LIBRARIES
+        frame = frame.f_back
+    return False
+
+
+def _put_nowait(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def put_nowait(self: Any, item: Any) -> None:
+        traffic = _traffic(self) if runtime.active else None
+        original(self, item)
+        if traffic is None:
+            return
+        if self._maxsize > 0:
+            traffic.puts += 1
+            if traffic.puts > self._maxsize and traffic.slots:
+                runtime.acquire(traffic.slots.popleft())
+        if _live:
+            traffic.items.setdefault(id(item), deque()).append(runtime.release())
+
+    return put_nowait
+
+
+def _get_nowait(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def get_nowait(self: Any) -> Any:
+        traffic = _traffic(self) if runtime.active else None
+        item = original(self)
+        if traffic is None:
+            return item
+        if traffic.items:
+            clocks = traffic.items.get(id(item))
+            if clocks:
+                runtime.acquire(clocks.popleft())
+            if self.empty():
+                traffic.items.clear()
+            elif clocks is not None and not clocks:
+                del traffic.items[id(item)]
+        if self._maxsize > 0:
+            traffic.slots.append(runtime.release() if _live else EMPTY)
+        return item
+
+    return get_nowait
+
+
+def _task_done(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def task_done(self: Any) -> None:
+        if _live and (traffic := _traffic(self)) is not None:
+            traffic.done = runtime.clocks.join(traffic.done, runtime.release())
+        original(self)
+
+    return task_done
+
+
+def _join(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def join(self: Any) -> None:
+        await original(self)
+        if _live and (traffic := _traffic(self)) is not None:
+            runtime.acquire(traffic.done)
+
+    return join
+
+
+_QUEUE: dict[str, Callable[..., Any]] = {
+    "put_nowait": _put_nowait,
+    "get_nowait": _get_nowait,
+    "task_done": _task_done,
+    "join": _join,
+    "_wakeup_next": quiet,
+}

@@ -1,0 +1,90 @@
+"""Stacks that cost little to take: code objects and instruction offsets, resolved when somebody reads them.
+
+Problem: every access needs its stack, because only later does one turn out to be half of a race, and most never do.
+
+Mechanism: a walk up the frames that keeps (code object, offset) pairs of application frames only, crosses from a
+greenlet to the one that drives it, and ends at the event loop's step. Lines are looked up when a report is made.
+
+Guarantee: no frame, and so no local variable, is kept alive.
+"""
+
+import asyncio.events
+import sys
+from types import CodeType, FrameType
+
+import greenlet  # type: ignore[import-untyped]  # its types are a package of their own
+
+from harness.evidence import PlaceSeen
+from harness.stacks import is_application, is_harness
+
+__all__ = ["RawPlaces", "capture", "capture_foreign", "resolve"]
+
+RawPlaces = tuple[tuple[CodeType, int], ...]
+"""Code objects and offsets of instructions, innermost first."""
+
+_STEP = asyncio.events.Handle._run.__code__  # type: ignore[attr-defined]  # noqa: SLF001  # where a task's stack begins
+_APPLICATION_FRAMES = 8
+_FRAMES_BELOW_THE_FIRST = 24
+_FOREIGN_FRAMES = 6
+
+_known: dict[str, bool] = {}
+
+
+def capture(depth: int) -> RawPlaces:
+    """The application's frames, innermost first, from the caller's `depth`-th caller on.
+
+    A greenlet's stack may be no deeper than the hook in it, so that a greater depth than is sure to exist is no option.
+    """
+    frame: FrameType | None = sys._getframe(depth + 1)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+    places: list[tuple[CodeType, int]] = []
+    left = 1_000
+    parent: greenlet.greenlet | None = None
+    known = _known
+    while frame is not None:
+        code = frame.f_code
+        application = known.get(code.co_filename)
+        if application is None:
+            application = known[code.co_filename] = is_application(code.co_filename)
+        if application:
+            if not places:
+                left = _FRAMES_BELOW_THE_FIRST
+            places.append((code, frame.f_lasti))
+            if len(places) == _APPLICATION_FRAMES:
+                break
+        elif code is _STEP:
+            break
+        left -= 1
+        if not left:
+            break
+        frame = frame.f_back
+        if frame is None:
+            parent = greenlet.getcurrent().parent if parent is None else parent.parent
+            frame = None if parent is None else parent.gr_frame
+    return tuple(places)
+
+
+def capture_foreign(depth: int) -> RawPlaces:
+    """The innermost frames that are not the harness's own, for a stack without application frames."""
+    frame: FrameType | None = sys._getframe(depth + 1)  # noqa: SLF001  # as above
+    places: list[tuple[CodeType, int]] = []
+    while frame is not None and len(places) < _FOREIGN_FRAMES and frame.f_code is not _STEP:
+        if not is_harness(frame.f_code.co_filename):
+            places.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(places)
+
+
+def resolve(places: RawPlaces) -> tuple[PlaceSeen, ...]:
+    """The places with their lines, innermost last."""
+    return tuple(
+        PlaceSeen(file=code.co_filename, line=_line(code, offset), function=code.co_qualname)
+        for code, offset in reversed(places)
+    )
+
+
+def _line(code: CodeType, offset: int) -> int:
+    found = code.co_firstlineno
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return line
+    return found

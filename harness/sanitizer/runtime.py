@@ -1,0 +1,358 @@
+"""The sanitizer while it is at work: who runs now, and what the hooks call.
+
+Problem: hooks stand in the hottest places of asyncio and SQLAlchemy, they are called from several threads and event
+loops, and nothing that goes wrong in them may change what the watched program does.
+
+Mechanism: one `Runtime` for the process, because what it instruments is the process's: asyncio's and SQLAlchemy's
+classes. Hooks ask it for the actor that runs now, and tell it of accesses and of releases and acquisitions. A release
+and an acquisition cost next to nothing as long as no actor has accessed anything (`clocks.live` is empty).
+
+Guarantee: an error of the sanitizer's own is caught here, noted in `problems`, and turns the sanitizer off. Only
+`SessionRaceError` leaves, and only if somebody asked for it.
+"""
+
+import asyncio
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any, Protocol
+from weakref import ref
+
+from harness.errors import SessionRaceError
+from harness.evidence import RaceKind
+from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
+from harness.sanitizer.ownership import Access, AccessKind, Conflict, Shadow, Work
+from harness.sanitizer.places import capture, capture_foreign
+
+__all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "runtime"]
+
+_C_TASK_DONE = asyncio.Future.done
+
+
+class Listener(Protocol):
+    """Who is told of conflicts: a watch."""
+
+    def report(self, conflict: Conflict) -> SessionRaceError | None:
+        """Take note; returns the error to raise at the second access, if this watch asks for that."""
+        ...
+
+
+class TaskActor(Actor):
+    """An asyncio task; `tracked` tasks tell those who wait for them what they did."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: "asyncio.Future[Any]", parent: Actor | None, born: int) -> None:
+        super().__init__(parent)
+        self.task = ref(task)
+        self.born = born
+
+    @property
+    def done(self) -> bool:
+        """Whether the task is done, or gone."""
+        task = self.task()
+        return task is None or _C_TASK_DONE(task)
+
+    def describe(self) -> str:
+        """The task's name."""
+        task = self.task()
+        return task.get_name() if isinstance(task, asyncio.Task) else self.name or "a task that is gone"
+
+
+class ThreadActor(Actor):
+    """A thread outside of any event loop's step, or one piece of work in it."""
+
+    __slots__ = ()
+
+    def __init__(self, parent: Actor | None = None, *, clock: Clock = EMPTY) -> None:
+        super().__init__(parent, name=threading.current_thread().name, clock=clock)
+
+
+class CallbackActor(Actor):
+    """One run of a callback of an event loop, with what was known when it was scheduled."""
+
+    __slots__ = ("_callback", "_local")
+
+    def __init__(self, callback: Callable[..., Any], clock: Clock, parent: Actor, local: "_Local") -> None:
+        super().__init__(parent, clock=clock)
+        self._callback = callback
+        self._local = local
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the callback as this actor."""
+        local = self._local
+        outer, local.callback = local.callback, self
+        try:
+            return self._callback(*args)
+        finally:
+            local.callback = outer
+            self.ended = True
+
+    def __repr__(self) -> str:
+        return repr(self._callback)
+
+    def describe(self) -> str:
+        """The callback's name."""
+        return f"callback {getattr(self._callback, '__qualname__', self._callback)}"
+
+
+class _Local(threading.local):
+    """What belongs to one thread."""
+
+    callback: CallbackActor | None = None
+    thread: ThreadActor | None = None
+    anonymous: "_AnonymousCallbacks | None" = None
+    quiet: int = 0
+    creating: Actor | None = None
+
+
+class _AnonymousCallbacks(Actor):
+    """Callbacks of which nothing is known: those of sockets, and those scheduled before anything was accessed.
+
+    They are one actor, so that nothing is made up about their order, and learn nothing, so that they order nobody.
+    """
+
+    __slots__ = ()
+
+    @property
+    def done(self) -> bool:
+        """A callback that ran is done, and only one runs at a time."""
+        return True
+
+
+class Runtime:
+    """What the hooks work with. `active` is false while nothing is watched, and after an error of the sanitizer's own."""
+
+    def __init__(self) -> None:
+        self.clocks = Clocks()
+        self.active = False
+        self.generation = 0
+        self.listeners: tuple[Listener, ...] = ()
+        self.problems: list[str] = []
+        self.limits: set[str] = set()
+        self.local = _Local()
+        self.attribute: Callable[[], Any] | None = None
+        self.names: dict[str, int] = {}
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Nothing that was remembered before counts any more."""
+        self.generation += 1
+        self.clocks.live.clear()
+        self.problems.clear()
+        self.limits.clear()
+        self.names.clear()
+        self.active = True
+
+    def end(self) -> None:
+        """Watch no more."""
+        self.active = False
+        self.clocks.live.clear()
+
+    def fail(self, error: BaseException, where: str) -> None:
+        """Step aside: an error of the sanitizer's own."""
+        self.active = False
+        self.clocks.live.clear()
+        trace = "".join(traceback.format_exception(error)).strip()
+        self.problems.append(f"the sanitizer failed in {where} and watched no further: {trace}")
+
+    # -- actors -------------------------------------------------------------------------------------------------
+
+    def current(self) -> Actor:
+        """Who runs now."""
+        try:
+            task: Any = asyncio.current_task()
+        except RuntimeError:
+            return self._thread()
+        if task is None:
+            return self._callback()
+        try:
+            actor: Actor = task._sessionproof  # noqa: SLF001  # the slot of a tracked task, or the attribute of another
+        except AttributeError:
+            return self.adopt(task)
+        return actor
+
+    def actor_of(self, task: Any) -> Actor:
+        """The actor of a task."""
+        actor: Actor | None = getattr(task, "_sessionproof", None)
+        return self.adopt(task) if actor is None else actor
+
+    def adopt(self, task: Any) -> Actor:
+        """Make the actor of a task that was not created under the sanitizer's eyes, or by another factory."""
+        loop = task.get_loop()
+        current = asyncio._get_running_loop()  # noqa: SLF001  # public in effect: documented for implementers
+        parent = self.local.creating
+        if parent is None and current is not None and asyncio.current_task() is not task:
+            parent = self.current()
+        actor = TaskActor(task, parent, self.clocks.moment())
+        actor.opaque = True
+        actor.loop = loop
+        if self.local.creating is not None:
+            self.clocks.acquire(actor, self.clocks.release(self.local.creating))
+        task._sessionproof = actor  # noqa: SLF001  # tasks have a dictionary
+        return actor
+
+    def _thread(self) -> Actor:
+        local = self.local
+        if local.thread is None:
+            thread = vars(threading.current_thread())
+            local.thread = thread["_sessionproof_actor"] = ThreadActor(clock=thread.get("_sessionproof", EMPTY))
+        return local.thread
+
+    def _callback(self) -> Actor:
+        local = self.local
+        if local.callback is not None:
+            return local.callback
+        if local.anonymous is None:
+            local.anonymous = _AnonymousCallbacks(name="a callback of the event loop")
+        local.anonymous.loop = asyncio._get_running_loop()  # noqa: SLF001  # as above
+        return local.anonymous
+
+    # -- order --------------------------------------------------------------------------------------------------
+
+    def release(self) -> Clock:
+        """What the current actor has seen and done so far."""
+        if self.local.quiet:
+            return EMPTY
+        return self.clocks.release(self.current())
+
+    def acquire(self, clock: Clock) -> None:
+        """Whatever was released with that clock happened before what the current actor does from now on."""
+        if clock and not self.local.quiet:
+            actor = self.current()
+            if actor.__class__ is not _AnonymousCallbacks:
+                self.clocks.acquire(actor, clock)
+
+    def scheduled(self, loop: Any, callback: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+        """A callback was handed to an event loop: what it will run as, which knows what its creator knows."""
+        local = self.local
+        if local.quiet:
+            return callback
+        actor = self.current()
+        clock = actor.clock
+        owner = getattr(callback, "__self__", None)
+        if isinstance(owner, asyncio.Task):
+            if clock:
+                target = self.actor_of(owner)
+                if target is not actor:
+                    actor.released = True
+                    self.clocks.acquire(target, clock)
+            return callback
+        if args and isinstance(args[0], asyncio.Future):
+            clock = self.clocks.join(clock, completion(args[0]))
+        if callback.__class__ is CallbackActor:
+            return callback
+        actor.released = True
+        carried = CallbackActor(callback, clock, actor, local)
+        carried.loop = loop
+        carried.born = self.clocks.moment()
+        return carried
+
+    # -- accesses -----------------------------------------------------------------------------------------------
+
+    def enter(self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False) -> Access | None:
+        """An access begins; `None` if it is part of another one, or if nothing is watched.
+
+        One that cleans up always goes on: its findings are told, and not raised.
+
+        Raises:
+            SessionRaceError: The access may not be, and a watch asks for that.
+        """
+        if not self.active:
+            return None
+        try:
+            actor = self.current()
+            if shadow.flying and shadow.is_used_by(actor):
+                return None
+            outer: Access | None = actor.outermost
+            if outer is None:
+                stack = capture(1) or _origin(actor) or capture_foreign(1)
+                access = Access(actor, kind, operation, stack=stack, who=self.who())
+                actor.outermost = access
+            else:
+                access = Access(actor, kind, operation, stack=outer.stack, who=outer.who, outer=outer)
+            found = shadow.begin(access, self.clocks)
+            if not found:
+                return access
+            error = self.tell(found)
+        except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
+            self.fail(failure, operation)
+            return None
+        if error is not None and not cleans_up:
+            self.leave(access)
+            raise error
+        return access
+
+    def leave(self, access: Access) -> None:
+        """An access ends."""
+        try:
+            actor = access.actor
+            if actor.outermost is access:
+                actor.outermost = None
+            shadow = access.shadow
+            if shadow is not None and access in shadow.flying:
+                shadow.end(access, self.clocks)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, access.operation)
+
+    def who(self) -> Any:
+        """On whose behalf the current actor works, as the watch's owner tells it."""
+        return None if self.attribute is None else self.attribute()
+
+    def tell(self, conflicts: list[Conflict]) -> SessionRaceError | None:
+        """Tell the listeners; returns the error to raise, if one asks for it."""
+        new = [each for each in conflicts if each.second.tell_once(each.kind, each.first)]
+        errors = [listener.report(conflict) for conflict in new for listener in self.listeners]
+        return next((error for error in errors if error is not None), None)
+
+    # -- writes -------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def wrote(shadow: Shadow, access: Access | None) -> None:
+        """The access changed something that the transaction's end decides about."""
+        if access is None:
+            return
+        if shadow.work is None:
+            shadow.work = Work()
+        shadow.work.wrote(access)
+
+    def decided(self, shadow: Shadow, access: Access, *, since: int = 0) -> SessionRaceError | None:
+        """The access ends the transaction: what it covers of others' unfinished writes is told."""
+        if not self.active or not shadow.work:
+            return None
+        try:
+            covered = shadow.work.end(access.actor, since=since)
+            return self.tell([Conflict(RaceKind.BLEED, write, access) for write in covered]) if covered else None
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, access.operation)
+            return None
+
+    def number(self, name: str) -> str:
+        """A name for the next object of its kind: `Session 3`."""
+        self.names[name] = self.names.get(name, 0) + 1
+        return f"{name} {self.names[name]}"
+
+
+def _origin(actor: Actor) -> Any:
+    """Where the application created the task, or the one that created it, if a library's task does the work."""
+    current: Actor | None = actor
+    while current is not None:
+        if current.created:
+            return current.created
+        current = current.parent
+    return ()
+
+
+def completion(future: Any) -> Clock:
+    """What whoever completed a future or task had seen and done by then; empty if nobody saw that."""
+    state = getattr(future, "_sessionproof", None)
+    if state is None:
+        return EMPTY
+    if isinstance(state, Actor):
+        return Clocks.release(state) if state.done else EMPTY
+    return state  # type: ignore[no-any-return]  # the clock of a tracked future
+
+
+runtime = Runtime()
+"""The process's one sanitizer: what it instruments is the process's, too."""

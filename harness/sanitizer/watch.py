@@ -1,0 +1,154 @@
+"""Watching sessions: the sanitizer's front door.
+
+    with watch_sessions() as watch:
+        ...
+    assert not watch.findings
+
+Problem: on a warm pool a shared session raises nothing; only who used it when tells.
+
+Mechanism: the first watch instruments asyncio, SQLAlchemy and the drivers, the last one that stops restores them. Every
+watch that is active is told of every conflict, and does with it what its mode says.
+
+Guarantee: the watched program's results do not depend on being watched, except in the mode `raise`, where the second
+access of a race raises `SessionRaceError` instead of being made; a session's `close`, and what cleans up like it, is always
+made. If the sanitizer itself fails, it stops watching, and `problems` says so: an empty `findings` then means nothing.
+"""
+
+import logging
+import threading
+import warnings
+from collections.abc import Callable
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+from harness.errors import SessionRaceError, UsageError
+from harness.evidence import SessionRace
+from harness.sanitizer import installation
+from harness.sanitizer.ownership import Conflict
+from harness.sanitizer.reports import Collector, describe
+from harness.sanitizer.runtime import runtime
+
+__all__ = ["SessionRaceWarning", "Watch", "WatchMode", "watch_sessions"]
+
+_logger = logging.getLogger("harness.sanitizer")
+_lock = threading.RLock()
+
+
+class WatchMode(StrEnum):
+    """What a watch does with a finding, beside keeping it."""
+
+    RAISE = "raise"
+    """Raises `SessionRaceError` in place of the second access."""
+    WARN = "warn"
+    """Warns with `SessionRaceWarning`, once for each finding."""
+    COLLECT = "collect"
+    """Nothing."""
+    LOG = "log"
+    """Logs it to the logger `harness.sanitizer`, once for each finding."""
+
+
+class SessionRaceWarning(UserWarning):
+    """Two accesses to one session that may not meet."""
+
+
+class Watch:
+    """A watch over all sessions of the process, from `start` to `stop`, or as a context manager."""
+
+    def __init__(self, mode: WatchMode, *, on_finding: Callable[[SessionRace], None] | None = None) -> None:
+        self.mode = mode
+        self._on_finding = on_finding
+        self._collector = Collector()
+        self._active = False
+        self._problems: tuple[str, ...] = ()
+        self._limits: tuple[str, ...] = ()
+
+    def start(self) -> Self:
+        """Begin to watch.
+
+        Raises:
+            UsageError: It is watching already.
+            EnvironmentMissing: A name that must be instrumented is missing in the installed version of a library.
+        """
+        with _lock:
+            if self._active:
+                raise UsageError("this watch has been started already; stop it first, or make another one")
+            if not runtime.listeners:
+                installation.install()
+            runtime.listeners = (*runtime.listeners, self)
+            self._active = True
+        return self
+
+    def stop(self) -> None:
+        """Watch no more; harmless when it does not watch."""
+        with _lock:
+            if not self._active:
+                return
+            self._active = False
+            self._problems = tuple(runtime.problems)
+            self._limits = (*sorted(runtime.limits), *installation.limits())
+            runtime.listeners = tuple(each for each in runtime.listeners if each is not self)
+            if not runtime.listeners:
+                installation.remove()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def findings(self) -> tuple[SessionRace, ...]:
+        """What was found so far, one finding for each pair of places, with its count."""
+        return self._collector.findings
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why the sanitizer stopped watching, if it did: then an empty `findings` means nothing."""
+        return tuple(runtime.problems) if self._active else self._problems
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What could be watched in part only: drivers and event loops that offer no place to look."""
+        return (*sorted(runtime.limits), *installation.limits()) if self._active else self._limits
+
+    def report(self, conflict: Conflict) -> SessionRaceError | None:
+        """Take note of a conflict; the sanitizer calls this."""
+        finding, new = self._collector.add(conflict)
+        if new and self._on_finding is not None:
+            self._on_finding(finding)
+        if self.mode is WatchMode.RAISE:
+            return SessionRaceError(describe(finding), finding)
+        if new and self.mode is WatchMode.WARN:
+            return self._warn(finding)
+        if new and self.mode is WatchMode.LOG:
+            _logger.warning("%s", describe(finding))
+        return None
+
+    @staticmethod
+    def _warn(finding: SessionRace) -> None:
+        try:
+            warnings.warn(describe(finding), SessionRaceWarning, stacklevel=1)
+        except SessionRaceWarning:  # where warnings are errors: the finding is kept, and the program goes on
+            _logger.warning("%s", describe(finding))
+
+
+def watch_sessions(mode: str = "collect", *, on_finding: Callable[[SessionRace], None] | None = None) -> Watch:
+    """A watch over the sessions of this process: a context manager, or `start()` and `stop()`.
+
+    Args:
+        mode: `collect` keeps findings in `findings`; `warn` and `log` also say them, once each; `raise` raises
+            `SessionRaceError` in place of the second access of a race.
+        on_finding: Called with each finding when it is first seen, in the task of its second access.
+
+    Raises:
+        UsageError: There is no such mode.
+    """
+    try:
+        chosen = WatchMode(mode)
+    except ValueError:
+        modes = ", ".join(each.value for each in WatchMode)
+        raise UsageError(f"there is no mode {mode!r} for watching sessions; the modes are {modes}") from None
+    return Watch(chosen, on_finding=on_finding)
