@@ -4,11 +4,13 @@
 """
 
 from harness.errors import SessionRaceError
+from harness.sanitizer.agents import Caller
 from harness.sanitizer.reports import describe
 from harness.sanitizer.transfers import transfer
 from harness.sanitizer.watch import SessionRaceWarning, Watch, WatchMode, watch_sessions
 
 __all__ = [
+    "Caller",
     "SessionRaceError",
     "SessionRaceWarning",
     "Watch",

@@ -23,7 +23,7 @@ from enum import IntEnum
 from typing import Any
 
 from harness.evidence import RaceKind
-from harness.sanitizer.clocks import Actor, Clocks, Holding
+from harness.sanitizer.clocks import NO_LOCKS, Actor, Holding
 
 __all__ = ["Access", "AccessKind", "Conflict", "Shadow", "Work", "conflicting"]
 
@@ -50,41 +50,51 @@ def conflicting(one: AccessKind, other: AccessKind) -> bool:
 
 
 class Access:
-    """One use of an object. `time` is 0 as long as it is in flight.
+    """One operation of the application: on the object `shadow`, and on what lies below it, a connection.
 
-    `outer` is the access that the application made, of which this one, to a connection below, is a part; or itself.
+    `time` is 0 as long as it is in flight. `is_driven` says that it has got to the driver through SQLAlchemy.
     """
 
-    __slots__ = ("actor", "began", "kind", "mutexes", "operation", "outer", "shadow", "stack", "time", "told", "who")
+    __slots__ = (
+        "actor",
+        "began",
+        "is_driven",
+        "kind",
+        "mutexes",
+        "operation",
+        "shadow",
+        "stack",
+        "time",
+        "told",
+        "who",
+    )
 
-    def __init__(
-        self, actor: Actor, kind: AccessKind, operation: str, *, stack: Any = None, who: Any = None, outer: Any = None
-    ) -> None:
+    def __init__(self, actor: Actor, kind: AccessKind, operation: str, *, stack: Any = None, who: Any = None) -> None:
         self.actor = actor
         self.kind = kind
         self.operation = operation
         self.stack = stack
         self.who = who
-        self.outer: Access = self if outer is None else outer
         self.told: list[Any] | None = None
         self.time = 0
         self.began = 0
-        self.mutexes: Mapping[object, Holding] = actor.mutexes() if actor.holdings or actor.inherited else {}
+        self.is_driven = False
+        self.mutexes: Mapping[object, Holding] = actor.mutexes() if actor.holdings or actor.inherited else NO_LOCKS
         self.shadow: Shadow | None = None
 
     def tell_once(self, kind: RaceKind, other: "Access") -> bool:
         """Whether the application's two accesses have not yet been told of, on whatever object below them."""
-        outer, pair = self.outer, (kind is RaceKind.BLEED, other.outer)
-        if outer.told is None:
-            outer.told = []
-        if pair in outer.told:
+        pair = (kind is RaceKind.BLEED, other)
+        if self.told is None:
+            self.told = []
+        if pair in self.told:
             return False
-        outer.told.append(pair)
+        self.told.append(pair)
         return True
 
     def happened_before(self, actor: Actor) -> bool:
         """Whether it ended before what the actor does now, by an order that holds in every run."""
-        return self.time > 0 and (self.actor is actor or actor.clock.get(self.actor.number, 0) >= self.time)
+        return self.actor is actor or (self.time > 0 and actor.clock.get(self.actor.number, 0) >= self.time)
 
     def contains(self, actor: Actor) -> bool:
         """Whether the actor was created within this access, so that it works on behalf of it."""
@@ -99,12 +109,13 @@ class Access:
 class Conflict:
     """Two accesses that may not meet."""
 
-    __slots__ = ("first", "kind", "second")
+    __slots__ = ("first", "kind", "second", "shadow")
 
     def __init__(self, kind: RaceKind, first: Access, second: Access) -> None:
         self.kind = kind
         self.first = first
         self.second = second
+        self.shadow: Shadow | None = None
 
 
 class Shadow:
@@ -145,36 +156,37 @@ class Shadow:
         self.settled: list[Access] = []
         self.work: Work | None = None
 
-    def begin(self, access: Access, clocks: Clocks) -> list[Conflict]:
-        """The access begins; returns the accesses that it may not meet."""
-        access.shadow = self
-        access.began = clocks.moment()
-        if access.actor.loop is not self.loop and (stranger := self._settle_in(access)) is not None:
+    def begin(self, access: Access) -> list[Conflict]:
+        """The access begins, or one that the application made gets to this object below; returns what it may not meet.
+
+        Of a single actor's object nothing needs to be compared: this is nearly always the case, and costs least.
+        """
+        flying, settled, actor = self.flying, self.settled, access.actor
+        found: list[Conflict] = []
+        if actor.loop is not self.loop and (stranger := self._settle_in(access)) is not None:
             found = [stranger]
-        elif self.flying or self._is_shared(access.actor):
+        elif flying or (settled and (settled[0].actor is not actor or len(settled) > 1)):
             found = list(self._conflicts(access))
-        else:
-            found = []
-        self.flying.append(access)
+        flying.append(access)
         return found
 
     def is_used_by(self, actor: Actor) -> bool:
         """Whether the actor has an access in flight: what it does now is part of that."""
         return any(access.actor is actor for access in self.flying)
 
-    def end(self, access: Access, clocks: Clocks) -> None:
-        """The access ends."""
+    def end(self, access: Access) -> None:
+        """The access ends here. Its `time` is 0 still if it goes on elsewhere: then it is before nothing yet."""
         self.flying.remove(access)
-        access.time = clocks.tick(access.actor)
         settled = self.settled
-        if len(settled) == 1 and settled[0].actor is access.actor and settled[0].kind <= access.kind:
-            if access.mutexes.keys() <= settled[0].mutexes.keys():
-                settled[0] = access
-                return
-        self.settled = [other for other in settled if not _replaces(access, other)]
-        self.settled.append(access)
-        if len(self.settled) > _COMPACT_ABOVE:
-            self._compact()
+        if not settled:
+            settled.append(access)
+        elif len(settled) == 1 and settled[0].actor is access.actor and _covers(access, settled[0]):
+            settled[0] = access
+        else:
+            self.settled = [other for other in settled if not _replaces(access, other)]
+            self.settled.append(access)
+            if len(self.settled) > _COMPACT_ABOVE:
+                self._compact()
 
     def forget(self) -> None:
         """The object starts afresh: nothing that was done with it before counts."""
@@ -197,10 +209,6 @@ class Shadow:
             return None
         return Conflict(RaceKind.FOREIGN_THREAD if loop is None else RaceKind.FOREIGN_LOOP, self.home, access)
 
-    def _is_shared(self, actor: Actor) -> bool:
-        settled = self.settled
-        return bool(settled) and not (len(settled) == 1 and settled[0].actor is actor)
-
     def _conflicts(self, access: Access) -> Iterator[Conflict]:
         actor, kind = access.actor, access.kind
         for other in self.flying:
@@ -212,6 +220,7 @@ class Shadow:
                 and not other.happened_before(actor)
                 and not _kept_apart(other.mutexes, access.mutexes)
                 and not (other.actor.opaque and other.actor.done)
+                and not (other.time == 0 and other.contains(actor))
             ):
                 yield Conflict(RaceKind.UNORDERED, other, access)
 
@@ -268,13 +277,14 @@ def _is_foreign(author: Actor, actor: Actor) -> bool:
     return responsible is not None and responsible is not actor and not actor.descends_from(responsible)
 
 
+def _covers(access: Access, other: Access) -> bool:
+    """Whether this access conflicts with all that the other one conflicts with, and is guarded by no more."""
+    return other.kind <= access.kind and (not access.mutexes or access.mutexes.keys() <= other.mutexes.keys())
+
+
 def _replaces(access: Access, other: Access) -> bool:
     """Whether whatever races with the other races with this access, too."""
-    return (
-        other.kind <= access.kind
-        and access.mutexes.keys() <= other.mutexes.keys()
-        and other.happened_before(access.actor)
-    )
+    return _covers(access, other) and other.happened_before(access.actor)
 
 
 def _kept_apart(one: Mapping[object, Holding], other: Mapping[object, Holding]) -> bool:

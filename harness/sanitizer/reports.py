@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
+from harness.sanitizer.agents import Caller
 from harness.sanitizer.ownership import Access, Conflict
 from harness.sanitizer.places import resolve
 
@@ -77,8 +78,8 @@ def _innermost(access: Access) -> Any:
 
 
 def _finding(conflict: Conflict) -> SessionRace:
-    shadow = conflict.second.shadow
-    assert shadow is not None  # noqa: S101  # a conflict's second access has begun
+    shadow = conflict.shadow
+    assert shadow is not None  # noqa: S101  # who tells of a conflict says on what
     return SessionRace(
         kind=conflict.kind,
         subject=shadow.name,
@@ -90,16 +91,15 @@ def _finding(conflict: Conflict) -> SessionRace:
 
 
 def _seen(access: Access) -> AccessSeen:
-    access = access.outer
-    who = access.who
+    who = access.who or Caller()
     return AccessSeen(
         operation=access.operation,
         task=access.actor.describe(),
         stack=resolve(access.stack),
         task_created=resolve(access.actor.created or ()),
-        turn=who.turn if who is not None else None,
-        tool=who.tool if who is not None else None,
-        tool_call_id=who.tool_call_id if who is not None else None,
+        turn=who.turn,
+        tool=who.tool,
+        tool_call_id=who.tool_call_id,
     )
 
 

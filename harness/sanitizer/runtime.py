@@ -27,6 +27,10 @@ from harness.sanitizer.places import capture, capture_foreign
 __all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "runtime"]
 
 _C_TASK_DONE = asyncio.Future.done
+_current_task = asyncio.current_task
+
+Token = Any
+"""What `enter` gives for `leave`: an access; or a shadow and the access of which what happens to it is a part."""
 
 
 class Listener(Protocol):
@@ -162,7 +166,7 @@ class Runtime:
     def current(self) -> Actor:
         """Who runs now."""
         try:
-            task: Any = asyncio.current_task()
+            task: Any = _current_task()
         except RuntimeError:
             return self._thread()
         if task is None:
@@ -224,6 +228,18 @@ class Runtime:
             if actor.__class__ is not _AnonymousCallbacks:
                 self.clocks.acquire(actor, clock)
 
+    def wakes(self, task: Any) -> None:
+        """The current actor lets a task go on."""
+        if self.local.quiet:
+            return
+        actor = self.current()
+        clock = actor.clock
+        if clock:
+            target = self.actor_of(task)
+            if target is not actor:
+                actor.released = True
+                self.clocks.acquire(target, clock)
+
     def scheduled(self, loop: Any, callback: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
         """A callback was handed to an event loop: what it will run as, which knows what its creator knows."""
         local = self.local
@@ -231,14 +247,6 @@ class Runtime:
             return callback
         actor = self.current()
         clock = actor.clock
-        owner = getattr(callback, "__self__", None)
-        if isinstance(owner, asyncio.Task):
-            if clock:
-                target = self.actor_of(owner)
-                if target is not actor:
-                    actor.released = True
-                    self.clocks.acquire(target, clock)
-            return callback
         if args and isinstance(args[0], asyncio.Future):
             clock = self.clocks.join(clock, completion(args[0]))
         if callback.__class__ is CallbackActor:
@@ -251,7 +259,7 @@ class Runtime:
 
     # -- accesses -----------------------------------------------------------------------------------------------
 
-    def enter(self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False) -> Access | None:
+    def enter(self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False) -> Token | None:
         """An access begins; `None` if it is part of another one, or if nothing is watched.
 
         One that cleans up always goes on: its findings are told, and not raised.
@@ -262,46 +270,61 @@ class Runtime:
         if not self.active:
             return None
         try:
-            actor = self.current()
-            if shadow.flying and shadow.is_used_by(actor):
-                return None
-            outer: Access | None = actor.outermost
-            if outer is None:
-                stack = capture(1) or _origin(actor) or capture_foreign(1)
-                access = Access(actor, kind, operation, stack=stack, who=self.who())
-                actor.outermost = access
+            try:
+                actor: Actor = _current_task()._sessionproof  # type: ignore[union-attr]  # noqa: SLF001  # see `current`
+            except (AttributeError, RuntimeError):
+                actor = self.current()
+            for other in shadow.flying:
+                if other.actor is actor:
+                    return None
+            access: Access | None = actor.outermost
+            token: Token
+            if access is not None:
+                token = (shadow, access)
             else:
-                access = Access(actor, kind, operation, stack=outer.stack, who=outer.who, outer=outer)
-            found = shadow.begin(access, self.clocks)
+                stack = capture(1) or _origin(actor) or capture_foreign(1)
+                token = access = Access(actor, kind, operation, stack=stack)
+                access.shadow = shadow
+                access.began = self.clocks.moment()
+                if self.attribute is not None:
+                    access.who = self.attribute()
+                actor.outermost = access
+            found = shadow.begin(access)
             if not found:
-                return access
-            error = self.tell(found)
+                return token
+            error = self.tell(found, shadow)
         except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
             self.fail(failure, operation)
             return None
         if error is not None and not cleans_up:
-            self.leave(access)
+            self.leave(token)
             raise error
-        return access
+        return token
 
-    def leave(self, access: Access) -> None:
+    def leave(self, token: Token) -> None:
         """An access ends."""
         try:
-            actor = access.actor
+            if token.__class__ is tuple:
+                shadow, access = token
+                if access in shadow.flying:
+                    shadow.end(access)
+                return
+            access = token
+            actor, shadow = access.actor, access.shadow
             if actor.outermost is access:
                 actor.outermost = None
-            shadow = access.shadow
-            if shadow is not None and access in shadow.flying:
-                shadow.end(access, self.clocks)
+            if actor.released or not actor.time:
+                self.clocks.tick(actor)
+            access.time = actor.time
+            if access in shadow.flying:
+                shadow.end(access)
         except Exception as failure:  # noqa: BLE001  # as above
-            self.fail(failure, access.operation)
+            self.fail(failure, "the end of an access")
 
-    def who(self) -> Any:
-        """On whose behalf the current actor works, as the watch's owner tells it."""
-        return None if self.attribute is None else self.attribute()
-
-    def tell(self, conflicts: list[Conflict]) -> SessionRaceError | None:
+    def tell(self, conflicts: list[Conflict], shadow: Shadow) -> SessionRaceError | None:
         """Tell the listeners; returns the error to raise, if one asks for it."""
+        for conflict in conflicts:
+            conflict.shadow = shadow
         new = [each for each in conflicts if each.second.tell_once(each.kind, each.first)]
         errors = [listener.report(conflict) for conflict in new for listener in self.listeners]
         return next((error for error in errors if error is not None), None)
@@ -323,7 +346,7 @@ class Runtime:
             return None
         try:
             covered = shadow.work.end(access.actor, since=since)
-            return self.tell([Conflict(RaceKind.BLEED, write, access) for write in covered]) if covered else None
+            return self.tell([Conflict(RaceKind.BLEED, write, access) for write in covered], shadow) if covered else None
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, access.operation)
             return None

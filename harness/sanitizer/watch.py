@@ -25,6 +25,7 @@ from typing import Self
 from harness.errors import SessionRaceError, UsageError
 from harness.evidence import SessionRace
 from harness.sanitizer import installation
+from harness.sanitizer.agents import Caller, current_tool
 from harness.sanitizer.ownership import Conflict
 from harness.sanitizer.reports import Collector, describe
 from harness.sanitizer.runtime import runtime
@@ -55,9 +56,16 @@ class SessionRaceWarning(UserWarning):
 class Watch:
     """A watch over all sessions of the process, from `start` to `stop`, or as a context manager."""
 
-    def __init__(self, mode: WatchMode, *, on_finding: Callable[[SessionRace], None] | None = None) -> None:
+    def __init__(
+        self,
+        mode: WatchMode,
+        *,
+        on_finding: Callable[[SessionRace], None] | None = None,
+        attribute: Callable[[], Caller | None] | None = None,
+    ) -> None:
         self.mode = mode
         self._on_finding = on_finding
+        self._attribute = attribute
         self._collector = Collector()
         self._active = False
         self._problems: tuple[str, ...] = ()
@@ -77,6 +85,7 @@ class Watch:
                 installation.install()
             runtime.listeners = (*runtime.listeners, self)
             self._active = True
+            _attribute()
         return self
 
     def stop(self) -> None:
@@ -88,8 +97,14 @@ class Watch:
             self._problems = tuple(runtime.problems)
             self._limits = (*sorted(runtime.limits), *installation.limits())
             runtime.listeners = tuple(each for each in runtime.listeners if each is not self)
+            _attribute()
             if not runtime.listeners:
                 installation.remove()
+
+    @property
+    def attribute(self) -> Callable[[], Caller | None] | None:
+        """How this watch tells on whose behalf a session is used, if it does."""
+        return self._attribute
 
     def __enter__(self) -> Self:
         return self.start()
@@ -135,13 +150,25 @@ class Watch:
             _logger.warning("%s", describe(finding))
 
 
-def watch_sessions(mode: str = "collect", *, on_finding: Callable[[SessionRace], None] | None = None) -> Watch:
+def _attribute() -> None:
+    """The last watch that can tell on whose behalf a session is used does so; else Pydantic AI, where it is loaded."""
+    told = [watch.attribute for watch in runtime.listeners if isinstance(watch, Watch) and watch.attribute is not None]
+    runtime.attribute = told[-1] if told else current_tool()
+
+
+def watch_sessions(
+    mode: str = "collect",
+    *,
+    on_finding: Callable[[SessionRace], None] | None = None,
+    attribute: Callable[[], Caller | None] | None = None,
+) -> Watch:
     """A watch over the sessions of this process: a context manager, or `start()` and `stop()`.
 
     Args:
         mode: `collect` keeps findings in `findings`; `warn` and `log` also say them, once each; `raise` raises
             `SessionRaceError` in place of the second access of a race.
         on_finding: Called with each finding when it is first seen, in the task of its second access.
+        attribute: Called at each access, in its task: on whose behalf it is made. The default asks Pydantic AI.
 
     Raises:
         UsageError: There is no such mode.
@@ -151,4 +178,4 @@ def watch_sessions(mode: str = "collect", *, on_finding: Callable[[SessionRace],
     except ValueError:
         modes = ", ".join(each.value for each in WatchMode)
         raise UsageError(f"there is no mode {mode!r} for watching sessions; the modes are {modes}") from None
-    return Watch(chosen, on_finding=on_finding)
+    return Watch(chosen, on_finding=on_finding, attribute=attribute)

@@ -3,6 +3,9 @@
 Guarantee: a wrapped function is called once with what its caller gave, and its result and exceptions are untouched.
 """
 
+import asyncio
+import inspect
+import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
@@ -12,7 +15,9 @@ from harness.sanitizer.ownership import Access, AccessKind, Shadow
 from harness.sanitizer.places import capture
 from harness.sanitizer.runtime import runtime
 
-__all__ = ["ShadowOf", "Writes", "attached", "hooked", "hooked_coroutine", "new_shadow", "note_write"]
+__all__ = ["ShadowOf", "Writes", "around", "attached", "hooked", "hooked_coroutine", "like_a_coroutine_function", "new_shadow"]
+
+_current_task = asyncio.current_task
 
 ShadowOf = Callable[[Any], Shadow]
 Writes = Callable[[tuple[Any, ...], dict[str, Any]], bool]
@@ -42,6 +47,12 @@ def new_shadow(subject: Any, kind: str, is_asynchronous: Callable[[Any], bool], 
     )
 
 
+def around(shadow: Shadow) -> Access | None:
+    """The access of which what happens to the object now is a part."""
+    actor = runtime.current()
+    return next((access for access in shadow.flying if access.actor is actor), None)
+
+
 def hooked(
     original: Callable[..., Any],
     kind: AccessKind,
@@ -50,8 +61,12 @@ def hooked(
     *,
     writes: Writes | None = None,
     cleans_up: bool = False,
+    drives: bool = False,
 ) -> Callable[..., Any]:
-    """The method as an access to its object; `writes` tells of a call whether it changes what a commit makes durable."""
+    """The method as an access to its object.
+
+    `writes` tells of a call whether it changes what a commit makes durable. One that `drives` has got to the driver.
+    """
     enter, leave = runtime.enter, runtime.leave
 
     @wraps(original)
@@ -62,8 +77,10 @@ def hooked(
         if access is None:
             return original(self, *args, **kwargs)
         try:
-            if writes is not None and writes(args, kwargs):
-                note_write(access)
+            if drives:
+                (access if access.__class__ is Access else access[1]).is_driven = True
+            elif writes is not None and access.__class__ is Access and writes(args, kwargs):
+                runtime.wrote(access.shadow, access)
             return original(self, *args, **kwargs)
         finally:
             leave(access)
@@ -80,27 +97,41 @@ def hooked_coroutine(
     writes: Writes | None = None,
     cleans_up: bool = False,
 ) -> Callable[..., Awaitable[Any]]:
-    """The same for a coroutine function."""
+    """The same for a coroutine function of a driver; below SQLAlchemy's adapter it is part of that access."""
     enter, leave = runtime.enter, runtime.leave
 
-    @wraps(original)
-    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not runtime.active:
-            return await original(self, *args, **kwargs)
+    async def accessed(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         access = enter(shadow_of(self), kind, operation, cleans_up=cleans_up)
         if access is None:
             return await original(self, *args, **kwargs)
         try:
-            if writes is not None and writes(args, kwargs):
-                note_write(access)
+            if writes is not None and access.__class__ is Access and writes(args, kwargs):
+                runtime.wrote(access.shadow, access)
             return await original(self, *args, **kwargs)
         finally:
             leave(access)
 
-    return method
+    @wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        if not runtime.active or is_driven():
+            return original(self, *args, **kwargs)
+        return accessed(self, args, kwargs)
+
+    return like_a_coroutine_function(method)
 
 
-def note_write(access: Access) -> None:
-    """The access changes what a commit makes durable, unless it is part of an access to a session, which tells so itself."""
-    if access.actor.outermost is access and access.shadow is not None:
-        runtime.wrote(access.shadow, access)
+def is_driven() -> bool:
+    """Whether the current task is in an operation of SQLAlchemy's that has got to the driver."""
+    try:
+        outermost = _current_task()._sessionproof.outermost  # type: ignore[union-attr]  # noqa: SLF001  # see `Runtime.current`
+    except (AttributeError, RuntimeError):
+        return False
+    return outermost is not None and bool(outermost.is_driven)
+
+
+def like_a_coroutine_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that returns a coroutine, marked as one that is defined with `async`."""
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(function)
+    function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]  # noqa: SLF001  # as before 3.12
+    return function

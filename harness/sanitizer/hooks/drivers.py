@@ -21,7 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from harness.patching import Patches
-from harness.sanitizer.hooks.accesses import ShadowOf, Writes, hooked, hooked_coroutine, new_shadow
+from harness.sanitizer.hooks.accesses import ShadowOf, Writes, around, hooked, hooked_coroutine, new_shadow
 from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
@@ -137,8 +137,9 @@ class Drivers:
             try:
                 nested = transaction._nested  # noqa: SLF001  # a savepoint's end decides about nothing that is known here
                 error = None
-                if access is not None and shadow.work and not nested:
-                    error = runtime.decided(shadow, access)
+                whole = around(shadow)
+                if whole is not None and shadow.work and not nested:
+                    error = runtime.decided(shadow, whole)
                 if error is not None and not cleans_up:
                     raise error
                 return await original(transaction)
@@ -226,4 +227,5 @@ def _coroutine(
 
 
 def _method(patches: Patches, owner: Any, name: str, kind: AccessKind, label: str, shadow_of: ShadowOf) -> None:
-    patches.replace(owner, name, hooked(getattr(owner, name), kind, f"{label}.{name.removeprefix('_')}", shadow_of))
+    operation = f"{label}.{name.removeprefix('_')}"
+    patches.replace(owner, name, hooked(getattr(owner, name), kind, operation, shadow_of, drives=True))

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from harness.patching import Patches
-from harness.sanitizer.hooks.accesses import attached, hooked
+from harness.sanitizer.hooks.accesses import around, attached, hooked
 from harness.sanitizer.hooks.orm import is_dml
 from harness.sanitizer.ownership import AccessKind
 from harness.sanitizer.runtime import runtime
@@ -80,7 +80,7 @@ def _end(original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         try:
             if shadow.work:
                 since = self.__dict__.get("_sessionproof_savepoints", {}).get(args[0], 0) if args else 0
-                whole = access or next((each for each in shadow.flying if each.actor is runtime.current()), None)
+                whole = around(shadow)
                 error = runtime.decided(shadow, whole, since=since) if whole is not None else None
                 if error is not None and not cleans_up:
                     raise error

@@ -21,11 +21,12 @@ from typing import Any
 
 from harness.patching import Patches
 from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_future_class
-from harness.sanitizer.runtime import runtime
+from harness.sanitizer.runtime import CallbackActor, runtime
 
 __all__ = ["install", "loop_classes"]
 
 _live = runtime.clocks.live
+_Task = asyncio.Task
 
 
 def loop_classes() -> tuple[type, ...]:
@@ -39,7 +40,7 @@ def install(patches: Patches) -> None:
     for owner in loop_classes():
         patches.replace(owner, "call_soon", _call_soon(owner.call_soon))  # type: ignore[attr-defined]  # all have them
         threadsafe = owner.call_soon_threadsafe  # type: ignore[attr-defined]  # as above
-        patches.replace(owner, "call_soon_threadsafe", _call_soon(threadsafe))
+        patches.replace(owner, "call_soon_threadsafe", _call_soon_threadsafe(threadsafe))
         patches.replace(owner, "call_at", _call_at(owner.call_at))  # type: ignore[attr-defined]  # as above
         if owner is not asyncio.base_events.BaseEventLoop:
             patches.replace(owner, "call_later", _call_at(owner.call_later))  # type: ignore[attr-defined]  # as above
@@ -52,19 +53,46 @@ def install(patches: Patches) -> None:
 
 
 def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
+    local, current_task, task_class = runtime.local, asyncio.current_task, _Task
+    running_loop = asyncio._get_running_loop  # noqa: SLF001  # documented for those who implement event loops
+
     @wraps(original)
     def call_soon(self: Any, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if _live:
-            callback = runtime.scheduled(self, callback, args)
+            owner = getattr(callback, "__self__", None)
+            if owner is not None and isinstance(owner, task_class):
+                # Most steps are a task's own next one, or follow an answer of the network, which orders nobody.
+                task = current_task(self)
+                if task is None:
+                    if local.callback is not None or running_loop() is None:
+                        runtime.wakes(owner)
+                elif task is not owner:
+                    runtime.wakes(owner)
+            else:
+                callback = runtime.scheduled(self, callback, args)
         return original(self, callback, *args, context=context)
 
     return call_soon
 
 
+def _call_soon_threadsafe(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def call_soon_threadsafe(self: Any, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
+        if _live:
+            owner = getattr(callback, "__self__", None)
+            if isinstance(owner, _Task):
+                runtime.wakes(owner)
+            else:
+                callback = runtime.scheduled(self, callback, args)
+        return original(self, callback, *args, context=context)
+
+    return call_soon_threadsafe
+
+
 def _call_at(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def call_at(self: Any, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
-        if _live:
+        if _live and callback.__class__ is not CallbackActor:
             callback = runtime.scheduled(self, callback, args)
         return original(self, when, callback, *args, context=context)
 

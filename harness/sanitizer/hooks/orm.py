@@ -21,7 +21,7 @@ from sqlalchemy.orm import state as orm_state
 from sqlalchemy.orm.state import InstanceState
 
 from harness.patching import Patches
-from harness.sanitizer.hooks.accesses import attached, hooked, new_shadow
+from harness.sanitizer.hooks.accesses import around, attached, hooked, new_shadow
 from harness.sanitizer.ownership import Access, AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
@@ -142,7 +142,7 @@ def _flush(original: Callable[..., Any]) -> Callable[..., Any]:
         if access is None:
             return original(self, *args, **kwargs)
         try:
-            if not self._is_clean():
+            if access.__class__ is Access and not self._is_clean():
                 runtime.wrote(shadow, access)
             return original(self, *args, **kwargs)
         finally:
@@ -210,19 +210,13 @@ def _boundary(original: Callable[..., Any], operation: str, end: _End) -> Callab
         access = runtime.enter(shadow, AccessKind.BOUNDARY, operation, cleans_up=cleans_up)
         try:
             if shadow.work:
-                _decide(shadow, access or _around(shadow), end(self, kwargs), cleans_up=cleans_up)
+                _decide(shadow, around(shadow), end(self, kwargs), cleans_up=cleans_up)
             return original(self, *args, **kwargs)
         finally:
             if access is not None:
                 runtime.leave(access)
 
     return boundary
-
-
-def _around(shadow: Shadow) -> Access | None:
-    """The access of which what happens now is a part."""
-    actor = runtime.current()
-    return next((access for access in shadow.flying if access.actor is actor), None)
 
 
 def _decide(shadow: Shadow, access: Access | None, since: int | None, *, cleans_up: bool) -> None:
@@ -250,7 +244,8 @@ def _modified(original: Callable[..., Any]) -> Callable[..., Any]:
         if access is None:
             return original(self, *args, **kwargs)
         try:
-            runtime.wrote(shadow, access)
+            if access.__class__ is Access:
+                runtime.wrote(shadow, access)
             return original(self, *args, **kwargs)
         finally:
             runtime.leave(access)

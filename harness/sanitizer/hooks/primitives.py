@@ -21,6 +21,7 @@ from typing import Any
 
 from harness.patching import Patches
 from harness.sanitizer.clocks import EMPTY, Clock, Holding
+from harness.sanitizer.hooks.accesses import like_a_coroutine_function
 from harness.sanitizer.runtime import runtime
 
 __all__ = ["Mutex", "install", "quiet"]
@@ -67,10 +68,11 @@ def quiet(original: Callable[..., Any]) -> Callable[..., Any]:
 class Mutex:
     """What is known of one lock or semaphore: how many may be in, who holds it, and what was released as a signal."""
 
-    __slots__ = ("holding", "places", "signal")
+    __slots__ = ("holding", "is_ignored", "places", "signal")
 
     def __init__(self, places: int | None) -> None:
         self.places = places
+        self.is_ignored = places is None
         self.holding: Holding | None = None
         self.signal: Clock = EMPTY
 
@@ -110,15 +112,20 @@ def _guess_places(semaphore: Any) -> int | None:
 
 
 def _acquire(original: Callable[..., Any], places: int | None) -> Callable[..., Any]:
-    @wraps(original)
-    async def acquire(self: Any) -> Any:
-        mutex = _mutex(self, places) if runtime.active else None
-        taken = await original(self)
-        if mutex is not None and runtime.active:
+    async def take(lock: Any, mutex: Mutex) -> Any:
+        taken = await original(lock)
+        if runtime.active:
             mutex.acquired()
         return taken
 
-    return acquire
+    @wraps(original)
+    def acquire(self: Any) -> Any:
+        if not runtime.active:
+            return original(self)
+        mutex = _mutex(self, places)
+        return original(self) if mutex.is_ignored else take(self, mutex)
+
+    return like_a_coroutine_function(acquire)
 
 
 def _release(original: Callable[..., Any], places: int | None) -> Callable[..., Any]:
@@ -126,7 +133,9 @@ def _release(original: Callable[..., Any], places: int | None) -> Callable[..., 
     def release(self: Any) -> None:
         original(self)
         if runtime.active:
-            _mutex(self, places).released()
+            mutex = _mutex(self, places)
+            if not mutex.is_ignored:
+                mutex.released()
 
     return release
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from harness.patching import Patches
 from harness.sanitizer.clocks import EMPTY
+from harness.sanitizer.places import capture
 from harness.sanitizer.runtime import ThreadActor, runtime
 
 __all__ = ["install"]
@@ -50,10 +51,12 @@ class _Job:
         self._function = function
         self._clock = runtime.release() if _live else EMPTY
         self._parent = runtime.current()
+        self._created = capture(1)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # The thread stays this actor until its next job: its result is reported after the function has returned.
         actor = runtime.local.thread = ThreadActor(self._parent, clock=self._clock)
+        actor.created = self._created
         try:
             return self._function(*args, **kwargs)
         finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 import asyncpg
 from sqlalchemy import text
@@ -26,7 +27,7 @@ async def connect(world: World) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
 
 @CORPUS.racy("overlap")
 async def fetch_during_fetch(world: World) -> None:
-    """asyncpg raises in the second, and would not have, had the first been quicker."""
+    """The driver raises in the second, and would not have, had the first been quicker."""
     hold = world.hold()
 
     async def slow() -> None:
@@ -133,7 +134,6 @@ async def a_cursor_during_fetch(world: World) -> None:
 @CORPUS.racy("unordered")
 async def a_cursor_between_fetches(world: World) -> None:
     """The cursor had its rows already."""
-
     async with connect(world) as connection, connection.transaction():
         cursor = await connection.cursor("SELECT * FROM notes")
 
@@ -170,7 +170,6 @@ async def a_prepared_statement_during_fetch(world: World) -> None:
 @CORPUS.racy("unordered")
 async def a_prepared_statement_after_another(world: World) -> None:
     """Two statements of one connection, one after the other."""
-
     async with connect(world) as connection:
         one, two = await connection.prepare("SELECT 1"), await connection.prepare("SELECT $1::int")
 
@@ -219,8 +218,7 @@ async def a_pool_connection_shared(world: World) -> None:
 async def driver_connection(session: AsyncSession) -> "asyncpg.Connection[asyncpg.Record]":
     """What lies below a session's connection."""
     raw = await (await session.connection()).get_raw_connection()
-    driver: asyncpg.Connection[asyncpg.Record] = raw.driver_connection
-    return driver
+    return cast("asyncpg.Connection[asyncpg.Record]", raw.driver_connection)
 
 
 @CORPUS.racy("overlap")
@@ -245,7 +243,6 @@ async def a_session_beside_its_driver(world: World) -> None:
 @CORPUS.racy("unordered")
 async def a_session_beside_its_driver_by_luck(world: World) -> None:
     """The same, when the session was idle."""
-
     async with shared_session(world) as session:
         driver = await driver_connection(session)
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import anyio
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import column, delete, insert, table, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.sanitizer.corpus import Corpus
@@ -49,7 +49,7 @@ async def insert_by_the_orm(session: AsyncSession, note: Note) -> None:
 
 
 async def insert_by_core(session: AsyncSession, note: Note) -> None:
-    await session.execute(insert(Note.__table__).values(body="core"))
+    await session.execute(insert(table("notes", column("body"))).values(body="core"))
 
 
 async def insert_by_text(session: AsyncSession, note: Note) -> None:
@@ -81,13 +81,13 @@ async def close(session: AsyncSession, note: Note) -> None:
 
 
 WRITES: tuple[Step, ...] = (
-    add, add_all, merge, flush, change, delete_a_note, insert_by_the_orm, insert_by_core, insert_by_text, insert_returning,
-    update_many, delete_many,
+    add, add_all, merge, flush, change, delete_a_note, insert_by_the_orm, insert_by_core, insert_by_text,
+    insert_returning, update_many, delete_many,
 )  # fmt: skip
 
 ENDS: tuple[Step, ...] = (commit, rollback, close)
 
-GUARDS: tuple[Guard, ...] = (asyncio.Lock, partial(asyncio.Semaphore, 1), anyio.Lock)
+GUARDS: tuple[Guard, ...] = (asyncio.Lock, partial(asyncio.Semaphore, 1), anyio.Lock, partial(anyio.Semaphore, 1))
 
 
 async def behind_a_guard(world: World, *, write: Step, end: Step, guard: Guard) -> None:
@@ -137,7 +137,7 @@ def lines(write: Step, end: Step) -> frozenset[int]:
 
 
 for number, each in enumerate(WRITES):
-    last, guard = ENDS[number % 3], GUARDS[number // 3 % 3]
+    last, guard = ENDS[number % 3], GUARDS[number // 3]
     CORPUS.add(
         f"{last.__name__} after {each.__name__} behind a guard",
         partial(behind_a_guard, write=each, end=last, guard=guard),

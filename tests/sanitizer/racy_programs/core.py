@@ -121,7 +121,6 @@ async def a_stream_fetches_during_a_query(world: World) -> None:
 @CORPUS.racy("unordered")
 async def a_stream_fetched_by_luck(world: World) -> None:
     """The query comes between two fetches."""
-
     async with shared_connection(world) as connection:
         result = await connection.stream(text("SELECT generate_series(1, 5000)"))
 
@@ -240,7 +239,6 @@ async def a_session_beside_its_connection(world: World) -> None:
 @CORPUS.racy("unordered")
 async def a_session_beside_its_connection_by_luck(world: World) -> None:
     """The other way round, and not at once."""
-
     async with shared_session(world) as session:
         connection = await session.connection()
 

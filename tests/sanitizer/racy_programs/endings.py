@@ -246,22 +246,20 @@ async def results_as_they_complete(world: World) -> None:
 async def fire_and_forget(world: World) -> None:
     """An audit is sent off in the background, and its creator goes on with the same session."""
     hold = world.hold()
-    background: set[asyncio.Task[None]] = set()
+    audits: list[asyncio.Task[None]] = []
 
     async def audit() -> None:
         await session.execute(hold.statement)  # first
 
     async def handle() -> None:
-        task = asyncio.create_task(audit())
-        background.add(task)
-        task.add_done_callback(background.discard)
+        audits.append(asyncio.create_task(audit()))
         await hold.in_flight()
         world.steps.reach("begun")
         await session.scalars(select(Note))  # second
 
     async with shared_session(world) as session:
         await together(handle(), release(world, hold))
-        await together(*background)
+        await together(*audits)
 
 
 @CORPUS.racy("unordered")

@@ -19,7 +19,7 @@ NOTES = select(Note).order_by(Note.id)
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """A session, and what was loaded before its tasks begin: Ada with a few of her notes, one of them, and Ben without his."""
+    """A session, and what was loaded before: Ada with a few of her notes, one of them, and Ben without his."""
 
     session: AsyncSession
     ada: Author
@@ -156,8 +156,8 @@ async def load_lazily(desk: Desk) -> None:
 
 OPERATIONS: tuple[Operation, ...] = (
     execute, execute_core, scalars, scalar, get, get_from_the_identity_map, get_one, merge, refresh, flush, delete,
-    run_sync, connection, stream, stream_scalars, begin_nested, commit, rollback, close, reset, invalidate, add, add_all,
-    expunge, expunge_all, expire, expire_all, change_an_attribute, append_to_a_collection, load_lazily,
+    run_sync, connection, stream, stream_scalars, begin_nested, commit, rollback, close, reset, invalidate, add,
+    add_all, expunge, expunge_all, expire, expire_all, change_an_attribute, append_to_a_collection, load_lazily,
 )  # fmt: skip
 
 

@@ -132,7 +132,6 @@ async def two_psycopg_cursors_of_one_connection(world: World) -> None:
 @CORPUS.racy("unordered")
 async def a_psycopg_cursor_of_two_tasks(world: World) -> None:
     """The second statement takes away the first one's rows."""
-
     async with await psycopg.AsyncConnection.connect(world.dsn) as connection, connection.cursor() as cursor:
 
         async def one() -> None:

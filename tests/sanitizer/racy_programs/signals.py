@@ -186,7 +186,7 @@ async def a_predicate_changed_from_outside(world: World) -> None:
         loaded.extend(await session.scalars(select(Note.id)))  # first
 
     async def use() -> None:
-        while not loaded:
+        while not loaded:  # noqa: ASYNC110  # the mistake
             await asyncio.sleep(0)
         async with condition:
             await condition.wait_for(lambda: bool(loaded))
@@ -237,7 +237,7 @@ async def a_future_resolved_too_early(world: World) -> None:
 
 @CORPUS.racy("unordered")
 async def a_stream_of_objects_too_early(world: World) -> None:
-    """anyio's stream carries the order to begin, not the word that it is done."""
+    """A stream carries the order to begin, not the word that it is done."""
     send, receive = anyio.create_memory_object_stream[str](1)
 
     async def one() -> None:

@@ -28,12 +28,12 @@ async def flush_in_a_function(desk: Desk) -> None:
 
 
 SLOW: tuple[Operation, ...] = (
-    operations.scalars, operations.get, operations.get_one, operations.merge, operations.flush, operations.stream_scalars,
-    operations.load_lazily, operations.execute, refresh_a_collection, commit_pending_rows,
+    operations.scalars, operations.get, operations.get_one, operations.merge, operations.flush,
+    operations.stream_scalars, operations.load_lazily, operations.execute, refresh_a_collection, commit_pending_rows,
     begin_a_savepoint, flush_in_a_function,
 )  # fmt: skip
 
-WRITING = (operations.flush, commit_pending_rows, begin_a_savepoint, flush_in_a_function)
+WRITING = (operations.merge, operations.flush, commit_pending_rows, begin_a_savepoint, flush_in_a_function)
 
 MEANWHILE: tuple[Operation, ...] = (operations.execute_core, operations.add, operations.commit)
 
