@@ -8,16 +8,21 @@ order in which they were woken, so that each reaches its first wait inside the l
 begins.
 
 Guarantee: the same plan gives the same order in every run. Nobody waits for longer than the timeout: then
-the round is open, for those who wait and those who come later.
+the round is open, for those who wait and those who come later. What is done to let them go stands within
+`unseen`, so that whoever watches what orders the tools can leave it out.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from harness.evidence import Arrival
 
-__all__ = ["Barrier"]
+__all__ = ["Barrier", "Unseen"]
+
+Unseen = Callable[[], AbstractContextManager[object]]
+"""Makes a context manager around what is not the program's own doing; nothing is awaited in it."""
 
 TOGETHER = "together"
 TIMEOUT = "timeout"
@@ -47,9 +52,10 @@ class _Round:
 class Barrier:
     """Rounds of tool calls; `timeout` in seconds from a round's first arrival."""
 
-    def __init__(self, *, timeout: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, timeout: float, clock: Callable[[], float], unseen: Unseen = nullcontext) -> None:
         self._timeout = timeout
         self._clock = clock
+        self._unseen = unseen
         self._rounds: dict[tuple[str, str], _Round] = {}
         self._arrivals: list[Arrival] = []
 
@@ -77,7 +83,7 @@ class Barrier:
         if round_ is not None and tool_call_id in round_.missing:
             round_.missing.discard(tool_call_id)
             if round_.waiting and not round_.missing:
-                round_.open(TOGETHER)
+                self._open(round_, TOGETHER)
 
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
@@ -88,8 +94,13 @@ class Barrier:
         """The last to come waits too, until the loop's next round: otherwise it would overtake the others."""
         loop = asyncio.get_running_loop()
         future = round_.waiting[tool_call_id] = loop.create_future()
-        if round_.timer is None:
-            round_.timer = loop.call_later(self._timeout, round_.open, TIMEOUT)
-        if not round_.missing:
-            loop.call_soon(round_.open, TOGETHER)
+        with self._unseen():
+            if round_.timer is None:
+                round_.timer = loop.call_later(self._timeout, self._open, round_, TIMEOUT)
+            if not round_.missing:
+                loop.call_soon(self._open, round_, TOGETHER)
         await future
+
+    def _open(self, round_: _Round, released: str) -> None:
+        with self._unseen():
+            round_.open(released)

@@ -14,7 +14,7 @@ so what it shows can happen to an application that awaits something just there.
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from itertools import groupby
 from types import TracebackType
 from typing import Protocol, Self
@@ -22,7 +22,7 @@ from typing import Protocol, Self
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from harness.evidence import Arrival, PlannedCall, Record
-from harness.explorer.barrier import Barrier
+from harness.explorer.barrier import Barrier, Unseen
 from harness.explorer.entrances import Entrances
 from harness.explorer.latency import Latency
 from harness.explorer.order import Order
@@ -51,7 +51,7 @@ class Gate:
     Enter it before the recorders: SQLAlchemy calls listeners in their order, and the delay is to come first.
 
     `caller` is asked in the task that enters. `barrier` is off for backends that run their tools one by
-    one: those would wait for each other. `timeout` in seconds.
+    one: those would wait for each other. `timeout` in seconds. `unseen`: see `harness.explorer.barrier`.
     """
 
     def __init__(
@@ -62,10 +62,11 @@ class Gate:
         barrier: bool = True,
         timeout: float = 5.0,
         clock: Callable[[], float] = time.perf_counter,
+        unseen: Unseen = nullcontext,
     ) -> None:
         self._caller = caller
-        self._barrier = Barrier(timeout=timeout, clock=clock) if barrier else None
-        self._order = Order(timeout=timeout, clock=clock)
+        self._barrier = Barrier(timeout=timeout, clock=clock, unseen=unseen) if barrier else None
+        self._order = Order(timeout=timeout, clock=clock, unseen=unseen)
         self._entrances = Entrances(self._entrance)
         self._tool_starts = ToolStarts(self._start)
         self._latency = Latency(engine.sync_engine, caller=self._key)

@@ -9,14 +9,17 @@ has ended, the next one in the order may go. A call that has no step left in the
 then all go on freely. The steps of a call that ends early are left out.
 
 Guarantee: named steps never overlap, and every wait is outside the library. Nobody is held for longer than the timeout.
+What is done to let them go stands within `unseen` (see `harness.explorer.barrier`): the program itself orders nobody.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from harness.evidence import Arrival
+from harness.explorer.barrier import Unseen
 
 __all__ = ["Order"]
 
@@ -47,15 +50,15 @@ class _Steps:
     def give_up(self) -> None:
         self.released = TIMEOUT
         self.ahead.clear()
-        self.wake()
 
 
 class Order:
     """Orders of several turns; `timeout` in seconds from a turn's first wait."""
 
-    def __init__(self, *, timeout: float, clock: Callable[[], float]) -> None:
+    def __init__(self, *, timeout: float, clock: Callable[[], float], unseen: Unseen = nullcontext) -> None:
         self._timeout = timeout
         self._clock = clock
+        self._unseen = unseen
         self._turns: dict[str, _Steps] = {}
         self._arrivals: list[Arrival] = []
 
@@ -79,7 +82,8 @@ class Order:
         loop = asyncio.get_running_loop()
         while not steps.may_go(tool_call_id):
             if steps.timer is None:
-                steps.timer = loop.call_later(self._timeout, steps.give_up)
+                with self._unseen():
+                    steps.timer = loop.call_later(self._timeout, self._give_up, steps)
             future = loop.create_future()
             steps.waiting.append(future)
             await future
@@ -93,7 +97,7 @@ class Order:
             steps.holder = None
             if steps.ahead:
                 steps.ahead.popleft()
-            steps.wake()
+            self._wake(steps)
 
     def end(self, turn: str | None, tool_call_id: str) -> None:
         """The tool has ended: its remaining steps will not come."""
@@ -102,12 +106,20 @@ class Order:
             if steps.holder == tool_call_id:
                 steps.holder = None
             steps.ahead = deque(entry for entry in steps.ahead if entry != tool_call_id)
-            steps.wake()
+            self._wake(steps)
 
     @property
     def arrivals(self) -> tuple[Arrival, ...]:
         """Which tools began, in the order of beginning."""
         return tuple(self._arrivals)
+
+    def _wake(self, steps: _Steps) -> None:
+        with self._unseen():
+            steps.wake()
+
+    def _give_up(self, steps: _Steps) -> None:
+        steps.give_up()
+        self._wake(steps)
 
     def _steps(self, turn: str | None, tool_call_id: str) -> _Steps | None:
         steps = self._turns.get(turn) if turn is not None else None

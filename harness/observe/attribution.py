@@ -2,8 +2,8 @@
 
 Problem: an SQL statement, a log record or a pool event does not say on whose behalf it happens.
 
-Mechanism: two context variables. Whoever sends a turn sets `current_turn` in the turn's own task; the
-tool recorders set `current_tool_call` in the tool's own task. Tasks and worker threads copy their
+Mechanism: context variables. Whoever sends a turn sets `current_turn` in the turn's own task; the tool
+recorders set `current_tool` and `current_tool_call`, its name and its call's id, in the tool's own task. Tasks and worker threads copy their
 creator's context, and SQLAlchemy's greenlets run in the context of the task that drives them, so that
 both are right inside event hooks, and also in the task of its own in which SQLAlchemy 2.1 closes a
 session.
@@ -16,9 +16,10 @@ import threading
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-__all__ = ["Attribution", "attributed", "current_tool_call", "current_turn"]
+__all__ = ["Attribution", "attributed", "current_tool", "current_tool_call", "current_turn"]
 
 current_turn: ContextVar[str | None] = ContextVar("current_turn", default=None)
+current_tool: ContextVar[str | None] = ContextVar("current_tool", default=None)
 current_tool_call: ContextVar[str | None] = ContextVar("current_tool_call", default=None)
 
 

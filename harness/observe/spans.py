@@ -30,7 +30,7 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 
 from harness.errors import MissingEvidence
 from harness.evidence import ErrorSource, Interval, ModelResponseSeen, Record, SpanRecord, ToolOutcome
-from harness.observe.attribution import current_tool_call, current_turn
+from harness.observe.attribution import current_tool, current_tool_call, current_turn
 from harness.observe.recorder import Context
 from harness.observe.tool_log import OpenRun
 from harness.stacks import capture
@@ -102,7 +102,7 @@ class SpansRecorder:
 class _OpenSpan:
     start: float
     turn: str | None
-    previous_tool_call: str | None
+    previous: tuple[str | None, str | None]
     tool: OpenRun | None
 
 
@@ -120,11 +120,13 @@ class _Processor(SpanProcessor):
         """Note the time and the turn; a tool's span tells which tool call runs in this task from now on."""
         key = _key(span)
         attributes = span.attributes or {}
-        previous, tool = current_tool_call.get(), None
+        previous, tool = (current_tool.get(), current_tool_call.get()), None
         call = attributes.get("gen_ai.tool.call.id")
         if attributes.get("gen_ai.operation.name") == "execute_tool" and isinstance(call, str):
+            name = str(attributes.get("gen_ai.tool.name"))
+            current_tool.set(name)
             current_tool_call.set(call)
-            tool = self._context.tools.begin(str(attributes.get("gen_ai.tool.name")), call, from_span=True)
+            tool = self._context.tools.begin(name, call, from_span=True)
         self._open[key] = _OpenSpan(self._context.clock(), current_turn.get(), previous, tool)
         self._keep_exceptions(span, key)
 
@@ -144,7 +146,8 @@ class _Processor(SpanProcessor):
             outcome = ToolOutcome.RAISED if _is_error(span) else ToolOutcome.RETURNED
             kind = _event(span).get("exception.type") if outcome is ToolOutcome.RAISED else None
             self._context.tools.end(opened.tool, outcome, error_type=str(kind) if kind else None)
-            current_tool_call.set(opened.previous_tool_call)
+            current_tool.set(opened.previous[0])
+            current_tool_call.set(opened.previous[1])
 
     def _keep_exceptions(self, span: Span, key: int) -> None:
         """A span's event has an exception's text only; its code and its causes are in the exception."""

@@ -4,7 +4,7 @@ Problem: an application may tell the model about a tool's failure, by a capabili
 the run, and then neither the agent's result nor the tool's span shows that anything was raised.
 
 Mechanism: while recording, `FunctionToolset.call_tool`, the innermost place that every function tool
-passes through in its own task, is wrapped: it sets `current_tool_call`, notes how the function ended, and
+passes through in its own task, is wrapped: it sets `current_tool` and `current_tool_call`, notes how the function ended, and
 what it raised.
 
 Guarantee: the wrapper changes neither result nor exception, and is gone after `stop`. Cancelled tools are
@@ -22,7 +22,7 @@ from pydantic_ai.toolsets import FunctionToolset, ToolsetTool
 
 from harness.errors import MissingEvidence
 from harness.evidence import ErrorSource, Record, ToolOutcome
-from harness.observe.attribution import current_tool_call
+from harness.observe.attribution import current_tool, current_tool_call
 from harness.observe.error_log import qualified_name
 from harness.observe.recorder import Context
 from harness.patching import Patch
@@ -71,7 +71,7 @@ def _recorded(original: _CallTool, context: Context) -> _CallTool:
         tool: ToolsetTool[Any],
     ) -> Any:
         tool_call_id = ctx.tool_call_id or ""
-        token = current_tool_call.set(tool_call_id)
+        tool_token, token = current_tool.set(name), current_tool_call.set(tool_call_id)
         opened = context.tools.begin(name, tool_call_id)
         outcome, error_type = ToolOutcome.UNFINISHED, None
         try:
@@ -88,5 +88,6 @@ def _recorded(original: _CallTool, context: Context) -> _CallTool:
         finally:
             context.tools.end(opened, outcome, error_type=error_type)
             current_tool_call.reset(token)
+            current_tool.reset(tool_token)
 
     return call_tool

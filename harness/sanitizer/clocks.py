@@ -46,7 +46,9 @@ class Actor:
     """Whatever runs one step after another.
 
     `parent` is the actor that created it. `loop` is the event loop that it runs in, if it does. An `opaque` actor's end
-    cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards.
+    cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards. `use` is
+    the operation that it has in flight, on `used`; `told` are the conflicts that this had so far, and `is_driven` says
+    that it has got to the driver.
     """
 
     __slots__ = (
@@ -58,14 +60,17 @@ class Actor:
         "ended",
         "holdings",
         "inherited",
+        "is_driven",
         "loop",
         "name",
         "number",
         "opaque",
-        "outermost",
         "parent",
         "released",
         "time",
+        "told",
+        "use",
+        "used",
     )
 
     def __init__(self, parent: "Actor | None" = None, *, name: str = "", clock: Clock = EMPTY) -> None:
@@ -82,7 +87,10 @@ class Actor:
         self.loop: Any = None
         self.name = name
         self.created: Any = None
-        self.outermost: Any = None
+        self.use: Any = None
+        self.used: Any = None
+        self.told: Any = None
+        self.is_driven = False
         self._live: set[int] | None = None
         if parent is not None:
             _shorten(parent)
@@ -145,17 +153,17 @@ class Clocks:
     Its methods are called on every step of a program: they do as little as they can.
     """
 
-    __slots__ = ("_actors", "_moments", "live")
+    __slots__ = ("_actors", "live", "moments")
 
     def __init__(self) -> None:
         self.live: set[int] = set()
+        self.moments = 0
         self._actors = 0
-        self._moments = 0
 
     def moment(self) -> int:
         """A number greater than all before."""
-        self._moments += 1
-        return self._moments
+        self.moments += 1
+        return self.moments
 
     @staticmethod
     def release(actor: Actor) -> Clock:

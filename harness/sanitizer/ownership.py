@@ -3,15 +3,18 @@
 Problem: two accesses by different actors to one session race if their kinds conflict, neither happened before the
 other, and no common mutex keeps them apart. One begun while the other is in flight is a race whatever else holds.
 
-Mechanism: a `Shadow` per object has the accesses in flight, and of those that ended the ones that a later access can
-still race with: an access takes the place of all that happened before it, unless they conflict with more or were
-guarded by less. `Work` has what was written in the object's transaction and is not yet committed, by actor.
+Mechanism: a `Shadow` per object. As long as one actor alone uses the object, holding no mutex, which is nearly always,
+the shadow keeps its last use and the time when that ended, and nothing is compared: FastTrack's epochs. The next actor
+takes the object over if all of that happened before. Otherwise the shadow becomes shared, for good: it then has the
+accesses in flight, and of those that ended the ones that a later access can still race with; an access takes the place
+of all that happened before it, unless they conflict with more or were guarded by less. `Work` has what was written in the
+object's transaction and is not yet committed, by actor.
 
 Guarantee: what a shadow remembers is bounded by the actors that live, and, of those that are done, by the places in
 the program: of several done actors' accesses that differ in nothing else, the last one stands for all.
 
     conflicts      staging  awaited  boundary
-    staging           –        x        x
+    staging                    x        x
     awaited           x        x        x
     boundary          x        x        x
 
@@ -25,7 +28,7 @@ from typing import Any
 from harness.evidence import RaceKind
 from harness.sanitizer.clocks import NO_LOCKS, Actor, Holding
 
-__all__ = ["Access", "AccessKind", "Conflict", "Shadow", "Work", "conflicting"]
+__all__ = ["Access", "AccessKind", "Conflict", "Shadow", "Use", "Work", "conflicting"]
 
 _COMPACT_ABOVE = 16
 
@@ -43,6 +46,12 @@ class AccessKind(IntEnum):
 
 _STAGING = AccessKind.STAGING
 
+Use = tuple[AccessKind, str, Any, Any, int]
+"""One operation of the application: its kind and name, the stack, on whose behalf, and the moment when it began.
+
+What an operation does to the objects below the one that it was called on, a session's connections, is the same use of them.
+"""
+
 
 def conflicting(one: AccessKind, other: AccessKind) -> bool:
     """Whether accesses of these kinds may not meet."""
@@ -50,47 +59,31 @@ def conflicting(one: AccessKind, other: AccessKind) -> bool:
 
 
 class Access:
-    """One operation of the application: on the object `shadow`, and on what lies below it, a connection.
+    """One actor's use of one object. `time` is 0 as long as it is in flight."""
 
-    `time` is 0 as long as it is in flight. `is_driven` says that it has got to the driver through SQLAlchemy.
-    """
+    __slots__ = ("actor", "kind", "mutexes", "time", "use")
 
-    __slots__ = (
-        "actor",
-        "began",
-        "is_driven",
-        "kind",
-        "mutexes",
-        "operation",
-        "shadow",
-        "stack",
-        "time",
-        "told",
-        "who",
-    )
-
-    def __init__(self, actor: Actor, kind: AccessKind, operation: str, *, stack: Any = None, who: Any = None) -> None:
+    def __init__(self, actor: Actor, use: Use, *, time: int = 0) -> None:
         self.actor = actor
-        self.kind = kind
-        self.operation = operation
-        self.stack = stack
-        self.who = who
-        self.told: list[Any] | None = None
-        self.time = 0
-        self.began = 0
-        self.is_driven = False
-        self.mutexes: Mapping[object, Holding] = actor.mutexes() if actor.holdings or actor.inherited else NO_LOCKS
-        self.shadow: Shadow | None = None
+        self.use = use
+        self.kind = use[0]
+        self.time = time
+        self.mutexes: Mapping[object, Holding] = NO_LOCKS
 
-    def tell_once(self, kind: RaceKind, other: "Access") -> bool:
-        """Whether the application's two accesses have not yet been told of, on whatever object below them."""
-        pair = (kind is RaceKind.BLEED, other)
-        if self.told is None:
-            self.told = []
-        if pair in self.told:
-            return False
-        self.told.append(pair)
-        return True
+    @property
+    def operation(self) -> str:
+        """What was called."""
+        return self.use[1]
+
+    @property
+    def stack(self) -> Any:
+        """From where."""
+        return self.use[2]
+
+    @property
+    def began(self) -> int:
+        """The moment when the operation began."""
+        return self.use[4]
 
     def happened_before(self, actor: Actor) -> bool:
         """Whether it ended before what the actor does now, by an order that holds in every run."""
@@ -107,35 +100,49 @@ class Access:
 
 
 class Conflict:
-    """Two accesses that may not meet."""
+    """Two accesses to one object that may not meet."""
 
     __slots__ = ("first", "kind", "second", "shadow")
 
-    def __init__(self, kind: RaceKind, first: Access, second: Access) -> None:
+    def __init__(self, kind: RaceKind, shadow: "Shadow", first: Access, second: Access) -> None:
         self.kind = kind
+        self.shadow = shadow
         self.first = first
         self.second = second
-        self.shadow: Shadow | None = None
 
 
 class Shadow:
     """What is remembered of one object.
 
-    `loop` is the event loop that it belongs to, since the access `home`. `generation` says in which watch it was made,
-    and `is_asynchronous` whether it belongs to an event loop at all.
+    `owner` is the only actor that uses it, if there is one: `pending` is its use in flight, `last` the last one that ended,
+    at `time`, and `staged`, at `staged_time`, a later one that only staged; `written` is its last write in the
+    transaction, the first was at the moment `first_write`. Otherwise there are `flying` and `settled` accesses, and `work`.
+
+    `loop` is the event loop that the object belongs to, since the access `home`. `generation` says in which watch the
+    shadow was made, and `is_asynchronous` whether the object belongs to an event loop at all.
     """
 
     __slots__ = (
         "__weakref__",
         "created",
+        "first_write",
         "flying",
         "generation",
         "home",
         "is_asynchronous",
+        "is_shared",
+        "last",
         "loop",
         "name",
+        "owner",
+        "pending",
         "settled",
+        "staged",
+        "staged_time",
+        "time",
         "work",
+        "written",
+        "written_time",
     )
 
     def __init__(
@@ -152,77 +159,153 @@ class Shadow:
         self.is_asynchronous = is_asynchronous
         self.loop: Any = None
         self.home: Access | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """The object starts afresh: nothing that was done with it before counts."""
+        self.owner: Actor | None = None
+        self.pending: Use | None = None
+        self.last: Use | None = None
+        self.time = 0
+        self.staged: Use | None = None
+        self.staged_time = 0
+        self.written: Use | None = None
+        self.written_time = 0
+        self.first_write = 0
+        self.is_shared = False
         self.flying: list[Access] = []
         self.settled: list[Access] = []
         self.work: Work | None = None
 
-    def begin(self, access: Access) -> list[Conflict]:
-        """The access begins, or one that the application made gets to this object below; returns what it may not meet.
-
-        Of a single actor's object nothing needs to be compared: this is nearly always the case, and costs least.
-        """
-        flying, settled, actor = self.flying, self.settled, access.actor
-        found: list[Conflict] = []
-        if actor.loop is not self.loop and (stranger := self._settle_in(access)) is not None:
-            found = [stranger]
-        elif flying or (settled and (settled[0].actor is not actor or len(settled) > 1)):
-            found = list(self._conflicts(access))
-        flying.append(access)
-        return found
-
-    def is_used_by(self, actor: Actor) -> bool:
-        """Whether the actor has an access in flight: what it does now is part of that."""
-        return any(access.actor is actor for access in self.flying)
-
-    def end(self, access: Access) -> None:
-        """The access ends here. Its `time` is 0 still if it goes on elsewhere: then it is before nothing yet."""
-        self.flying.remove(access)
-        settled = self.settled
-        if not settled:
-            settled.append(access)
-        elif len(settled) == 1 and settled[0].actor is access.actor and _covers(access, settled[0]):
-            settled[0] = access
-        else:
-            self.settled = [other for other in settled if not _replaces(access, other)]
-            self.settled.append(access)
-            if len(self.settled) > _COMPACT_ABOVE:
-                self._compact()
-
-    def forget(self) -> None:
-        """The object starts afresh: nothing that was done with it before counts."""
-        self.flying = []
-        self.settled = []
-        self.work = None
+    def hand_over(self) -> None:
+        """What has ended does not count any more; what is in flight does."""
+        if not self.is_shared:
+            self._share()
+        flying = self.flying
+        self.forget()
+        self.is_shared, self.flying = True, flying
 
     def leave_home(self) -> None:
         """It holds nothing of its event loop any more, and may be used in another."""
         self.loop = self.home = None
 
-    def _settle_in(self, access: Access) -> Conflict | None:
-        """The access is not in the object's event loop: it has none yet, or this is a stranger."""
-        loop = access.actor.loop
+    # -- one actor alone ----------------------------------------------------------------------------------------
+
+    def end_alone(self, actor: Actor) -> None:
+        """The owner's use ends; its clock has been advanced for it."""
+        use = self.pending
+        assert use is not None  # noqa: S101  # its beginning has set it
+        self.pending = None
+        if use[0] is _STAGING and self.last is not None and self.last[0] is not _STAGING:
+            self.staged, self.staged_time = use, actor.time
+        else:
+            self.last, self.time, self.staged = use, actor.time, None
+        if self.written is use:
+            self.written_time = actor.time
+
+    def _take_over(self, actor: Actor, use: Use) -> bool:
+        """Make the actor the owner, if everything that was done happened before this."""
+        owner = self.owner
+        if owner is None:
+            self.owner = actor
+            return True
+        last, staged = self.last, self.staged
+        if self.pending is not None or self.written is not None or last is None or use[0] < last[0]:
+            return False
+        known = actor.clock.get(owner.number, 0)
+        if known < self.time or (staged is not None and known < self.staged_time):
+            return False
+        self.owner, self.last, self.staged = actor, None, None
+        return True
+
+    def _share(self) -> None:
+        """From now on several actors use it: what was kept of the owner becomes accesses of its own."""
+        owner, self.is_shared = self.owner, True
+        if owner is None:
+            return
+        accesses: dict[int, Access] = {}
+        for use, time, kept in (
+            (self.last, self.time, self.settled),
+            (self.staged, self.staged_time, self.settled),
+            (self.pending, 0, self.flying),
+        ):
+            if use is not None:
+                accesses[id(use)] = access = Access(owner, use, time=time)
+                kept.append(access)
+        if self.written is not None:
+            write = accesses.get(id(self.written)) or Access(owner, self.written, time=self.written_time)
+            self.work = Work()
+            self.work.wrote(write, since=self.first_write)
+        self.owner = self.pending = self.last = self.staged = self.written = None
+
+    # -- several actors -----------------------------------------------------------------------------------------
+
+    def begin(self, actor: Actor, use: Use) -> tuple[Access | None, list[Conflict]]:
+        """A use begins: the access, or `None` if the actor is now the owner; and what it may not meet."""
+        stranger = self._settle_in(actor, use) if actor.loop is not self.loop else None
+        guarded = bool(actor.holdings or actor.inherited)
+        if not self.is_shared and not guarded and stranger is None and self._take_over(actor, use):
+            self.pending = use
+            return None, []
+        if not self.is_shared:
+            self._share()
+        access = Access(actor, use)
+        if guarded:
+            access.mutexes = actor.mutexes()
+        if stranger is not None:
+            found = [Conflict(stranger, self, self.home or access, access)]
+        else:
+            found = list(self._conflicts(access))
+        self.flying.append(access)
+        return access, found
+
+    def is_used_by(self, actor: Actor) -> bool:
+        """Whether the actor has an access in flight: what it does now is part of that."""
+        if self.owner is not None:
+            return self.owner is actor and self.pending is not None
+        return any(access.actor is actor for access in self.flying)
+
+    def flying_of(self, actor: Actor) -> Access | None:
+        """The actor's access in flight."""
+        if self.owner is actor and self.pending is not None:
+            return Access(actor, self.pending)
+        return next((access for access in self.flying if access.actor is actor), None)
+
+    def end(self, access: Access) -> None:
+        """The access ends; its actor's clock has been advanced for it."""
+        if access not in self.flying:
+            return
+        self.flying.remove(access)
+        access.time = access.actor.time
+        self.settled = [other for other in self.settled if not _replaces(access, other)]
+        self.settled.append(access)
+        if len(self.settled) > _COMPACT_ABOVE:
+            self._compact()
+
+    def _settle_in(self, actor: Actor, use: Use) -> RaceKind | None:
+        """The actor is not in the object's event loop: the object has none yet, or this is a stranger."""
+        loop = actor.loop
         if self.home is None:
             if loop is not None:
-                self.loop, self.home = loop, access
+                self.loop, self.home = loop, Access(actor, use)
             return None
         if not self.is_asynchronous():
             return None
-        return Conflict(RaceKind.FOREIGN_THREAD if loop is None else RaceKind.FOREIGN_LOOP, self.home, access)
+        return RaceKind.FOREIGN_THREAD if loop is None else RaceKind.FOREIGN_LOOP
 
     def _conflicts(self, access: Access) -> Iterator[Conflict]:
         actor, kind = access.actor, access.kind
         for other in self.flying:
             if other.actor is not actor and conflicting(other.kind, kind) and not other.contains(actor):
-                yield Conflict(RaceKind.OVERLAP, other, access)
+                yield Conflict(RaceKind.OVERLAP, self, other, access)
         for other in self.settled:
             if (
                 conflicting(other.kind, kind)
                 and not other.happened_before(actor)
                 and not _kept_apart(other.mutexes, access.mutexes)
                 and not (other.actor.opaque and other.actor.done)
-                and not (other.time == 0 and other.contains(actor))
             ):
-                yield Conflict(RaceKind.UNORDERED, other, access)
+                yield Conflict(RaceKind.UNORDERED, self, other, access)
 
     def _compact(self) -> None:
         """Of the accesses of actors that are done, keep the last of each kind, place and set of mutexes."""
@@ -235,29 +318,56 @@ class Shadow:
             kept[key] = access
         self.settled = list(kept.values())
 
+    # -- writes -------------------------------------------------------------------------------------------------
+
+    def wrote(self, actor: Actor) -> None:
+        """The actor's use in flight changes something that the transaction's end will decide about."""
+        if self.owner is actor and self.pending is not None:
+            if self.written is None:
+                self.first_write = self.pending[4]
+            self.written = self.pending
+            self.written_time = 0
+            return
+        access = self.flying_of(actor)
+        if access is not None:
+            if self.work is None:
+                self.work = Work()
+            self.work.wrote(access)
+
+    def decide(self, actor: Actor, *, since: int = 0) -> list[Conflict]:
+        """The actor ends the transaction, or the savepoint made at the moment `since`: whose writes does that cover?"""
+        if self.owner is not None:
+            if self.written is not None and self.first_write > since:
+                self.written = None
+            return []
+        access = self.flying_of(actor)
+        if access is None or not self.work:
+            return []
+        return [Conflict(RaceKind.BLEED, self, write, access) for write in self.work.end(actor, since=since)]
+
 
 class Work:
-    """Writes of one transaction that nobody has committed yet: the first and the last access of each actor."""
+    """Writes of one transaction that nobody has committed yet: when each actor's first began, and its last access."""
 
     __slots__ = ("_writes",)
 
     def __init__(self) -> None:
-        self._writes: dict[Actor, tuple[Access, Access]] = {}
+        self._writes: dict[Actor, tuple[int, Access]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._writes)
 
-    def wrote(self, access: Access) -> None:
+    def wrote(self, access: Access, *, since: int | None = None) -> None:
         """An actor changed something that the transaction's end will decide about."""
-        first, _ = self._writes.get(access.actor, (access, access))
-        self._writes[access.actor] = (first, access)
+        first = self._writes[access.actor][0] if access.actor in self._writes else access.began
+        self._writes[access.actor] = (first if since is None else since, access)
         if len(self._writes) > _COMPACT_ABOVE:
             self._writes = {actor: pair for actor, pair in self._writes.items() if actor.first_alive() is not None}
 
     def end(self, actor: Actor, *, since: int = 0) -> list[Access]:
-        """The actor ends the transaction, or the savepoint made at `since`.
+        """The actor ends the transaction, or the savepoint made at the moment `since`.
 
-        Returns the writes that it covers though their authors are alive, are not its ancestors, and did not hand them on.
+        Returns the writes that it covers whose authors are alive, are not its ancestors, and did not hand them on.
         """
         covered = []
         for author, (first, last) in list(self._writes.items()):
@@ -265,9 +375,7 @@ class Work:
                 continue
             if _is_foreign(author, actor) and not last.happened_before(actor) and not last.contains(actor):
                 covered.append(last)
-            if first.began <= since:
-                self._writes[author] = (first, first)
-            else:
+            if first > since:
                 del self._writes[author]
         return covered
 
@@ -277,14 +385,13 @@ def _is_foreign(author: Actor, actor: Actor) -> bool:
     return responsible is not None and responsible is not actor and not actor.descends_from(responsible)
 
 
-def _covers(access: Access, other: Access) -> bool:
-    """Whether this access conflicts with all that the other one conflicts with, and is guarded by no more."""
-    return other.kind <= access.kind and (not access.mutexes or access.mutexes.keys() <= other.mutexes.keys())
-
-
 def _replaces(access: Access, other: Access) -> bool:
-    """Whether whatever races with the other races with this access, too."""
-    return _covers(access, other) and other.happened_before(access.actor)
+    """Whether whatever races with the other races with this access, too: it conflicts with no less, guarded by no more."""
+    return (
+        other.kind <= access.kind
+        and (not access.mutexes or access.mutexes.keys() <= other.mutexes.keys())
+        and other.happened_before(access.actor)
+    )
 
 
 def _kept_apart(one: Mapping[object, Holding], other: Mapping[object, Holding]) -> bool:

@@ -79,7 +79,6 @@ def _innermost(access: Access) -> Any:
 
 def _finding(conflict: Conflict) -> SessionRace:
     shadow = conflict.shadow
-    assert shadow is not None  # noqa: S101  # who tells of a conflict says on what
     return SessionRace(
         kind=conflict.kind,
         subject=shadow.name,
@@ -91,7 +90,7 @@ def _finding(conflict: Conflict) -> SessionRace:
 
 
 def _seen(access: Access) -> AccessSeen:
-    who = access.who or Caller()
+    who = access.use[3] or Caller()
     return AccessSeen(
         operation=access.operation,
         task=access.actor.describe(),

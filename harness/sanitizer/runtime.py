@@ -21,7 +21,7 @@ from weakref import ref
 from harness.errors import SessionRaceError
 from harness.evidence import RaceKind
 from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
-from harness.sanitizer.ownership import Access, AccessKind, Conflict, Shadow, Work
+from harness.sanitizer.ownership import AccessKind, Conflict, Shadow, Use
 from harness.sanitizer.places import capture, capture_foreign
 
 __all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "runtime"]
@@ -30,7 +30,7 @@ _C_TASK_DONE = asyncio.Future.done
 _current_task = asyncio.current_task
 
 Token = Any
-"""What `enter` gives for `leave`: an access; or a shadow and the access of which what happens to it is a part."""
+"""What `enter` gives for `leave`: a shadow whose owner the actor is, a shadow and an access to it, or `None`."""
 
 
 class Listener(Protocol):
@@ -259,7 +259,7 @@ class Runtime:
 
     # -- accesses -----------------------------------------------------------------------------------------------
 
-    def enter(self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False) -> Token | None:
+    def enter(self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False) -> Token:
         """An access begins; `None` if it is part of another one, or if nothing is watched.
 
         One that cleans up always goes on: its findings are told, and not raised.
@@ -274,25 +274,26 @@ class Runtime:
                 actor: Actor = _current_task()._sessionproof  # type: ignore[union-attr]  # noqa: SLF001  # see `current`
             except (AttributeError, RuntimeError):
                 actor = self.current()
-            for other in shadow.flying:
-                if other.actor is actor:
+            use: Use | None = actor.use
+            if shadow.owner is actor:
+                if shadow.pending is not None:
                     return None
-            access: Access | None = actor.outermost
-            token: Token
-            if access is not None:
-                token = (shadow, access)
-            else:
-                stack = capture(1) or _origin(actor) or capture_foreign(1)
-                token = access = Access(actor, kind, operation, stack=stack)
-                access.shadow = shadow
-                access.began = self.clocks.moment()
-                if self.attribute is not None:
-                    access.who = self.attribute()
-                actor.outermost = access
-            found = shadow.begin(access)
+            elif shadow.flying and shadow.is_used_by(actor):
+                return None
+            if use is None:
+                clocks = self.clocks
+                clocks.moments += 1
+                who = None if self.attribute is None else self.attribute()
+                use = (kind, operation, capture(1) or _origin(actor) or capture_foreign(1), who, clocks.moments)
+                actor.use, actor.used = use, shadow
+            if shadow.owner is actor and actor.loop is shadow.loop and not actor.holdings and not actor.inherited:
+                shadow.pending = use
+                return shadow
+            access, found = shadow.begin(actor, use)
+            token = shadow if access is None else (shadow, access)
             if not found:
                 return token
-            error = self.tell(found, shadow)
+            error = self.tell(found)
         except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
             self.fail(failure, operation)
             return None
@@ -304,51 +305,66 @@ class Runtime:
     def leave(self, token: Token) -> None:
         """An access ends."""
         try:
-            if token.__class__ is tuple:
+            if token.__class__ is Shadow:
+                shadow: Shadow = token
+                access = None
+                actor = shadow.owner
+                if actor is None or shadow.pending is None:  # somebody else has used it meanwhile
+                    actor = self.current()
+                    access = shadow.flying_of(actor)
+            else:
                 shadow, access = token
-                if access in shadow.flying:
-                    shadow.end(access)
-                return
-            access = token
-            actor, shadow = access.actor, access.shadow
-            if actor.outermost is access:
-                actor.outermost = None
+                actor = access.actor
             if actor.released or not actor.time:
                 self.clocks.tick(actor)
-            access.time = actor.time
-            if access in shadow.flying:
+            if access is not None:
                 shadow.end(access)
+            elif shadow.pending is not None:
+                shadow.end_alone(actor)
+            if actor.used is shadow:
+                actor.use = actor.used = actor.told = None
+                actor.is_driven = False
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, "the end of an access")
 
-    def tell(self, conflicts: list[Conflict], shadow: Shadow) -> SessionRaceError | None:
-        """Tell the listeners; returns the error to raise, if one asks for it."""
+    def tell(self, conflicts: list[Conflict]) -> SessionRaceError | None:
+        """Tell the listeners; returns the error to raise, if one asks for it.
+
+        Two operations of the application are told of once, on whatever objects below them they meet.
+        """
+        errors = []
         for conflict in conflicts:
-            conflict.shadow = shadow
-        new = [each for each in conflicts if each.second.tell_once(each.kind, each.first)]
-        errors = [listener.report(conflict) for conflict in new for listener in self.listeners]
+            actor, pair = conflict.second.actor, (conflict.kind is RaceKind.BLEED, conflict.first.use)
+            if actor.told is None:
+                actor.told = []
+            if pair not in actor.told:
+                actor.told.append(pair)
+                errors += [listener.report(conflict) for listener in self.listeners]
         return next((error for error in errors if error is not None), None)
 
     # -- writes -------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def wrote(shadow: Shadow, access: Access | None) -> None:
-        """The access changed something that the transaction's end decides about."""
-        if access is None:
-            return
-        if shadow.work is None:
-            shadow.work = Work()
-        shadow.work.wrote(access)
+    def wrote(self, shadow: Shadow) -> None:
+        """The access that the current actor has just begun changes something that the transaction's end decides about.
 
-    def decided(self, shadow: Shadow, access: Access, *, since: int = 0) -> SessionRaceError | None:
-        """The access ends the transaction: what it covers of others' unfinished writes is told."""
-        if not self.active or not shadow.work:
+        What is written through a session counts there, and not for the connection below it.
+        """
+        try:
+            actor = self.current()
+            if actor.used is shadow:
+                shadow.wrote(actor)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "a write")
+
+    def decided(self, shadow: Shadow, *, since: int = 0) -> SessionRaceError | None:
+        """The current actor ends the transaction: what it covers of others' unfinished writes is told."""
+        if not self.active or (shadow.written is None and not shadow.work):
             return None
         try:
-            covered = shadow.work.end(access.actor, since=since)
-            return self.tell([Conflict(RaceKind.BLEED, write, access) for write in covered], shadow) if covered else None
+            found = shadow.decide(self.current(), since=since)
+            return self.tell(found) if found else None
         except Exception as failure:  # noqa: BLE001  # as above
-            self.fail(failure, access.operation)
+            self.fail(failure, "the end of a transaction")
             return None
 
     def number(self, name: str) -> str:

@@ -38,9 +38,7 @@ def transfer(subject: Any) -> None:
     """
     for shadow in list(_shadows(subject)):
         if runtime.active:
-            flying = shadow.flying
-            shadow.forget()
-            shadow.flying = flying
+            shadow.hand_over()
 
 
 def _shadows(subject: Any) -> Iterator[Shadow]:

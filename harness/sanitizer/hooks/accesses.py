@@ -11,11 +11,11 @@ from functools import wraps
 from typing import Any
 from weakref import ref
 
-from harness.sanitizer.ownership import Access, AccessKind, Shadow
+from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.places import capture
 from harness.sanitizer.runtime import runtime
 
-__all__ = ["ShadowOf", "Writes", "around", "attached", "hooked", "hooked_coroutine", "like_a_coroutine_function", "new_shadow"]
+__all__ = ["ShadowOf", "Writes", "attached", "hooked", "hooked_coroutine", "like_a_coroutine_function", "new_shadow"]
 
 _current_task = asyncio.current_task
 
@@ -27,10 +27,13 @@ def attached(kind: str, is_asynchronous: Callable[[Any], bool]) -> ShadowOf:
     """Shadows that hang on the object itself, which has a dictionary."""
 
     def shadow_of(subject: Any) -> Shadow:
-        memory = subject.__dict__
-        shadow: Shadow | None = memory.get("_sessionproof")
-        if shadow is None or shadow.generation != runtime.generation:
-            shadow = memory["_sessionproof"] = new_shadow(subject, kind, is_asynchronous)
+        try:
+            shadow: Shadow = subject._sessionproof  # noqa: SLF001  # ours, as long as there is a watch
+            if shadow.generation == runtime.generation:
+                return shadow
+        except AttributeError:
+            pass
+        shadow = subject._sessionproof = new_shadow(subject, kind, is_asynchronous)  # noqa: SLF001  # as above
         return shadow
 
     return shadow_of
@@ -45,12 +48,6 @@ def new_shadow(subject: Any, kind: str, is_asynchronous: Callable[[Any], bool], 
         generation=runtime.generation,
         is_asynchronous=lambda: is_asynchronous(subject()),
     )
-
-
-def around(shadow: Shadow) -> Access | None:
-    """The access of which what happens to the object now is a part."""
-    actor = runtime.current()
-    return next((access for access in shadow.flying if access.actor is actor), None)
 
 
 def hooked(
@@ -73,14 +70,15 @@ def hooked(
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not runtime.active:
             return original(self, *args, **kwargs)
-        access = enter(shadow_of(self), kind, operation, cleans_up=cleans_up)
+        shadow = shadow_of(self)
+        access = enter(shadow, kind, operation, cleans_up=cleans_up)
         if access is None:
             return original(self, *args, **kwargs)
         try:
             if drives:
-                (access if access.__class__ is Access else access[1]).is_driven = True
-            elif writes is not None and access.__class__ is Access and writes(args, kwargs):
-                runtime.wrote(access.shadow, access)
+                runtime.current().is_driven = True
+            elif writes is not None and writes(args, kwargs):
+                runtime.wrote(shadow)
             return original(self, *args, **kwargs)
         finally:
             leave(access)
@@ -101,12 +99,13 @@ def hooked_coroutine(
     enter, leave = runtime.enter, runtime.leave
 
     async def accessed(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        access = enter(shadow_of(self), kind, operation, cleans_up=cleans_up)
+        shadow = shadow_of(self)
+        access = enter(shadow, kind, operation, cleans_up=cleans_up)
         if access is None:
             return await original(self, *args, **kwargs)
         try:
-            if writes is not None and access.__class__ is Access and writes(args, kwargs):
-                runtime.wrote(access.shadow, access)
+            if writes is not None and writes(args, kwargs):
+                runtime.wrote(shadow)
             return await original(self, *args, **kwargs)
         finally:
             leave(access)
@@ -123,10 +122,9 @@ def hooked_coroutine(
 def is_driven() -> bool:
     """Whether the current task is in an operation of SQLAlchemy's that has got to the driver."""
     try:
-        outermost = _current_task()._sessionproof.outermost  # type: ignore[union-attr]  # noqa: SLF001  # see `Runtime.current`
+        return bool(_current_task()._sessionproof.is_driven)  # type: ignore[union-attr]  # noqa: SLF001  # see `Runtime.current`
     except (AttributeError, RuntimeError):
         return False
-    return outermost is not None and bool(outermost.is_driven)
 
 
 def like_a_coroutine_function(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from harness.patching import Patches
-from harness.sanitizer.hooks.accesses import ShadowOf, Writes, around, hooked, hooked_coroutine, new_shadow
+from harness.sanitizer.hooks.accesses import ShadowOf, Writes, hooked, hooked_coroutine, new_shadow
 from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
@@ -136,10 +136,7 @@ class Drivers:
             access = runtime.enter(shadow, _BOUNDARY, f"asyncpg.Transaction.{name}")
             try:
                 nested = transaction._nested  # noqa: SLF001  # a savepoint's end decides about nothing that is known here
-                error = None
-                whole = around(shadow)
-                if whole is not None and shadow.work and not nested:
-                    error = runtime.decided(shadow, whole)
+                error = None if nested else runtime.decided(shadow)
                 if error is not None and not cleans_up:
                     raise error
                 return await original(transaction)

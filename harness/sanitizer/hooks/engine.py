@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from harness.patching import Patches
-from harness.sanitizer.hooks.accesses import around, attached, hooked
+from harness.sanitizer.hooks.accesses import attached, hooked
 from harness.sanitizer.hooks.orm import is_dml
 from harness.sanitizer.ownership import AccessKind
 from harness.sanitizer.runtime import runtime
@@ -78,10 +78,9 @@ def _end(original: Callable[..., Any], operation: str) -> Callable[..., Any]:
         shadow = connection_shadow(self)
         access = runtime.enter(shadow, AccessKind.BOUNDARY, operation)
         try:
-            if shadow.work:
+            if shadow.written is not None or shadow.work:
                 since = self.__dict__.get("_sessionproof_savepoints", {}).get(args[0], 0) if args else 0
-                whole = around(shadow)
-                error = runtime.decided(shadow, whole, since=since) if whole is not None else None
+                error = runtime.decided(shadow, since=since)
                 if error is not None and not cleans_up:
                     raise error
             return original(self, *args, **kwargs)

@@ -21,8 +21,8 @@ from sqlalchemy.orm import state as orm_state
 from sqlalchemy.orm.state import InstanceState
 
 from harness.patching import Patches
-from harness.sanitizer.hooks.accesses import around, attached, hooked, new_shadow
-from harness.sanitizer.ownership import Access, AccessKind, Shadow
+from harness.sanitizer.hooks.accesses import attached, hooked, new_shadow
+from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
 
@@ -142,8 +142,8 @@ def _flush(original: Callable[..., Any]) -> Callable[..., Any]:
         if access is None:
             return original(self, *args, **kwargs)
         try:
-            if access.__class__ is Access and not self._is_clean():
-                runtime.wrote(shadow, access)
+            if not self._is_clean():
+                runtime.wrote(shadow)
             return original(self, *args, **kwargs)
         finally:
             runtime.leave(access)
@@ -209,8 +209,8 @@ def _boundary(original: Callable[..., Any], operation: str, end: _End) -> Callab
         shadow = session_shadow(self.session)
         access = runtime.enter(shadow, AccessKind.BOUNDARY, operation, cleans_up=cleans_up)
         try:
-            if shadow.work:
-                _decide(shadow, around(shadow), end(self, kwargs), cleans_up=cleans_up)
+            if shadow.written is not None or shadow.work:
+                _decide(shadow, end(self, kwargs), cleans_up=cleans_up)
             return original(self, *args, **kwargs)
         finally:
             if access is not None:
@@ -219,10 +219,8 @@ def _boundary(original: Callable[..., Any], operation: str, end: _End) -> Callab
     return boundary
 
 
-def _decide(shadow: Shadow, access: Access | None, since: int | None, *, cleans_up: bool) -> None:
-    if since is None or access is None:
-        return
-    error = runtime.decided(shadow, access, since=since)
+def _decide(shadow: Shadow, since: int | None, *, cleans_up: bool) -> None:
+    error = runtime.decided(shadow, since=since) if since is not None else None
     if error is not None and not cleans_up:
         raise error
 
@@ -244,8 +242,7 @@ def _modified(original: Callable[..., Any]) -> Callable[..., Any]:
         if access is None:
             return original(self, *args, **kwargs)
         try:
-            if access.__class__ is Access:
-                runtime.wrote(shadow, access)
+            runtime.wrote(shadow)
             return original(self, *args, **kwargs)
         finally:
             runtime.leave(access)
