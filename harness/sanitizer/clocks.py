@@ -19,6 +19,7 @@ This module knows nothing of asyncio and of databases.
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import ref
 
 __all__ = ["EMPTY", "NO_LOCKS", "Actor", "Clock", "Clocks", "Holding"]
 
@@ -91,7 +92,7 @@ class Actor:
         self.used: Any = None
         self.told: Any = None
         self.is_driven = False
-        self._live: set[int] | None = None
+        self._live: dict[int, ref[Actor]] | None = None
         if parent is not None:
             _shorten(parent)
             if parent.holdings or parent.inherited:
@@ -99,7 +100,7 @@ class Actor:
 
     def __del__(self) -> None:
         if self._live is not None:
-            self._live.discard(self.number)
+            self._live.pop(self.number, None)
 
     @property
     def done(self) -> bool:
@@ -110,11 +111,17 @@ class Actor:
         """What a report calls it."""
         return self.name
 
-    def take_part(self, live: set[int], number: int) -> None:
+    def take_part(self, live: "dict[int, ref[Actor]]", number: int) -> None:
         """Get a component in the clocks."""
         self.number = number
         self._live = live
-        live.add(number)
+        live[number] = ref(self)
+
+    def stand_aside(self) -> None:
+        """Have none any more, until the next access."""
+        self.number = self.time = 0
+        self.clock = EMPTY
+        self._live = None
 
     def mutexes(self) -> Mapping[object, Holding]:
         """The mutexes that it holds, or that an ancestor has held since before it created this one."""
@@ -148,7 +155,7 @@ def _shorten(actor: Actor) -> None:
 
 
 class Clocks:
-    """The clocks of one process. `live` has the numbers of the actors that count; while it is empty nothing is ordered.
+    """The clocks of one process. `live` has the actors that count, by number; while it is empty nothing is ordered.
 
     Its methods are called on every step of a program: they do as little as they can.
     """
@@ -156,9 +163,16 @@ class Clocks:
     __slots__ = ("_actors", "live", "moments")
 
     def __init__(self) -> None:
-        self.live: set[int] = set()
+        self.live: dict[int, ref[Actor]] = {}
         self.moments = 0
         self._actors = 0
+
+    def forget(self) -> None:
+        """Nothing that was accessed before counts; actors that live on are as if they had accessed nothing."""
+        for number in tuple(self.live):
+            actor = self.live.pop(number)()
+            if actor is not None:
+                actor.stand_aside()
 
     def moment(self) -> int:
         """A number greater than all before."""

@@ -119,7 +119,8 @@ class Shadow:
     transaction, the first was at the moment `first_write`. Otherwise there are `flying` and `settled` accesses, and `work`.
 
     `loop` is the event loop that the object belongs to, since the access `home`. `generation` says in which watch the
-    shadow was made, and `is_asynchronous` whether the object belongs to an event loop at all.
+    shadow was made, and `is_asynchronous` whether the object belongs to an event loop at all. What the operations of others
+    do to an object that `is_covered` is seen elsewhere.
     """
 
     __slots__ = (
@@ -130,6 +131,7 @@ class Shadow:
         "generation",
         "home",
         "is_asynchronous",
+        "is_covered",
         "is_shared",
         "last",
         "loop",
@@ -157,6 +159,7 @@ class Shadow:
         self.created = created
         self.generation = generation
         self.is_asynchronous = is_asynchronous
+        self.is_covered = False
         self.loop: Any = None
         self.home: Access | None = None
         self.forget()

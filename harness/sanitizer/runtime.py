@@ -143,7 +143,7 @@ class Runtime:
     def begin(self) -> None:
         """Nothing that was remembered before counts any more."""
         self.generation += 1
-        self.clocks.live.clear()
+        self.clocks.forget()
         self.problems.clear()
         self.limits.clear()
         self.names.clear()
@@ -152,12 +152,12 @@ class Runtime:
     def end(self) -> None:
         """Watch no more."""
         self.active = False
-        self.clocks.live.clear()
+        self.clocks.forget()
 
     def fail(self, error: BaseException, where: str) -> None:
         """Step aside: an error of the sanitizer's own."""
         self.active = False
-        self.clocks.live.clear()
+        self.clocks.forget()
         trace = "".join(traceback.format_exception(error)).strip()
         self.problems.append(f"the sanitizer failed in {where} and watched no further: {trace}")
 
@@ -275,6 +275,8 @@ class Runtime:
             except (AttributeError, RuntimeError):
                 actor = self.current()
             use: Use | None = actor.use
+            if use is not None and shadow.is_covered and actor.used is not shadow:
+                return None
             if shadow.owner is actor:
                 if shadow.pending is not None:
                     return None

@@ -23,8 +23,13 @@ ShadowOf = Callable[[Any], Shadow]
 Writes = Callable[[tuple[Any, ...], dict[str, Any]], bool]
 
 
-def attached(kind: str, is_asynchronous: Callable[[Any], bool]) -> ShadowOf:
-    """Shadows that hang on the object itself, which has a dictionary."""
+def attached(
+    kind: str, is_asynchronous: Callable[[Any], bool], *, is_covered: Callable[[Any], bool] | None = None
+) -> ShadowOf:
+    """Shadows that hang on the object itself, which has a dictionary.
+
+    What a session does to an object that `is_covered` is seen on what lies below it.
+    """
 
     def shadow_of(subject: Any) -> Shadow:
         try:
@@ -34,6 +39,7 @@ def attached(kind: str, is_asynchronous: Callable[[Any], bool]) -> ShadowOf:
         except AttributeError:
             pass
         shadow = subject._sessionproof = new_shadow(subject, kind, is_asynchronous)  # noqa: SLF001  # as above
+        shadow.is_covered = is_covered is not None and is_covered(subject)
         return shadow
 
     return shadow_of
@@ -68,15 +74,13 @@ def hooked(
 
     @wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not runtime.active:
-            return original(self, *args, **kwargs)
         shadow = shadow_of(self)
         access = enter(shadow, kind, operation, cleans_up=cleans_up)
         if access is None:
             return original(self, *args, **kwargs)
         try:
             if drives:
-                runtime.current().is_driven = True
+                (shadow.owner or runtime.current()).is_driven = True
             elif writes is not None and writes(args, kwargs):
                 runtime.wrote(shadow)
             return original(self, *args, **kwargs)

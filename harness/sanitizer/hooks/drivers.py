@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import finalize
 
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
@@ -26,10 +26,12 @@ from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
 
-__all__ = ["Drivers", "unwatched"]
+__all__ = ["WATCHED", "Drivers", "unwatched"]
 
 _AWAITED, _BOUNDARY = AccessKind.AWAITED, AccessKind.BOUNDARY
-_UNWATCHED = ("aiosqlite", "aiomysql", "asyncmy", "aioodbc", "oracledb", "psycopg_async")
+WATCHED = frozenset({"asyncpg", "psycopg", "psycopg_async"})
+"""The names that SQLAlchemy gives to the drivers that are watched."""
+_UNWATCHED = ("aiosqlite", "aiomysql", "asyncmy", "aioodbc", "oracledb")
 
 _ASYNCPG_AWAITED = (
     "add_listener",
@@ -62,7 +64,7 @@ class Drivers:
     """The hooks on drivers, and what is remembered of their connections."""
 
     def __init__(self) -> None:
-        self._shadows: WeakKeyDictionary[Any, Shadow] = WeakKeyDictionary()
+        self._shadows: dict[int, Shadow] = {}
         self._listens = False
 
     def install(self, patches: Patches) -> None:
@@ -84,10 +86,11 @@ class Drivers:
 
     def shadow_of(self, connection: Any) -> Shadow:
         """The shadow of a driver's connection."""
-        shadow = self._shadows.get(connection)
+        shadow = self._shadows.get(id(connection))
         if shadow is None or shadow.generation != runtime.generation:
             name = f"{type(connection).__module__.partition('.')[0]}.{type(connection).__name__}"
-            shadow = self._shadows[connection] = new_shadow(connection, name, lambda _: True)
+            shadow = self._shadows[id(connection)] = new_shadow(connection, name, lambda _: True)
+            finalize(connection, self._shadows.pop, id(connection), None).atexit = False
         return shadow
 
     def _below(self, owner: Any) -> Shadow:
@@ -100,7 +103,7 @@ class Drivers:
             self._forget(driver_connection)
 
     def _forget(self, connection: Any) -> None:
-        shadow = self._shadows.get(connection)
+        shadow = self._shadows.get(id(connection))
         if shadow is not None:
             shadow.forget()
 

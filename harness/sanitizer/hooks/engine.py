@@ -1,8 +1,8 @@
 """SQLAlchemy's `Connection`, the synchronous core below every `AsyncConnection`, and the pool.
 
 Mechanism: what executes, and what begins or ends a transaction or savepoint, is an access to the connection; a session's
-operation is also one to the session's connection, so that both are seen by whoever uses them side by side. A driver
-connection that goes back to the pool starts afresh: handing it over orders nobody, and nobody shares it.
+operation is also one to the session's connection, or, where the driver is watched, to the driver's, so that whoever uses
+them side by side is seen.
 
 Guarantee: writes count here only if they were not made through a session, which tells of them itself.
 """
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from harness.patching import Patches
+from harness.sanitizer.hooks import drivers
 from harness.sanitizer.hooks.accesses import attached, hooked
 from harness.sanitizer.hooks.orm import is_dml
 from harness.sanitizer.ownership import AccessKind
@@ -32,7 +33,12 @@ def _is_asynchronous(connection: Any) -> bool:
     return connection is not None and bool(connection.dialect.is_async)
 
 
-connection_shadow = attached("Connection", _is_asynchronous)
+def _is_covered(connection: Any) -> bool:
+    """Whether the driver below is watched itself, so that a session's operations are seen there."""
+    return connection.dialect.driver in drivers.WATCHED
+
+
+connection_shadow = attached("Connection", _is_asynchronous, is_covered=_is_covered)
 
 
 def install(patches: Patches) -> None:

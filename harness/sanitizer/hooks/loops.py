@@ -23,10 +23,13 @@ from harness.patching import Patches
 from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_future_class
 from harness.sanitizer.runtime import CallbackActor, runtime
 
-__all__ = ["install", "loop_classes"]
+__all__ = ["install", "loop_classes", "tracked"]
 
 _live = runtime.clocks.live
-_Task = asyncio.Task
+_Future, _Task = asyncio.Future, asyncio.Task
+_gathering: Any = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # noqa: SLF001  # what `gather` returns
+tracked = frozenset({TrackedFuture, TrackedTask, _gathering})
+"""Classes that remember what was known when an instance was completed."""
 
 
 def loop_classes() -> tuple[type, ...]:
@@ -48,8 +51,7 @@ def install(patches: Patches) -> None:
         patches.replace(owner, "create_task", _create_task(owner, owner.create_task))  # type: ignore[attr-defined]  # as above
     patches.replace(asyncio, "Future", TrackedFuture)
     patches.replace(asyncio.futures, "Future", TrackedFuture)
-    gathering = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # noqa: SLF001  # what `gather` returns
-    watch_future_class(patches.replace, gathering)
+    watch_future_class(patches.replace, _gathering)
 
 
 def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,20 +61,25 @@ def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def call_soon(self: Any, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if _live:
-            owner = getattr(callback, "__self__", None)
-            if owner is not None and isinstance(owner, task_class):
-                # Most steps are a task's own next one, or follow an answer of the network, which orders nobody.
-                task = current_task(self)
-                if task is None:
-                    if local.callback is not None or running_loop() is None:
-                        runtime.wakes(owner)
-                elif task is not owner:
-                    runtime.wakes(owner)
+            task = current_task(self)
+            if task is None and local.callback is None and running_loop() is not None:
+                # Scheduled by an answer of the network, which knows nothing, unless this is about a tracked future.
+                if args and args[0].__class__ in tracked and not _is_step(callback):
+                    callback = runtime.scheduled(self, callback, args)
             else:
-                callback = runtime.scheduled(self, callback, args)
+                owner = getattr(callback, "__self__", None)
+                if owner is None or not isinstance(owner, task_class):
+                    callback = runtime.scheduled(self, callback, args)
+                elif task is not owner:  # most steps are a task's own next one
+                    runtime.wakes(owner)
         return original(self, callback, *args, context=context)
 
     return call_soon
+
+
+def _is_step(callback: Callable[..., Any]) -> bool:
+    """Whether a callback is a step of a task."""
+    return isinstance(getattr(callback, "__self__", None), _Task)
 
 
 def _call_soon_threadsafe(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,11 +107,23 @@ def _call_at(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _create_future(original: Callable[..., Any]) -> Callable[..., Any]:
+    frame, drivers = sys._getframe, _DriverFiles()  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+
     @wraps(original)
     def create_future(self: Any) -> Any:
+        if drivers[frame(1).f_code.co_filename]:
+            return _Future(loop=self)  # a driver awaits its answers at once; the network completes them
         return TrackedFuture(loop=self)
 
     return create_future
+
+
+class _DriverFiles(dict[str, bool]):
+    """Whether a file belongs to a driver."""
+
+    def __missing__(self, file: str) -> bool:
+        self[file] = any(f"{separator}asyncpg{separator}" in file for separator in "/\\")
+        return self[file]
 
 
 _eager_factory: Any = getattr(asyncio, "eager_task_factory", None)

@@ -35,8 +35,8 @@ def install(patches: Patches) -> None:
     for name in ("acquire", "release"):
         patches.replace(locks.Lock, name, _HELD[name](getattr(locks.Lock, name), 1))
         patches.replace(locks.Semaphore, name, _HELD[name](getattr(locks.Semaphore, name), None))
-    patches.replace(locks.Lock, "_wake_up_first", quiet(locks.Lock._wake_up_first))  # type: ignore[attr-defined]  # noqa: SLF001
-    patches.replace(locks.Semaphore, "_wake_up_next", quiet(locks.Semaphore._wake_up_next))  # type: ignore[attr-defined]  # noqa: SLF001
+    patches.replace(locks.Lock, "_wake_up_first", _wake_up(locks.Lock._wake_up_first))  # type: ignore[attr-defined]  # noqa: SLF001
+    patches.replace(locks.Semaphore, "_wake_up_next", _wake_up(locks.Semaphore._wake_up_next))  # type: ignore[attr-defined]  # noqa: SLF001
     patches.replace(locks.Semaphore, "__init__", _semaphore(locks.Semaphore.__init__))
     for name, wrap in _EVENT.items():
         patches.replace(locks.Event, name, wrap(getattr(locks.Event, name)))
@@ -60,6 +60,16 @@ def quiet(original: Callable[..., Any]) -> Callable[..., Any]:
             local.quiet -= 1
 
     return silent
+
+
+def _wake_up(original: Callable[..., Any]) -> Callable[..., Any]:
+    silent = quiet(original)
+
+    @wraps(original)
+    def wake_up(self: Any) -> Any:
+        return silent(self) if self._waiters else original(self)
+
+    return wake_up
 
 
 # -- locks and semaphores ---------------------------------------------------------------------------------------
@@ -120,10 +130,11 @@ def _acquire(original: Callable[..., Any], places: int | None) -> Callable[..., 
 
     @wraps(original)
     def acquire(self: Any) -> Any:
-        if not runtime.active:
-            return original(self)
-        mutex = _mutex(self, places)
-        return original(self) if mutex.is_ignored else take(self, mutex)
+        try:
+            mutex: Mutex = self._sessionproof  # noqa: SLF001  # ours: these locks have a dictionary
+        except AttributeError:
+            mutex = _mutex(self, places)
+        return take(self, mutex) if runtime.active and not mutex.is_ignored else original(self)
 
     return like_a_coroutine_function(acquire)
 
@@ -132,10 +143,12 @@ def _release(original: Callable[..., Any], places: int | None) -> Callable[..., 
     @wraps(original)
     def release(self: Any) -> None:
         original(self)
-        if runtime.active:
+        try:
+            mutex: Mutex = self._sessionproof  # noqa: SLF001  # as above
+        except AttributeError:
             mutex = _mutex(self, places)
-            if not mutex.is_ignored:
-                mutex.released()
+        if runtime.active and not mutex.is_ignored:
+            mutex.released()
 
     return release
 
