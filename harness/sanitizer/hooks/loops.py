@@ -23,7 +23,7 @@ from harness.patching import Patches
 from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_future_class
 from harness.sanitizer.runtime import CallbackActor, runtime
 
-__all__ = ["install", "loop_classes", "tracked"]
+__all__ = ["install", "loop_classes", "loop_factories", "tracked"]
 
 _live = runtime.clocks.live
 _Future, _Task = asyncio.Future, asyncio.Task
@@ -36,6 +36,12 @@ def loop_classes() -> tuple[type, ...]:
     """The classes of event loops that can be instrumented in this process."""
     uvloop = sys.modules.get("uvloop")
     return (asyncio.base_events.BaseEventLoop, *([uvloop.Loop] if uvloop is not None else []))
+
+
+def loop_factories() -> tuple[Callable[[], asyncio.AbstractEventLoop], ...]:
+    """How to make an event loop of each class."""
+    uvloop = sys.modules.get("uvloop")
+    return (asyncio.SelectorEventLoop, *([uvloop.Loop] if uvloop is not None else []))
 
 
 def install(patches: Patches) -> None:
