@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fixtures.backend.adapter import backend
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
+from tests.sanitizer.world import SCHEMA
 
 
 async def _nothing(database_url: str) -> None:
@@ -27,6 +30,20 @@ def reference_template(sessionproof_clones: Clones) -> str:
 def empty_template(sessionproof_clones: Clones) -> str:
     """The name of a template without anything in it."""
     return asyncio.run(sessionproof_clones.template("empty", _nothing))
+
+
+async def _prepare_notes(database_url: str) -> None:
+    url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(url)
+    for statement in SCHEMA:
+        await connection.execute(statement)
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def notes_template(sessionproof_clones: Clones) -> str:
+    """The name of a template with the authors and notes of `tests.sanitizer.world`."""
+    return asyncio.run(sessionproof_clones.template("notes", _prepare_notes))
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ _CAUSES = {
 _REPAIR = {
     RaceKind.OVERLAP: "give each task a session of its own",
     RaceKind.UNORDERED: "give each task a session of its own, or await the one before the other",
-    RaceKind.BLEED: "give each task a session of its own: a lock around a shared one keeps statements apart, not transactions",
+    RaceKind.BLEED: (
+        "give each task a session of its own: a lock around a shared one keeps statements apart, not transactions"
+    ),
     RaceKind.FOREIGN_THREAD: "use it in its event loop only, or give the thread a session of its own",
     RaceKind.FOREIGN_LOOP: "make an engine and sessions in each event loop",
 }
@@ -103,13 +105,13 @@ def _seen(access: Access) -> AccessSeen:
 
 
 def describe(finding: SessionRace) -> str:
-    """A finding in words, over several lines: what, on which object, the two accesses with their stacks, and the repair."""
+    """A finding in words, over several lines: what, on which object, both accesses with their stacks, and the repair."""
     times = f", {finding.count} times" if finding.count > 1 else ""
     lines = [f"session race ({finding.kind}{times}) on {finding.subject}: {_CAUSES[finding.kind]}"]
     for label, access in (("first", finding.first), ("second", finding.second)):
         tool = f", tool {access.tool!r} (call {access.tool_call_id})" if access.tool else ""
         lines.append(f"  {label}: {access.operation} in task {access.task!r}{tool}")
-        lines += _frames(access.stack, "    ")
+        lines += _frames(reversed(access.stack), "    ")
         if access.task_created:
             lines.append("    the task was created at")
             lines += _frames(access.task_created[-1:], "      ")
