@@ -46,10 +46,10 @@ class Holding:
 class Actor:
     """Whatever runs one step after another.
 
-    `parent` is the actor that created it. `loop` is the event loop that it runs in, if it does. An `opaque` actor's end
-    cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards. `use` is
-    the operation that it has in flight, on `used`; `told` are the conflicts that this had so far, and `is_driven` says
-    that it has got to the driver.
+    `parent` is the actor that created it. `loop` is the event loop that it runs in, if it does. An `opaque` actor's
+    end cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards.
+    `use` is the operation that it has in flight, on `used`; `told` are the conflicts that this had so far, and
+    `is_driven` says that it has got to the driver.
     """
 
     __slots__ = (

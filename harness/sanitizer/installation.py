@@ -7,8 +7,8 @@ Mechanism: every part is installed or none is. A name that is missing is an erro
 installed are loaded first: an application may load them only after the watch has begun. The first time in a process,
 `self_test` shows that every hook is called.
 
-Guarantee: after `remove` every class is what it was, unless somebody else has put something in a hook's place; then that
-stays, and the hook below it does nothing any more.
+Guarantee: after `remove` every class is what it was, unless somebody else has put something in a hook's place; then
+that stays, and the hook below it does nothing any more.
 """
 
 import importlib
@@ -101,8 +101,8 @@ def _test() -> None:
 
 def _refusal(reason: str) -> EnvironmentMissing:
     return EnvironmentMissing(
-        f"the session sanitizer cannot watch here: {reason}. It was made for asyncio of Python 3.11 to 3.13, SQLAlchemy 2.0 "
-        f"and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with SQLAlchemy {version}. "
+        f"the session sanitizer cannot watch here: {reason}. It was made for asyncio of Python 3.11 to 3.13, SQLAlchemy "
+        f"2.0 and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with SQLAlchemy {version}. "
         "Nothing is instrumented: install one of those versions, or report this one"
     )
 

@@ -3,12 +3,12 @@
 Problem: two accesses by different actors to one session race if their kinds conflict, neither happened before the
 other, and no common mutex keeps them apart. One begun while the other is in flight is a race whatever else holds.
 
-Mechanism: a `Shadow` per object. As long as one actor alone uses the object, holding no mutex, which is nearly always,
-the shadow keeps its last use and the time when that ended, and nothing is compared: FastTrack's epochs. The next actor
-takes the object over if all of that happened before. Otherwise the shadow becomes shared, for good: it then has the
-accesses in flight, and of those that ended the ones that a later access can still race with; an access takes the place
-of all that happened before it, unless they conflict with more or were guarded by less. `Work` has what was written in the
-object's transaction and is not yet committed, by actor.
+Mechanism: a `Shadow` per object. As long as one actor alone uses the object, holding no mutex, which is nearly
+always, the shadow keeps its last use and the time when that ended, and nothing is compared: FastTrack's epochs. The
+next actor takes the object over if all of that happened before. Otherwise the shadow becomes shared, for good: it
+then has the accesses in flight, and of those that ended the ones that a later access can still race with; an access
+takes the place of all that happened before it, unless they conflict with more or were guarded by less. `Work` has
+what was written in the object's transaction and is not yet committed, by actor.
 
 Guarantee: what a shadow remembers is bounded by the actors that live, and, of those that are done, by the places in
 the program: of several done actors' accesses that differ in nothing else, the last one stands for all.
@@ -49,7 +49,8 @@ _STAGING = AccessKind.STAGING
 Use = tuple[AccessKind, str, Any, Any, int]
 """One operation of the application: its kind and name, the stack, on whose behalf, and the moment when it began.
 
-What an operation does to the objects below the one that it was called on, a session's connections, is the same use of them.
+What an operation does to the objects below the one that it was called on, a session's connections, is the same use of
+them.
 """
 
 
@@ -114,13 +115,14 @@ class Conflict:
 class Shadow:
     """What is remembered of one object.
 
-    `owner` is the only actor that uses it, if there is one: `pending` is its use in flight, `last` the last one that ended,
-    at `time`, and `staged`, at `staged_time`, a later one that only staged; `written` is its last write in the
-    transaction, the first was at the moment `first_write`. Otherwise there are `flying` and `settled` accesses, and `work`.
+    `owner` is the only actor that uses it, if there is one: `pending` is its use in flight, `last` the last one that
+    ended, at `time`, and `staged`, at `staged_time`, a later one that only staged; `written` is its last write in the
+    transaction, the first was at the moment `first_write`. Otherwise there are `flying` and `settled` accesses, and
+    `work`.
 
     `loop` is the event loop that the object belongs to, since the access `home`. `generation` says in which watch the
-    shadow was made, and `is_asynchronous` whether the object belongs to an event loop at all. What the operations of others
-    do to an object that `is_covered` is seen elsewhere.
+    shadow was made, and `is_asynchronous` whether the object belongs to an event loop at all. What the operations of
+    others do to an object that `is_covered` is seen elsewhere.
     """
 
     __slots__ = (
@@ -389,7 +391,7 @@ def _is_foreign(author: Actor, actor: Actor) -> bool:
 
 
 def _replaces(access: Access, other: Access) -> bool:
-    """Whether whatever races with the other races with this access, too: it conflicts with no less, guarded by no more."""
+    """Whether whatever races with the other races with this access, too: no weaker, and guarded by no more."""
     return (
         other.kind <= access.kind
         and (not access.mutexes or access.mutexes.keys() <= other.mutexes.keys())

@@ -22,7 +22,7 @@ __all__ = ["RawPlaces", "capture", "capture_foreign", "resolve"]
 RawPlaces = tuple[tuple[CodeType, int], ...]
 """Code objects and offsets of instructions, innermost first."""
 
-_STEP = asyncio.events.Handle._run.__code__  # type: ignore[attr-defined]  # noqa: SLF001  # where a task's stack begins
+_STEP = asyncio.events.Handle._run.__code__  # noqa: SLF001  # where a task's stack begins
 _APPLICATION_FRAMES = 8
 _FRAMES_BELOW_THE_FIRST = 24
 _FOREIGN_FRAMES = 6

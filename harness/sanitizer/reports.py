@@ -105,7 +105,7 @@ def _seen(access: Access) -> AccessSeen:
 
 
 def describe(finding: SessionRace) -> str:
-    """A finding in words, over several lines: what, on which object, both accesses with their stacks, and the repair."""
+    """A finding in words, over several lines: what, on which object, both accesses with stacks, and the repair."""
     times = f", {finding.count} times" if finding.count > 1 else ""
     lines = [f"session race ({finding.kind}{times}) on {finding.subject}: {_CAUSES[finding.kind]}"]
     for label, access in (("first", finding.first), ("second", finding.second)):

@@ -125,7 +125,7 @@ class _AnonymousCallbacks(Actor):
 
 
 class Runtime:
-    """What the hooks work with. `active` is false while nothing is watched, and after an error of the sanitizer's own."""
+    """What the hooks work with. `active` is false while nothing is watched, and after an error of its own."""
 
     def __init__(self) -> None:
         self.clocks = Clocks()
@@ -259,7 +259,9 @@ class Runtime:
 
     # -- accesses -----------------------------------------------------------------------------------------------
 
-    def enter(self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False) -> Token:
+    def enter(  # noqa: C901, PLR0911  # the hottest function of all: a call costs more than a line
+        self, shadow: Shadow, kind: AccessKind, operation: str, *, cleans_up: bool = False
+    ) -> Token:
         """An access begins; `None` if it is part of another one, or if nothing is watched.
 
         One that cleans up always goes on: its findings are told, and not raised.

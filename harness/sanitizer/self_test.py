@@ -128,7 +128,8 @@ async def _failure() -> None:
 
 async def _futures(loop: asyncio.AbstractEventLoop) -> None:
     reached = loop.create_future()
-    loop.call_soon(loop.call_later, 0, loop.call_at, loop.time(), loop.call_soon_threadsafe, reached.set_result, None)
+    loop.call_soon(lambda: loop.call_later(0, lambda: loop.call_at(loop.time(), reached.set_result, None)))
+    loop.call_soon_threadsafe(int)
     await reached
     gathered = asyncio.gather(_nothing(), _nothing())
     await gathered

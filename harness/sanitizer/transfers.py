@@ -30,7 +30,8 @@ def transfer(subject: Any) -> None:
     """The caller is the owner of this session or connection from now on.
 
     Args:
-        subject: An `AsyncSession`, `AsyncConnection`, `async_scoped_session`, their synchronous cores, or a connection of
+        subject: An `AsyncSession`, `AsyncConnection`, `async_scoped_session`, their synchronous cores, or a
+        connection of
             asyncpg or psycopg.
 
     Raises:

@@ -10,8 +10,9 @@ Mechanism: the first watch instruments asyncio, SQLAlchemy and the drivers, the 
 watch that is active is told of every conflict, and does with it what its mode says.
 
 Guarantee: the watched program's results do not depend on being watched, except in the mode `raise`, where the second
-access of a race raises `SessionRaceError` instead of being made; a session's `close`, and what cleans up like it, is always
-made. If the sanitizer itself fails, it stops watching, and `problems` says so: an empty `findings` then means nothing.
+access of a race raises `SessionRaceError` instead of being made; a session's `close`, and what cleans up like it, is
+always made. If the sanitizer itself fails, it stops watching, and `problems` says so: an empty `findings` then means
+nothing.
 """
 
 import logging

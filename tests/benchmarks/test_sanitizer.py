@@ -1,9 +1,9 @@
-"""What watching sessions costs: measurements that are read, not tests that pass. `tox run -e sanitizer-bench` runs them.
+"""What watching sessions costs: measurements, not tests. `tox run -e sanitizer-bench` runs them.
 
 Each program runs in short chunks, watched and bare in turn, in one process; the pool's connections were opened under a
 watch, as in an application that is watched from its start. What is compared is the ratio within a pair of neighbouring
-chunks, and its median with a distribution-free interval, because times drift on a shared machine. Installing is not part
-of it.
+chunks, and its median with a distribution-free interval, because times drift on a shared machine. Installing is no
+part of it.
 """
 
 import asyncio
@@ -173,7 +173,8 @@ class Comparison:
     def _watched(self) -> float:
         with watch_sessions() as watch:
             seconds = self._bare()
-        assert watch.findings == watch.problems == ()
+        assert not watch.findings
+        assert not watch.problems
         return seconds
 
 
@@ -196,9 +197,10 @@ def test_program_under_the_sanitizer(
 
     interval = median_interval([watched / bare for bare, watched in pairs], confidence=0.95)
     benchmark.extra_info["ratio"] = {"median": interval.median, "interval": [interval.low, interval.high]}
+    bare = min(bare for bare, _ in pairs) / program.rounds * 1e6
     click.echo(
         f"\n{program.name}: watched / bare {interval.median:.3f} [{interval.low:.3f}, {interval.high:.3f}], aim "
-        f"{program.at_most:.2f}; bare {min(bare for bare, _ in pairs) / program.rounds * 1e6:.1f} us a round, {PAIRS} pairs"
+        f"{program.at_most:.2f}; bare {bare:.1f} us a round, {PAIRS} pairs"
     )
 
 
@@ -224,7 +226,8 @@ def test_memory_is_flat(benchmark: BenchmarkFixture) -> None:
                 gc.collect()
                 sizes.append(tracemalloc.get_traced_memory()[0])
             tracemalloc.stop()
-        assert watch.findings == watch.problems == ()
+        assert not watch.findings
+        assert not watch.problems
         return sizes
 
     sizes: Any = benchmark.pedantic(measure, rounds=1)  # type: ignore[no-untyped-call]  # the library's

@@ -11,13 +11,17 @@ from harness.evidence import RaceKind
 from harness.sanitizer import WatchMode
 
 TEXT = (Path(__file__).parents[2] / "docs" / "session-sanitizer.md").read_text(encoding="utf-8")
-EXAMPLES = [textwrap.dedent(block) for block in re.findall(r"^ *```python\n(.*?)^ *```$", TEXT, re.DOTALL | re.MULTILINE)]
+EXAMPLES = [
+    textwrap.dedent(block) for block in re.findall(r"^ *```python\n(.*?)^ *```$", TEXT, re.DOTALL | re.MULTILINE)
+]
 
 
 def test_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     """Every example runs as it stands; the first one finds what it says."""
     for example in EXAMPLES:
-        exec(compile(example, "example.py", "exec"), {"session": AsyncSession(), "__name__": "__main__"})  # noqa: S102  # they are ours
+        exec(
+            compile(example, "example.py", "exec"), {"session": AsyncSession(), "__name__": "__main__"}
+        )  # they are ours
 
     assert len(EXAMPLES) == 2
     assert capsys.readouterr().out.startswith("unordered ")

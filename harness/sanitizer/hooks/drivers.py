@@ -3,12 +3,12 @@
 Problem: a driver connection is shared where no session is: by an asyncpg pool, by a stream that one task reads while
 another executes, by code that takes the driver's connection out of SQLAlchemy's.
 
-Mechanism: the methods of the driver's connection, of its transactions, prepared statements and cursors are accesses to the
-connection, and so are those of SQLAlchemy's asyncpg adapter, which begin before its mutex is taken. A connection that
-goes back to its pool starts afresh, but stays in its event loop.
+Mechanism: the methods of the driver's connection, of its transactions, prepared statements and cursors are accesses
+to the connection, and so are those of SQLAlchemy's asyncpg adapter, which begin before its mutex is taken. A
+connection that goes back to its pool starts afresh, but stays in its event loop.
 
-Guarantee: drivers that are not loaded are not touched. Of the asynchronous drivers of SQLAlchemy that are none of these,
-`unwatched` names those that are loaded: their sessions and connections are watched, the driver itself is not.
+Guarantee: drivers that are not loaded are not touched. Of the asynchronous drivers of SQLAlchemy that are none of
+these, `unwatched` names those that are loaded: their sessions and connections are watched, the driver itself is not.
 """
 
 import sys
@@ -210,7 +210,7 @@ def _writes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return isinstance(query, str) and writes_rows(query)
 
 
-def _coroutine(
+def _coroutine(  # noqa: PLR0917  # what, where, as what
     patches: Patches,
     owner: Any,
     name: str,
@@ -226,6 +226,8 @@ def _coroutine(
     patches.replace(owner, name, method)
 
 
-def _method(patches: Patches, owner: Any, name: str, kind: AccessKind, label: str, shadow_of: ShadowOf) -> None:
+def _method(  # noqa: PLR0917  # as above
+    patches: Patches, owner: Any, name: str, kind: AccessKind, label: str, shadow_of: ShadowOf
+) -> None:
     operation = f"{label}.{name.removeprefix('_')}"
     patches.replace(owner, name, hooked(getattr(owner, name), kind, operation, shadow_of, drives=True))

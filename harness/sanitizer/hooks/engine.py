@@ -1,8 +1,8 @@
 """SQLAlchemy's `Connection`, the synchronous core below every `AsyncConnection`, and the pool.
 
-Mechanism: what executes, and what begins or ends a transaction or savepoint, is an access to the connection; a session's
-operation is also one to the session's connection, or, where the driver is watched, to the driver's, so that whoever uses
-them side by side is seen.
+Mechanism: what executes, and what begins or ends a transaction or savepoint, is an access to the connection; a
+session's operation is also one to the session's connection, or, where the driver is watched, to the driver's, so that
+whoever uses them side by side is seen.
 
 Guarantee: writes count here only if they were not made through a session, which tells of them itself.
 """

@@ -134,7 +134,7 @@ class _DriverFiles(dict[str, bool]):
 
 _eager_factory: Any = getattr(asyncio, "eager_task_factory", None)
 _make_eager_factory: Any = getattr(asyncio, "create_eager_task_factory", None)
-_tracked_eager_factory = _make_eager_factory(TrackedTask) if _make_eager_factory is not None else None
+_tracked_eager_factory: Any = _make_eager_factory(TrackedTask) if _make_eager_factory is not None else None
 
 
 def _create_task(owner: type, original: Callable[..., Any]) -> Callable[..., Any]:

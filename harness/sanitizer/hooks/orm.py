@@ -1,14 +1,14 @@
 """SQLAlchemy's `Session`, the synchronous core below every `AsyncSession`.
 
-Problem: `AsyncSession`, `run_sync`, lazy loads, streams and scoped sessions all end in methods of `Session`, which run in
-a greenlet of the task that called.
+Problem: `AsyncSession`, `run_sync`, lazy loads, streams and scoped sessions all end in methods of `Session`, which
+run in a greenlet of the task that called.
 
 Mechanism: the methods of `Session` and of `SessionTransaction` that change anything or may go to the database are
 accesses, and so is every change of an attribute of an attached instance. What is staged, flushed or executed as DML is
 unfinished work of its task until the transaction ends.
 
-Guarantee: read-only introspection (`in_transaction`, `new`, `dirty`, `in`) is no access. What a method calls on the same
-session is part of it.
+Guarantee: read-only introspection (`in_transaction`, `new`, `dirty`, `in`) is no access. What a method calls on the
+same session is part of it.
 """
 
 from collections.abc import Callable
@@ -187,7 +187,7 @@ def _commit(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: AR
 
 
 def _rollback(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: ARG001  # as above
-    """A rollback decides about what came after the savepoint, if there is one; that of a failed flush, about all around."""
+    """A rollback decides about what came after the savepoint, if there is one; a failed flush rolls back what is around it."""
     for each in transaction._iterate_self_and_parents():  # noqa: SLF001  # as SQLAlchemy's own rollback does
         if each.nested:
             return int(getattr(each, "_sessionproof", 0))

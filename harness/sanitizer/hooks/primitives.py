@@ -3,13 +3,13 @@
 Problem: a primitive orders two tasks also if nobody had to wait, and then nothing is scheduled. And a lock orders
 nobody, though it wakes up the next in line: in another run the other one may be first.
 
-Mechanism: `Event`, `Condition`, `Barrier` and the queues keep a clock of what was released into them, and hand it to who
-passes. `Lock` and semaphores of one place are held, which makes the mutexes of an access; waking up the next in line
-releases nothing. A semaphore that starts at zero is a signal, and orders; one of several places does neither.
+Mechanism: `Event`, `Condition`, `Barrier` and the queues keep a clock of what was released into them, and hand it to
+who passes. `Lock` and semaphores of one place are held, which makes the mutexes of an access; waking up the next in
+line releases nothing. A semaphore that starts at zero is a signal, and orders; one of several places does neither.
 
-Guarantee: a lock or a semaphore of one place that is let go by somebody else than its holder was a signal, and orders.
-Queues of database libraries hand over pooled connections and order nobody. An item of a queue orders its producer before
-its consumer, and in a bounded queue the consumer before the producer who takes the slot; no others.
+Guarantee: a lock or a semaphore of one place that is let go by somebody else than its holder was a signal, and
+orders. Queues of database libraries hand over pooled connections and order nobody. An item of a queue orders its
+producer before its consumer, and in a bounded queue the consumer before the producer who takes the slot; no others.
 """
 
 import sys
@@ -36,7 +36,7 @@ def install(patches: Patches) -> None:
         patches.replace(locks.Lock, name, _HELD[name](getattr(locks.Lock, name), 1))
         patches.replace(locks.Semaphore, name, _HELD[name](getattr(locks.Semaphore, name), None))
     patches.replace(locks.Lock, "_wake_up_first", _wake_up(locks.Lock._wake_up_first))  # type: ignore[attr-defined]  # noqa: SLF001
-    patches.replace(locks.Semaphore, "_wake_up_next", _wake_up(locks.Semaphore._wake_up_next))  # type: ignore[attr-defined]  # noqa: SLF001
+    patches.replace(locks.Semaphore, "_wake_up_next", _wake_up(locks.Semaphore._wake_up_next))  # noqa: SLF001
     patches.replace(locks.Semaphore, "__init__", _semaphore(locks.Semaphore.__init__))
     for name, wrap in _EVENT.items():
         patches.replace(locks.Event, name, wrap(getattr(locks.Event, name)))
@@ -131,7 +131,7 @@ def _acquire(original: Callable[..., Any], places: int | None) -> Callable[..., 
     @wraps(original)
     def acquire(self: Any) -> Any:
         try:
-            mutex: Mutex = self._sessionproof  # noqa: SLF001  # ours: these locks have a dictionary
+            mutex: Mutex = self._sessionproof  # ours: these locks have a dictionary
         except AttributeError:
             mutex = _mutex(self, places)
         return take(self, mutex) if runtime.active and not mutex.is_ignored else original(self)
@@ -144,7 +144,7 @@ def _release(original: Callable[..., Any], places: int | None) -> Callable[..., 
     def release(self: Any) -> None:
         original(self)
         try:
-            mutex: Mutex = self._sessionproof  # noqa: SLF001  # as above
+            mutex: Mutex = self._sessionproof  # as above
         except AttributeError:
             mutex = _mutex(self, places)
         if runtime.active and not mutex.is_ignored:
