@@ -101,9 +101,9 @@ def _test() -> None:
 
 def _refusal(reason: str) -> EnvironmentMissing:
     return EnvironmentMissing(
-        f"the session sanitizer cannot watch here: {reason}. It was made for asyncio of Python 3.11 to 3.13, SQLAlchemy "
-        f"2.0 and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with SQLAlchemy {version}. "
-        "Nothing is instrumented: install one of those versions, or report this one"
+        f"the session sanitizer cannot watch here: {reason}. It was made for asyncio of Python 3.11 to 3.13, "
+        f"SQLAlchemy 2.0 and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with SQLAlchemy "
+        f"{version}. Nothing is instrumented: install one of those versions, or report this one"
     )
 
 

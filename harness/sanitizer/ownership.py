@@ -199,7 +199,8 @@ class Shadow:
     def end_alone(self, actor: Actor) -> None:
         """The owner's use ends; its clock has been advanced for it."""
         use = self.pending
-        assert use is not None  # noqa: S101  # its beginning has set it
+        if use is None:
+            return
         self.pending = None
         if use[0] is _STAGING and self.last is not None and self.last[0] is not _STAGING:
             self.staged, self.staged_time = use, actor.time

@@ -323,7 +323,7 @@ class Runtime:
                 self.clocks.tick(actor)
             if access is not None:
                 shadow.end(access)
-            elif shadow.pending is not None:
+            else:
                 shadow.end_alone(actor)
             if actor.used is shadow:
                 actor.use = actor.used = actor.told = None

@@ -187,7 +187,7 @@ def _commit(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: AR
 
 
 def _rollback(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: ARG001  # as above
-    """A rollback decides about what came after the savepoint, if there is one; a failed flush rolls back what is around it."""
+    """A rollback decides about what came after the savepoint, if there is one; that of a failed flush, too."""
     for each in transaction._iterate_self_and_parents():  # noqa: SLF001  # as SQLAlchemy's own rollback does
         if each.nested:
             return int(getattr(each, "_sessionproof", 0))
