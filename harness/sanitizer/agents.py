@@ -1,15 +1,20 @@
-"""Which tool call the current task works for, as Pydantic AI tells it.
+"""Which tool call the current task works for, where Pydantic AI runs it.
 
-Mechanism: Pydantic AI keeps the context of the current run in a context variable while a tool runs.
+Mechanism: a function tool's call sets a context variable in the tool's own task; tasks and threads that the tool
+creates inherit it, and SQLAlchemy's greenlets run in the context of the task that drives them.
 
 Guarantee: without Pydantic AI, and outside of a tool, there is no caller. Nothing of the run is kept but two names.
 """
 
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, NamedTuple
 
-__all__ = ["Caller", "current_tool"]
+from harness.patching import Patches
+
+__all__ = ["Caller", "current_tool", "install"]
 
 
 class Caller(NamedTuple):
@@ -20,17 +25,26 @@ class Caller(NamedTuple):
     turn: str | None = None
 
 
-def current_tool() -> Callable[[], Caller | None] | None:
-    """A function that tells the current tool call; `None` where Pydantic AI is not loaded, or has no such context."""
-    module = sys.modules.get("pydantic_ai._run_context")
-    current = getattr(module, "get_current_run_context", None)
-    if current is None:
-        return None
+_caller: ContextVar[Caller | None] = ContextVar("sessionproof_caller", default=None)
+current_tool: Callable[[], Caller | None] = _caller.get
+"""The current tool call, if there is one."""
 
-    def attribute() -> Caller | None:
-        context = current()
-        if context is None or context.tool_call_id is None:
-            return None
-        return Caller(tool=context.tool_name, tool_call_id=context.tool_call_id)
 
-    return attribute
+def install(patches: Patches) -> None:
+    """Instrument Pydantic AI's function tools, if it is loaded."""
+    module = sys.modules.get("pydantic_ai.toolsets.function")
+    if module is not None:
+        toolset = module.FunctionToolset
+        patches.replace(toolset, "call_tool", _called(toolset.call_tool))
+
+
+def _called(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    async def call_tool(self: Any, name: str, tool_args: Any, ctx: Any, tool: Any) -> Any:
+        token = _caller.set(Caller(tool=name, tool_call_id=getattr(ctx, "tool_call_id", None)))
+        try:
+            return await original(self, name, tool_args, ctx, tool)
+        finally:
+            _caller.reset(token)
+
+    return call_tool

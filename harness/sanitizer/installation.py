@@ -21,7 +21,7 @@ from sqlalchemy import __version__ as version
 
 from harness.errors import EnvironmentMissing
 from harness.patching import Patches
-from harness.sanitizer import self_test
+from harness.sanitizer import agents, self_test
 from harness.sanitizer.hooks import anyio_primitives, drivers, engine, groups, loops, orm, primitives, threads
 from harness.sanitizer.ownership import Shadow
 from harness.sanitizer.runtime import runtime
@@ -33,6 +33,7 @@ _LIBRARIES = (
     "asyncpg",
     "psycopg",
     "psycopg_pool",
+    "pydantic_ai.toolsets.function",
     "sqlalchemy.dialects.postgresql.asyncpg",
     "uvloop",
 )
@@ -69,6 +70,7 @@ def _instrument(patches: Patches, on_drivers: drivers.Drivers) -> None:
     try:
         for part in _PARTS:
             part.install(patches)
+        agents.install(patches)
         on_drivers.install(patches)
     except (AttributeError, KeyError) as error:
         _undo(patches, on_drivers)
@@ -102,8 +104,8 @@ def _test() -> None:
 def _refusal(reason: str) -> EnvironmentMissing:
     return EnvironmentMissing(
         f"the session sanitizer cannot watch here: {reason}. It was made for asyncio of Python 3.11 to 3.13, "
-        f"SQLAlchemy 2.0 and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with SQLAlchemy "
-        f"{version}. Nothing is instrumented: install one of those versions, or report this one"
+        f"SQLAlchemy 2.0 and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with "
+        f"SQLAlchemy {version}. Nothing is instrumented: install one of those versions, or report this one"
     )
 
 

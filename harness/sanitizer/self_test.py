@@ -28,7 +28,7 @@ from harness.patching import Patches
 __all__ = ["Probes", "exercise", "idle_names"]
 
 _Key = tuple[str, str]
-_UNREACHED_MODULES = ("asyncpg", "psycopg", "psycopg_pool", "sqlalchemy.engine", "sqlalchemy.dialects")
+_UNREACHED_MODULES = ("pydantic_ai", "asyncpg", "psycopg", "psycopg_pool", "sqlalchemy.engine", "sqlalchemy.dialects")
 
 
 class Probes(Patches):

@@ -154,7 +154,7 @@ class Watch:
 def _attribute() -> None:
     """The last watch that can tell on whose behalf a session is used does so; else Pydantic AI, where it is loaded."""
     told = [watch.attribute for watch in runtime.listeners if isinstance(watch, Watch) and watch.attribute is not None]
-    runtime.attribute = told[-1] if told else current_tool()
+    runtime.attribute = told[-1] if told else current_tool
 
 
 def watch_sessions(

@@ -109,7 +109,7 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
         if creator is None:
             _initialise(self, coro, **kwargs)
             return
-        actor.created = capture(0)
+        actor.created = capture(0) or creator.created
         actor.loop = kwargs.get("loop")
         eager = kwargs.get("eager_start")
         if eager and _live:
