@@ -147,9 +147,13 @@ class Actor:
 
 
 def _shorten(actor: Actor) -> None:
-    """Skip ancestors that are done, so that chains of tasks that create each other do not grow."""
+    """Skip ancestors that are done, so that chains of tasks that create each other do not grow.
+
+    What is skipped was born before, and so it is then as if this one had been.
+    """
     parent = actor.parent
     while parent is not None and parent.done and parent.parent is not None:
+        actor.born = min(actor.born, parent.born)
         parent = parent.parent
     actor.parent = parent
 

@@ -107,6 +107,7 @@ class _Local(threading.local):
     thread: ThreadActor | None = None
     anonymous: "_AnonymousCallbacks | None" = None
     quiet: int = 0
+    deaf: int = 0
     creating: Actor | None = None
 
 
@@ -223,7 +224,7 @@ class Runtime:
 
     def acquire(self, clock: Clock) -> None:
         """Whatever was released with that clock happened before what the current actor does from now on."""
-        if clock and not self.local.quiet:
+        if clock and not self.local.quiet and not self.local.deaf:
             actor = self.current()
             if actor.__class__ is not _AnonymousCallbacks:
                 self.clocks.acquire(actor, clock)
@@ -249,6 +250,7 @@ class Runtime:
         clock = actor.clock
         if args and isinstance(args[0], asyncio.Future):
             clock = self.clocks.join(clock, completion(args[0]))
+            clock = self.clocks.join(clock, registration(args[0], callback))
         if callback.__class__ is CallbackActor:
             return callback
         actor.released = True
@@ -395,6 +397,12 @@ def completion(future: Any) -> Clock:
     if isinstance(state, Actor):
         return Clocks.release(state) if state.done else EMPTY
     return state  # type: ignore[no-any-return]  # the clock of a tracked future
+
+
+def registration(future: Any, callback: Callable[..., Any]) -> Clock:
+    """What whoever added a done callback had seen and done by then."""
+    added = getattr(future, "_sessionproof_callbacks", None)
+    return added.get(id(callback), EMPTY) if added else EMPTY
 
 
 runtime = Runtime()

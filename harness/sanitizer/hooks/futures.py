@@ -40,6 +40,13 @@ class TrackedFuture(_Future, metaclass=_EveryFuture):  # type: ignore[misc]  # t
     """A future that remembers what was known when it was completed."""
 
     _sessionproof: Clock = EMPTY
+    _sessionproof_callbacks: dict[int, Clock] | None = None
+
+    def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+        """Call it when it is completed."""
+        if _live and not isinstance(getattr(fn, "__self__", None), _Task):
+            _note_callback(self, fn)
+        _add_done_callback(self, fn, context=context)
 
     def set_result(self, result: Any) -> None:
         """Complete it."""
@@ -88,6 +95,7 @@ class TrackedFuture(_Future, metaclass=_EveryFuture):  # type: ignore[misc]  # t
     __iter__ = __await__
 
 
+_add_done_callback = _Future.add_done_callback
 _set_result = _Future.set_result
 _set_exception = _Future.set_exception
 _cancel = _Future.cancel
@@ -100,12 +108,13 @@ TrackedFuture.__name__ = TrackedFuture.__qualname__ = "Future"
 class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
     """A task that is an actor, and hands on what it did to those who see that it is done."""
 
-    __slots__ = ("_sessionproof",)
+    __slots__ = ("_sessionproof", "_sessionproof_callbacks")
 
     def __init__(self, coro: Any, **kwargs: Any) -> None:
         active = runtime.active
         creator = runtime.current() if active else None
         actor = self._sessionproof = TaskActor(self, creator, runtime.clocks.moment())
+        self._sessionproof_callbacks: dict[int, Clock] | None = None
         if creator is None:
             _initialise(self, coro, **kwargs)
             return
@@ -117,6 +126,19 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
         _initialise(self, coro, **kwargs)
         if eager and actor.clock is not creator.clock:
             runtime.clocks.acquire(creator, runtime.clocks.release(actor))
+
+    def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
+        """Call it when its coroutine has ended."""
+        if _live and not isinstance(getattr(fn, "__self__", None), _Task):
+            _note_callback(self, fn)
+        _task_add_done_callback(self, fn, context=context)
+
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel it: it goes on after that, also if it was about to go on in any case."""
+        if _live and not _task_done(self):
+            runtime.wakes(self)
+        cancelled: bool = _task_cancel(self, msg)
+        return cancelled
 
     def result(self) -> Any:
         """What its coroutine returned."""
@@ -147,11 +169,22 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
 
 
 _initialise = _Task.__init__
+_task_add_done_callback = _Task.add_done_callback
+_task_cancel = _Task.cancel
 _task_result = _Task.result
 _task_exception = _Task.exception
 _task_done = _Task.done
 _task_await = _Task.__await__
 TrackedTask.__name__ = TrackedTask.__qualname__ = "Task"
+
+
+def _note_callback(future: Any, callback: Any) -> None:
+    """Whoever adds a callback has done so before it is called."""
+    clock = runtime.release()
+    if clock:
+        if future._sessionproof_callbacks is None:  # noqa: SLF001  # ours
+            future._sessionproof_callbacks = {}  # noqa: SLF001  # as above
+        future._sessionproof_callbacks[id(callback)] = clock  # noqa: SLF001  # as above
 
 
 def _acquire(task: Any) -> None:
@@ -173,6 +206,8 @@ def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> 
 
     def set_exception(self: Any, exception: Any) -> None:
         if _live:
+            if self._cancel_requested:  # then all children are done
+                runtime.acquire(_children(self))
             self._sessionproof = runtime.release()
         base_exception(self, exception)
 

@@ -72,6 +72,21 @@ def _wake_up(original: Callable[..., Any]) -> Callable[..., Any]:
     return wake_up
 
 
+def deaf(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, such that its looks at futures, whether somebody waits still, teach the caller nothing."""
+
+    @wraps(original)
+    def unlearning(*args: Any) -> Any:
+        local = runtime.local
+        local.deaf += 1
+        try:
+            return original(*args)
+        finally:
+            local.deaf -= 1
+
+    return unlearning
+
+
 # -- locks and semaphores ---------------------------------------------------------------------------------------
 
 
@@ -169,11 +184,13 @@ def _semaphore(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _set(original: Callable[..., Any]) -> Callable[..., Any]:
+    unlearning = deaf(original)
+
     @wraps(original)
     def set_event(self: Any) -> None:
         if _live and not self._value:
             self._sessionproof = runtime.release()
-        original(self)
+        unlearning(self)
 
     return set_event
 
@@ -212,11 +229,13 @@ _EVENT: dict[str, Callable[..., Any]] = {"set": _set, "is_set": _is_set, "wait":
 
 
 def _notify(original: Callable[..., Any]) -> Callable[..., Any]:
+    unlearning = deaf(original)
+
     @wraps(original)
     def notify(self: Any, *args: Any) -> None:
         if _live:
             _put_in(self)
-        original(self, *args)
+        unlearning(self, *args)
 
     return notify
 
