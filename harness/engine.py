@@ -23,6 +23,7 @@ from pydantic_ai.models import Model
 
 from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings
 from harness.bundled import default_backend
+from harness.cell_watch import CellWatch
 from harness.checks import default_checks, run_checks
 from harness.config import Config
 from harness.conversation import Conversation, tenant_of
@@ -41,6 +42,7 @@ from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
 from harness.report.document import CellDocument, NotVerifiedDocument
 from harness.report.redact import masker
+from harness.sanitizer.unseen import unseen
 from harness.scenario import (
     Cell,
     Message,
@@ -194,11 +196,14 @@ class Engine:
             stack.push_async_callback(provider.stop)
             await provider.start()
             settings = _settings(cell, database, provider.model)
-            seen = await self._converse(cell, provider, settings, running)
+            with CellWatch() as watch:
+                seen = await self._converse(cell, provider, settings, running)
             ledger = await read_ledger(self.backend, database.url, limit=self.config.turn_timeout)
         return replace(
             seen,
             ledger_grain=settings.ledger_grain,
+            notes=(*seen.notes, *watch.limits),
+            races=watch.record,
             refusals=Record.of("refusals", refusals.messages),
             invoice=Record.of("invoice", provider.invoice()),
             ledger=ledger,
@@ -210,7 +215,7 @@ class Engine:
         async with self._started(settings) as application:
             await bring_into(application.engine, cell.pool_state, connections=_connections(cell))
             observation = Observation(application.engine, server_log=running.log_path)
-            gate = Gate(application.engine, caller=attributed, barrier=cell.mode in BARRIER_MODES)
+            gate = Gate(application.engine, caller=attributed, barrier=cell.mode in BARRIER_MODES, unseen=unseen)
             conversation = Conversation(
                 cell=cell,
                 backend=self.backend,

@@ -12,10 +12,7 @@ means that the harness, its user's input, or the machine did not allow a questio
     └── MissingEvidence       a recorder could not record; its reason is raised when its record is read
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from harness.evidence import SessionRace
+from typing import Any
 
 __all__ = [
     "BackendError",
@@ -53,8 +50,11 @@ class MissingEvidence(SessionproofError):
 
 
 class SessionRaceError(SessionproofError):
-    """Two accesses to one session that may not meet; raised in place of the second one. `finding` says which."""
+    """Two accesses to one session that may not meet; raised in place of the second one.
 
-    def __init__(self, message: str, finding: "SessionRace") -> None:
+    `finding` says which: a `harness.evidence.SessionRace`.
+    """
+
+    def __init__(self, message: str, finding: Any) -> None:
         super().__init__(message)
         self.finding = finding

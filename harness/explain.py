@@ -134,6 +134,26 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             cause="A tool computed or waited without awaiting, so that no other task could run.",
             repair="Await the operation, or move it to a thread with asyncio.to_thread.",
         ),
+        FindingKind.SESSION_OVERLAP: Explanation(
+            cause="Two tasks used one session, or the connection below it, at the same moment. On a warm pool nothing "
+            "is raised: the driver lets one wait for the other.",
+            repair=_OWN_SESSION,
+        ),
+        FindingKind.SESSION_UNORDERED: Explanation(
+            cause="Two tasks used one session one after the other by chance only: neither awaits the other, and no "
+            "lock keeps them apart, so that in another run they meet.",
+            repair=f"{_OWN_SESSION} Where one task is meant to go first, let the other await it.",
+        ),
+        FindingKind.SESSION_FOREIGN_THREAD: Explanation(
+            cause="A session that belongs to an event loop was handed to a worker thread, where it can be in use while "
+            "the loop uses it too.",
+            repair="Use the session in its event loop only, and give the thread plain data, or a synchronous session "
+            "of its own.",
+        ),
+        FindingKind.SESSION_FOREIGN_LOOP: Explanation(
+            cause="A session, or a connection that came from its pool, was used in one event loop and then in another.",
+            repair="Make an engine and its sessions in each event loop, and dispose of each before its loop ends.",
+        ),
         FindingKind.BLEED: Explanation(
             cause="Two tools share a session, and one ended the transaction while the other was in the "
             "middle of its writes; a lock around each operation does not prevent it.",

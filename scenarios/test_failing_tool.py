@@ -9,7 +9,8 @@ from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, 
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
-COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION})
+COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION, FindingKind.SESSION_OVERLAP})
+SHARED = Expectation(required=UNBILLED | {FindingKind.SESSION_OVERLAP}, allowed=frozenset({FindingKind.SERIALISED}))
 ABORTED = Expectation(required=UNBILLED, allowed=frozenset({FindingKind.SERIALISED}))
 
 FAILING_TOOL = Scenario(
@@ -31,7 +32,7 @@ FAILING_TOOL = Scenario(
             )
         ),
     ),
-    expectations=when_shared(opening=COLLISION, warm=ABORTED, one_by_one=ABORTED),
+    expectations=when_shared(opening=COLLISION, warm=SHARED, one_by_one=ABORTED),
 )
 
 

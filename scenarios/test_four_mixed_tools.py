@@ -5,6 +5,9 @@ session is already flushing, its connection is only being opened, or another's c
 row that the database is to refuse stays in the session, and whoever sends it next gets the refusal: the reading tool,
 by its autoflush, where a connection had to be opened first; the cost tracker, where the pool was warm. So the turn is
 not billed, and the user is answered all the same. One after the other, the tools are right and slow.
+
+Three tools add a row before any of them waits, so that nothing orders an `add` and its siblings' first operations. On a
+warm pool the third tool's commit goes through, and with it goes the row that the fourth has only added: a bleed.
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
@@ -12,10 +15,13 @@ from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, 
 from harness.verdict import Expectation, FindingKind
 
 UNBILLED = frozenset({FindingKind.ILLEGAL_STATE, FindingKind.MISSING_ROW, FindingKind.UNBILLED_RESPONSE})
+RACES = frozenset({FindingKind.SESSION_OVERLAP, FindingKind.SESSION_UNORDERED})
 FOLLOWS = frozenset({FindingKind.ABORTED_TRANSACTION, FindingKind.IDLE_IN_TRANSACTION, FindingKind.FOREIGN_ERROR})
-COLLISION = Expectation(required=UNBILLED | {FindingKind.CONCURRENT_OPERATION}, allowed=FOLLOWS)
+COLLISION = Expectation(required=UNBILLED | RACES | {FindingKind.CONCURRENT_OPERATION}, allowed=FOLLOWS)
 # What collides on a warm pool may return without a statement of its own.
-BROKEN_STATE = Expectation(required=UNBILLED, allowed=FOLLOWS, undecided=frozenset({"timing"}))
+BROKEN_STATE = Expectation(
+    required=UNBILLED | RACES | {FindingKind.BLEED}, allowed=FOLLOWS, undecided=frozenset({"timing"})
+)
 SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
 
 FOUR_MIXED_TOOLS = Scenario(

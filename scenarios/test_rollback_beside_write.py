@@ -3,14 +3,17 @@
 The first tool flushes its row; then the second violates a constraint, and handles that by a rollback, as it should;
 then the first goes on and commits. On one session that commit has nothing left to write: no error anywhere, the turn is
 billed, the user is told that the message was left, and there is no message. With a session each, the rollback is the
-second tool's own. Whether the pool is warm or cold does not matter, because no two steps overlap.
+second tool's own. Whether the pool is warm or cold does not matter, because no two steps overlap. Nothing in the
+application orders the steps, only the order that the harness has chosen this time.
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
-SILENT_LOSS = Expectation(required=frozenset({FindingKind.BLEED, FindingKind.LOST_WRITE}))
+SILENT_LOSS = Expectation(
+    required=frozenset({FindingKind.BLEED, FindingKind.LOST_WRITE, FindingKind.SESSION_UNORDERED})
+)
 
 ROLLBACK_BESIDE_WRITE = Scenario(
     name="rollback_beside_write",

@@ -1,15 +1,18 @@
 """Two tools at once, each waiting for the database: the headline case.
 
 With a session each, the turn takes as long as one tool. On one session it either fails, where a connection must still
-be opened, or silently takes as long as both, where the pool is warm: no error, no lost row, twice the time.
+be opened, or silently takes as long as both, where the pool is warm: no error, no lost row, twice the time. There, only
+who used the session when is a witness of the sharing itself.
 """
 
 from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
-COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
-SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED, FindingKind.NO_SPEEDUP}))
+COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION, FindingKind.SESSION_OVERLAP}))
+SERIALISED = Expectation(
+    required=frozenset({FindingKind.SERIALISED, FindingKind.NO_SPEEDUP, FindingKind.SESSION_OVERLAP})
+)
 STILL_SERIAL = Expectation(required=frozenset({FindingKind.SERIALISED}))
 
 TWO_PARALLEL_TOOLS = Scenario(

@@ -4,8 +4,9 @@ from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, ToolStep, when_shared
 from harness.verdict import Expectation, FindingKind
 
-COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION}))
-SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED}))
+COLLISION = Expectation(required=frozenset({FindingKind.CONCURRENT_OPERATION, FindingKind.SESSION_OVERLAP}))
+SERIALISED = Expectation(required=frozenset({FindingKind.SERIALISED, FindingKind.SESSION_OVERLAP}))
+STILL_SERIAL = Expectation(required=frozenset({FindingKind.SERIALISED}))
 
 TWO_USERS = Scenario(
     name="two_users",
@@ -37,7 +38,7 @@ TWO_USERS = Scenario(
             ),
         ),
     ),
-    expectations=when_shared(opening=COLLISION, warm=SERIALISED, one_by_one=SERIALISED),
+    expectations=when_shared(opening=COLLISION, warm=SERIALISED, one_by_one=STILL_SERIAL),
 )
 
 

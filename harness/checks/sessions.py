@@ -1,16 +1,19 @@
-"""Did a tool's commit or rollback cover another tool's rows?
+"""Was a session shared by tools that nothing keeps apart, and did one's commit or rollback cover another's rows?
 
 On a shared session whoever ends the transaction ends it for everybody: one tool's commit publishes what
 another has only half written, and one tool's rollback takes back what another has reported as done. Neither
-raises.
+raises; and where tools only read, on a warm pool, a shared session shows nothing at all. Two witnesses are heard.
+
+The session sanitizer (`harness.sanitizer`) knows which operations overlapped, and which nothing orders; its findings
+become `SESSION_…` and `BLEED`.
 
 The session operations are replayed in order. For each session the check remembers which tool calls have
 flushed rows since the last commit, rollback or close. One of these that covers the rows of another tool that
-is still running is a `BLEED`. A rollback (or a close without a commit) that covers rows of a tool that
-returned, and that flushed nothing afterwards, is a `LOST_WRITE`; a tool's own rollback is its own decision,
-and no finding.
+is still running is a `BLEED`; where the sanitizer has seen the same two tools do it, it is told once, with the places.
+A rollback (or a close without a commit) that covers rows of a tool that returned, and that flushed nothing
+afterwards, is a `LOST_WRITE`; a tool's own rollback is its own decision, and no finding.
 
-Not seen here: rows that were added and not yet flushed, because the flush belongs to whoever ends the
+Not seen by the replay: rows that were added and not yet flushed, because the flush belongs to whoever ends the
 transaction; and a lost row of a tool that flushed another one later, because that may be its repetition. Rows
 that are written by `execute(insert(...))` are no flush either: a tool whose role is to write, and that wrote only
 so, leaves the question open.
@@ -20,8 +23,19 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from harness.checks.conclusion import Conclusion, Plan, turns_of
+from harness.checks.races import tell_races
 from harness.checks.writing import WRITING_ROLES
-from harness.evidence import Evidence, OperationKind, SessionOperation, ToolOutcome, ToolRun
+from harness.errors import MissingEvidence
+from harness.evidence import (
+    AccessSeen,
+    Evidence,
+    OperationKind,
+    RaceKind,
+    SessionOperation,
+    SessionRace,
+    ToolOutcome,
+    ToolRun,
+)
 from harness.sql import writes_rows
 from harness.verdict import CheckResult, FindingKind
 
@@ -32,23 +46,35 @@ _Caller = tuple[str | None, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
-    """`BLEED` and `LOST_WRITE`; unknown without the session operations or the tool runs."""
+    """`BLEED`, `LOST_WRITE` and `SESSION_…`; in doubt without the races, the session operations or the tool runs."""
 
     name: str = "sessions"
 
     def __call__(self, evidence: Evidence) -> CheckResult:
-        """A finding for each covered write of a running tool, and for each write that was lost."""
+        """A finding for each race, for each covered write of a running tool, and for each write that was lost."""
         plan = Plan(turns_of(evidence))
-        runs: dict[_Caller, list[ToolRun]] = defaultdict(list)
-        for run in evidence.tools:
-            runs[run.turn, run.tool_call_id].append(run)
         conclusion = Conclusion(self.name)
-        replay = _Replay(plan, runs, conclusion)
-        for operation in sorted(evidence.operations, key=lambda operation: operation.at):
-            replay.follow(operation)
-        replay.conclude()
-        _doubt_writes_through_core(evidence, plan, runs, conclusion)
+        races = list(evidence.races.entries)
+        if evidence.races.missing is not None:
+            conclusion.doubts.append(f"recorder {evidence.races.recorder!r}: {evidence.races.missing}")
+        try:
+            _replay(evidence, plan, races, conclusion)
+        except MissingEvidence as error:
+            conclusion.doubts.append(str(error))
+        tell_races(races, plan, conclusion)
         return conclusion.result
+
+
+def _replay(evidence: Evidence, plan: Plan, races: list[SessionRace], conclusion: Conclusion) -> None:
+    """Replay the operations; bleeds among the races that they show too are taken out."""
+    runs: dict[_Caller, list[ToolRun]] = defaultdict(list)
+    for run in evidence.tools:
+        runs[run.turn, run.tool_call_id].append(run)
+    replay = _Replay(plan, runs, conclusion, races)
+    for operation in sorted(evidence.operations, key=lambda operation: operation.at):
+        replay.follow(operation)
+    replay.conclude()
+    _doubt_writes_through_core(evidence, plan, runs, conclusion)
 
 
 def _doubt_writes_through_core(
@@ -85,6 +111,7 @@ class _Replay:
     plan: Plan
     runs: dict[_Caller, list[ToolRun]]
     conclusion: Conclusion
+    races: list[SessionRace]
     unfinished: dict[int, dict[_Caller, int]] = field(default_factory=lambda: defaultdict(dict))
     lost: dict[_Caller, tuple[SessionOperation, int]] = field(default_factory=dict)
 
@@ -125,16 +152,24 @@ class _Replay:
 
     def _bleed(self, operation: SessionOperation, caller: _Caller, rows: int) -> None:
         victim = self.plan.name(*caller)
+        places = "".join(map(_places, self._take_bleeds(operation, caller)))
         self.conclusion.find(
             FindingKind.BLEED,
             f"{self._actor(operation)} called {operation.kind} on session {operation.session}, which "
             f"covered {_rows(rows)} that {victim} had flushed and not yet committed, while {victim} was "
-            "still running",
+            f"still running{places}",
             where=self.plan.place(operation.turn, operation.tool_call_id),
             turn=operation.turn,
             tool_call_id=operation.tool_call_id,
             stack=operation.stack,
         )
+
+    def _take_bleeds(self, operation: SessionOperation, caller: _Caller) -> list[SessionRace]:
+        """The sanitizer's bleeds of these two, which are told with the replay's."""
+        pair = (caller, (operation.turn, operation.tool_call_id))
+        taken = [race for race in self.races if race.kind is RaceKind.BLEED and _pair(race) == pair]
+        self.races[:] = [race for race in self.races if race not in taken]
+        return taken
 
     def conclude(self) -> None:
         """Judge the writes that were taken back and not repeated."""
@@ -170,6 +205,19 @@ def _is_foreign(operation: SessionOperation, caller: _Caller) -> bool:
     if operation.tool_call_id is not None:
         return (operation.turn, operation.tool_call_id) != (turn, tool_call_id)
     return operation.turn is not None and turn is not None and operation.turn != turn
+
+
+def _pair(race: SessionRace) -> tuple[object, object]:
+    first, second = race.first, race.second
+    return (first.turn, first.tool_call_id), (second.turn, second.tool_call_id)
+
+
+def _places(race: SessionRace) -> str:
+    return f"; {_place(race.first)}, and then {_place(race.second)}"
+
+
+def _place(access: AccessSeen) -> str:
+    return f"{access.operation} of task {access.task!r} at {access.place or 'an unknown place'}"
 
 
 def _rows(count: int) -> str:

@@ -3,10 +3,10 @@
 Problem: an SQL statement, a log record or a pool event does not say on whose behalf it happens.
 
 Mechanism: context variables. Whoever sends a turn sets `current_turn` in the turn's own task; the tool
-recorders set `current_tool` and `current_tool_call`, its name and its call's id, in the tool's own task. Tasks and worker threads copy their
-creator's context, and SQLAlchemy's greenlets run in the context of the task that drives them, so that
-both are right inside event hooks, and also in the task of its own in which SQLAlchemy 2.1 closes a
-session.
+recorders set `current_tool` and `current_tool_call`, the tool's name and the call's id, in the tool's own
+task. Tasks and worker threads copy their creator's context, and SQLAlchemy's greenlets run in the context
+of the task that drives them, so that they are right inside event hooks, and also in the task of its own in
+which SQLAlchemy 2.1 closes a session.
 
 Guarantee: `attributed` never raises. It names the creator's turn for work that a turn leaves behind.
 """

@@ -4,8 +4,8 @@ Problem: an application may tell the model about a tool's failure, by a capabili
 the run, and then neither the agent's result nor the tool's span shows that anything was raised.
 
 Mechanism: while recording, `FunctionToolset.call_tool`, the innermost place that every function tool
-passes through in its own task, is wrapped: it sets `current_tool` and `current_tool_call`, notes how the function ended, and
-what it raised.
+passes through in its own task, is wrapped: it sets `current_tool` and `current_tool_call`, and notes how the
+function ended, and what it raised.
 
 Guarantee: the wrapper changes neither result nor exception, and is gone after `stop`. Cancelled tools are
 unfinished, and no error. Tools of other toolsets are seen by their spans.

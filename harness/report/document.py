@@ -62,6 +62,7 @@ class EvidenceDocument(_Model):
     tools: RecordDocument[ev.ToolRun]
     statements: RecordDocument[ev.Statement]
     operations: RecordDocument[ev.SessionOperation]
+    races: RecordDocument[ev.SessionRace]
     pool: RecordDocument[ev.PoolEvent]
     idle_transactions: RecordDocument[ev.IdleTransaction]
     stalls: RecordDocument[ev.LoopStall]

@@ -24,7 +24,7 @@ from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
 from harness.sanitizer.ownership import AccessKind, Conflict, Shadow, Use
 from harness.sanitizer.places import capture, capture_foreign
 
-__all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "runtime"]
+__all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "completion", "registration", "runtime"]
 
 _C_TASK_DONE = asyncio.Future.done
 _current_task = asyncio.current_task

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from harness.evidence import (
+    AccessSeen,
     Answer,
     Arrival,
     Charge,
@@ -20,11 +21,14 @@ from harness.evidence import (
     LoopStall,
     ModelResponseSeen,
     OperationKind,
+    PlaceSeen,
     PlannedCall,
     PoolEvent,
     PoolEventKind,
+    RaceKind,
     Record,
     SessionOperation,
+    SessionRace,
     Statement,
     ToolOutcome,
     ToolRun,
@@ -37,6 +41,7 @@ RECORDS = (
     "tools",
     "statements",
     "operations",
+    "races",
     "pool",
     "idle_transactions",
     "stalls",
@@ -128,6 +133,21 @@ class Build:
         if kind == "flush":
             given["rows"] = 1
         return SessionOperation(kind=OperationKind(kind), tool_call_id=tool_call_id, at=at, **(given | fields))
+
+    def access(self, tool_call_id: str | None, line: int, **fields: Any) -> AccessSeen:
+        """A use of a session at a line of one file, by default an execution."""
+        tool = PlaceSeen(file="app/tools.py", line=9, function="tool")
+        service = PlaceSeen(file="app/service.py", line=line, function="work")
+        given: dict[str, Any] = {"operation": "Session.execute", "task": tool_call_id or "turn", "turn": "t1"}
+        return AccessSeen(tool_call_id=tool_call_id, **(given | {"stack": (tool, service)} | fields))
+
+    def race(
+        self, kind: str, first: AccessSeen | None = None, second: AccessSeen | None = None, **fields: Any
+    ) -> SessionRace:
+        """What the sanitizer found: by default tool call `b` came after `a`."""
+        first, second = first or self.access("a", 1), second or self.access("b", 2)
+        given: dict[str, Any] = {"subject": "Session 3", "at": 3.0}
+        return SessionRace(kind=RaceKind(kind), first=first, second=second, **(given | fields))
 
     def pool_event(self, kind: str, at: float, connection: int = 1, **fields: Any) -> PoolEvent:
         """What happened to a connection, on behalf of tool call `a`."""

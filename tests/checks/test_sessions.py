@@ -1,4 +1,4 @@
-"""The sessions check: bleed and lost writes on a shared session, and silence on everything legal."""
+"""The sessions check: races, bleed and lost writes on a shared session, and silence on everything legal."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.checks import Sessions
-from harness.evidence import Record, SessionOperation, ToolOutcome
+from harness.evidence import RaceKind, Record, SessionOperation, SessionRace, ToolOutcome
 from harness.verdict import CheckResult, FindingKind, Verdict
 
 if TYPE_CHECKING:
@@ -176,3 +176,122 @@ def test_without_statements_a_writer_without_a_flush_is_unknown(build: "Build") 
 
     assert Sessions()(evidence).reason == "recorder 'statements': the disk was full"
     assert Sessions()(flushed).verdict is Verdict.PASSED
+
+
+B_AT = "Session.execute of search_documents (call 'b') at app/service.py:2 in work"
+A_AT = "Session.execute of search_directory (call 'a') at app/service.py:1 in work"
+RACES = {
+    "overlap": (FindingKind.SESSION_OVERLAP, f"on Session 3, {B_AT} began while {A_AT} was in flight"),
+    "unordered": (
+        FindingKind.SESSION_UNORDERED,
+        f"on Session 3, nothing orders {A_AT} and {B_AT}: they did not overlap in this run, and can in another",
+    ),
+    "bleed": (
+        FindingKind.BLEED,
+        f"on Session 3, {B_AT} ended a transaction with unfinished writes of a task that is still at work: {A_AT}",
+    ),
+    "foreign_thread": (
+        FindingKind.SESSION_FOREIGN_THREAD,
+        f"on Session 3, {B_AT} ran in a thread that does not run its event loop, to which it belongs since {A_AT}",
+    ),
+    "foreign_loop": (
+        FindingKind.SESSION_FOREIGN_LOOP,
+        f"on Session 3, {B_AT} ran in another event loop than the one to which it belongs since {A_AT}",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", RaceKind)
+def test_every_race_is_a_finding_of_its_kind(build: "Build", kind: RaceKind) -> None:
+    """With both tools, both places and the session; it belongs to the second, and shows that one's stack."""
+    result = Sessions()(build.evidence(races=[build.race(kind)]))
+
+    (finding,) = result.findings
+    assert (finding.kind, finding.message) == RACES[kind]
+    assert (finding.turn, finding.tool_call_id) == ("t1", "b")
+    assert finding.where == "turn 't1', tool 'search_documents' (call 'b')"
+    assert finding.stack == ("app/tools.py:9 in tool", "app/service.py:2 in work")
+
+
+def test_a_race_says_how_often_and_between_which_turns(build: "Build") -> None:
+    """Turns are named where they differ; who is no tool is named by the task, and a tool nobody planned by itself."""
+    first = build.access(None, 1, turn="t0", task="janitor")
+    second = build.access("z", 2, tool="improvise")
+
+    result = Sessions()(build.evidence(races=[build.race("overlap", first, second, count=4)]))
+
+    (finding,) = result.findings
+    assert finding.message == (
+        "on Session 3, Session.execute of improvise (call 'z') in turn 't1' at app/service.py:2 in work began while "
+        "Session.execute of task 'janitor' in turn 't0' at app/service.py:1 in work was in flight (4 times)"
+    )
+
+
+def test_a_race_outside_of_any_turn_is_a_finding(build: "Build") -> None:
+    """For example while the application starts; a place that nobody knows is called so."""
+    access = build.access(None, 1, turn=None, stack=())
+
+    result = Sessions()(build.evidence(races=[build.race("unordered", access, access)]))
+
+    (finding,) = result.findings
+    assert finding.where == "outside any turn"
+    assert "Session.execute of task 'turn' at an unknown place" in finding.message
+    assert finding.stack == ()
+
+
+def _bleeding(build: "Build", *races: SessionRace) -> CheckResult:
+    """Tool `b` commits while `a`, which has flushed a row, still runs; and what the sanitizer says."""
+    operations = [build.operation("flush", "a", 1), build.operation("commit", "b", 3)]
+    runs = [build.run("a", 0, 5), build.run("b", 2, 8)]
+    return Sessions()(build.evidence(tools=runs, operations=operations, races=races))
+
+
+def test_a_bleed_that_both_witnesses_saw_is_told_once(build: "Build") -> None:
+    """With the replay's count of rows, and the sanitizer's places."""
+    first, second = build.access("a", 1, operation="Session.flush"), build.access("b", 2, operation="Session.commit")
+
+    result = _bleeding(build, build.race("bleed", first, second))
+
+    (finding,) = result.findings
+    assert finding.kind is FindingKind.BLEED
+    assert finding.message == (
+        "search_documents called commit on session 1, which covered 1 row that search_directory had flushed and not "
+        "yet committed, while search_directory was still running; Session.flush of task 'a' at app/service.py:1 in "
+        "work, and then Session.commit of task 'b' at app/service.py:2 in work"
+    )
+
+
+@pytest.mark.parametrize("other", ["the pair the other way round", "another turn", "another kind"])
+def test_what_only_one_witness_saw_is_told_beside_it(build: "Build", other: str) -> None:
+    """Only the same two tools of the same turns are one bleed."""
+    race = {
+        "the pair the other way round": build.race("bleed", build.access("b", 1), build.access("a", 2)),
+        "another turn": build.race("bleed", build.access("a", 1, turn="t2"), build.access("b", 2, turn="t2")),
+        "another kind": build.race("unordered"),
+    }[other]
+
+    kinds = [finding.kind for finding in _bleeding(build, race).findings]
+
+    assert kinds == [FindingKind.BLEED, RACES[race.kind][0]]
+
+
+def test_without_the_sanitizer_it_is_unknown(build: "Build") -> None:
+    """Two tools that only read would be seen by nobody else; what the replay finds is found all the same."""
+    unwatched = build.without(build.evidence(tools=[build.run("a")]), "races")
+    operations = [build.operation("flush", "a", 1), build.operation("rollback", None, 9)]
+    lost = replace(unwatched, operations=Record.of("operations", operations))
+
+    assert Sessions()(unwatched).verdict is Verdict.UNKNOWN
+    assert Sessions()(unwatched).reason == "recorder 'races': the disk was full"
+    assert [finding.kind for finding in Sessions()(lost).findings] == [FindingKind.LOST_WRITE]
+
+
+@pytest.mark.parametrize("record", ["operations", "tools"])
+def test_without_the_replay_it_is_unknown(build: "Build", record: str) -> None:
+    """And a race is found all the same."""
+    quiet = build.without(build.evidence(), record)
+    racy = replace(quiet, races=Record.of("races", [build.race("overlap")]))
+
+    assert Sessions()(quiet).verdict is Verdict.UNKNOWN
+    assert Sessions()(quiet).reason == f"recorder '{record}': the disk was full"
+    assert [finding.kind for finding in Sessions()(racy).findings] == [FindingKind.SESSION_OVERLAP]

@@ -20,7 +20,7 @@ K = FindingKind
 UNPAIRED = replace(TWO_PARALLEL_TOOLS, paired_repetitions=0)
 UNBILLED = {K.MISSING_ROW, K.UNBILLED_RESPONSE}
 SILENT_DEFECTS = [
-    ("default_shared", UNPAIRED, {K.SERIALISED}),
+    ("default_shared", UNPAIRED, {K.SERIALISED, K.SESSION_OVERLAP}),
     ("tracker_without_commit", SINGLE_TOOL, UNBILLED),
     ("double_billing", SINGLE_TOOL, {K.DUPLICATE_ROW}),
     ("foreign_tenant", SINGLE_TOOL, {K.FOREIGN_ROW}),
@@ -104,7 +104,7 @@ async def test_default_mode_collides_on_a_cold_pool(run_cell: RunCell) -> None:
     """A backend that ignores the mode it is given shows SQLAlchemy's refusal where connections must be opened."""
     document = await run_cell(UNPAIRED, backend="fixtures.broken.default_shared:backend", pool_state=PoolState.COLD)
 
-    assert kinds(document) == {K.CONCURRENT_OPERATION}
+    assert kinds(document) == {K.CONCURRENT_OPERATION, K.SESSION_OVERLAP}
     assert not document.as_expected
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from harness.evidence import ErrorSource, ToolOutcome, ToolRun
-from harness.observe.attribution import current_tool_call, current_turn
+from harness.observe.attribution import current_tool, current_tool_call, current_turn
 from harness.observe.observation import Observation
 from tests.observe.agents import agent_with
 
@@ -147,20 +147,20 @@ async def test_a_cancelled_tool_is_unfinished_and_no_error(engine: AsyncEngine) 
 
 async def test_a_nested_agent_s_tools_do_not_stay_in_the_outer_tool(engine: AsyncEngine) -> None:
     """A tool that runs an agent is itself again after that agent's tools."""
-    seen: list[str | None] = []
+    seen: list[tuple[str | None, str | None]] = []
 
     async def inner() -> None:
-        seen.append(current_tool_call.get())
+        seen.append((current_tool.get(), current_tool_call.get()))
 
     async def outer() -> None:
         await agent_with(inner).run("deeper")
-        seen.append(current_tool_call.get())
+        seen.append((current_tool.get(), current_tool_call.get()))
 
     async with Observation(engine) as observation:
         await agent_with(outer).run("go")
 
-    assert seen == ["call-inner", "call-outer"]
-    assert current_tool_call.get() is None
+    assert seen == [("inner", "call-inner"), ("outer", "call-outer")]
+    assert (current_tool.get(), current_tool_call.get()) == (None, None)
     assert sorted(runs_of(observation)) == ["inner", "outer"]
 
 

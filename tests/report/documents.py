@@ -7,13 +7,17 @@ from decimal import Decimal
 from uuid import UUID
 
 from harness.evidence import (
+    AccessSeen,
     Answer,
     ErrorRecord,
     ErrorSource,
     Evidence,
     Interval,
     LedgerRow,
+    PlaceSeen,
+    RaceKind,
     Record,
+    SessionRace,
     StuckTask,
     Turn,
 )
@@ -222,6 +226,7 @@ def hostile() -> RunDocument:
     evidence = Evidence(
         turns=tuple(_turn(text) for text in texts),
         errors=Record.of("errors", [ErrorRecord(source=ErrorSource.LOGGED, type=t, message=t, at=1.0) for t in texts]),
+        races=Record.of("races", [_race(text) for text in texts]),
         ledger=Record.absent("ledger", " ".join(texts)),
     )
     bad = cell(
@@ -270,6 +275,12 @@ def _turn(text: str = "Here is what I found.") -> Turn:
         answer=answer,
         stuck=(StuckTask(name=text, stack=(text,)),),
     )
+
+
+def _race(text: str) -> SessionRace:
+    place = PlaceSeen(file=text, line=1, function=text)
+    access = AccessSeen(operation="Session.execute", task=text, stack=(place,), task_created=(place,), tool=text)
+    return SessionRace(kind=RaceKind.OVERLAP, subject="Session 1", first=access, second=access, at=1.0, count=2)
 
 
 def ledger_row() -> LedgerRow:

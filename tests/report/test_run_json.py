@@ -54,6 +54,15 @@ def test_money_is_exact() -> None:
     assert written["cells"][0]["evidence"]["ledger"]["items"][0]["total_cost"] == "0.000450"
 
 
+def test_a_race_is_there_with_its_count_and_both_places() -> None:
+    """As the sanitizer gave it, so that a finding can be looked up."""
+    written = json.loads(JsonWriter().write(redact(documents.hostile())))
+
+    race = written["cells"][0]["evidence"]["races"]["items"][0]
+    assert (race["kind"], race["count"]) == ("overlap", 2)
+    assert race["first"]["stack"] == [{"file": documents.HOSTILE[0], "line": 1, "function": documents.HOSTILE[0]}]
+
+
 def test_a_document_that_was_written_can_be_read_again(tmp_path: Path) -> None:
     """Every report can be made from `run.json`."""
     made = redact(documents.troubled())

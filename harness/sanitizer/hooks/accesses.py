@@ -15,7 +15,16 @@ from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.places import capture
 from harness.sanitizer.runtime import runtime
 
-__all__ = ["ShadowOf", "Writes", "attached", "hooked", "hooked_coroutine", "like_a_coroutine_function", "new_shadow"]
+__all__ = [
+    "ShadowOf",
+    "Writes",
+    "attached",
+    "hooked",
+    "hooked_coroutine",
+    "is_driven",
+    "like_a_coroutine_function",
+    "new_shadow",
+]
 
 _current_task = asyncio.current_task
 

@@ -24,7 +24,7 @@ from harness.sanitizer.clocks import EMPTY, Clock, Holding
 from harness.sanitizer.hooks.accesses import like_a_coroutine_function
 from harness.sanitizer.runtime import runtime
 
-__all__ = ["Mutex", "install", "quiet"]
+__all__ = ["Mutex", "deaf", "install", "quiet", "used_by_a_database_library"]
 
 _live = runtime.clocks.live
 _DATABASE_LIBRARIES = frozenset({"sqlalchemy", "asyncpg", "psycopg", "psycopg_pool"})
