@@ -6,16 +6,21 @@ reason and reported as *not verified*. Every cell's document travels on its test
 that the user started, collects them all and writes the reports, with pytest-xdist or without.
 
 The plugin loads wherever the distribution is installed. It is inert, and imports nothing heavy, until a test carries
-its marker or one of its options is given; what it does then is in `harness.pytest_run`.
+its marker or one of its options is given; what it does then is in `harness.pytest_run`, and, for `--sessions`, in
+`harness.pytest_sessions`.
 """
 
 from __future__ import annotations
 
+import warnings
+from argparse import Namespace
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.errors import EnvironmentMissing
 from harness.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["VerifyCell", "scenario"]
 
 MARKER = "sessionproof"
+_SESSIONS = "sessions"
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 if TYPE_CHECKING:
@@ -35,6 +41,11 @@ if TYPE_CHECKING:
 else:
     VerifyCell = Callable[[], Awaitable[Any]]
 
+_SESSIONS_HELP = (
+    "watch who uses which SQLAlchemy session and database connection when. raise and collect fail the tests in which "
+    "two tasks race for one; raise also raises SessionRaceError in place of the second access. warn and log fail "
+    "nothing: they say it, as warnings, or to the logger harness.sanitizer. The default is off"
+)
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 
@@ -63,12 +74,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
     add("--sessionproof-command", metavar="TEXT", help="what the report names as its command, instead of pytest")
+    add("--sessions", metavar="off|raise|warn|collect|log", dest="sessionproof_sessions", help=_SESSIONS_HELP)
+    parser.addini(_SESSIONS, "what --sessions is if it is not given", default="off")
     parser.addini(MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Watch sessions, if that is asked for, before a conftest makes an engine."""
+    with suppress(EnvironmentMissing):  # it is said where pytest can end in order
+        _watch_sessions(early_config, early_config.known_args_namespace)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the markers; watch sessions, where the plugin was loaded too late for doing so earlier."""
     config.addinivalue_line("markers", f"{MARKER}(scenario): run the test once for each cell of the scenario")
+    config.addinivalue_line(
+        "markers", f"{_SESSIONS}(mode): under --sessions, watch the test in another mode; 'off' exempts it"
+    )
+    try:
+        _watch_sessions(config, config.option)
+    except EnvironmentMissing as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
     if _is_dedicated(config) or _worker_input(config):
         _run(config)
 
@@ -195,6 +222,20 @@ def _run(config: pytest.Config) -> Run:
 
         config.stash[_RUN] = Run(config, worker_input=_worker_input(config))
     return config.stash[_RUN]
+
+
+def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
+    """Start the sanitizer, once."""
+    mode = options.sessionproof_sessions or config.getini(_SESSIONS)
+    if mode == "off" or config.pluginmanager.has_plugin("sessionproof-sessions"):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the libraries' own, which another suite may have made errors
+        try:
+            from harness import pytest_sessions  # noqa: PLC0415  # heavy, and needed only where it is asked for
+        except (AttributeError, ImportError) as error:
+            raise EnvironmentMissing(f"the session sanitizer cannot be loaded here: {error}") from error
+        pytest_sessions.start(config, mode)
 
 
 def _worker_input(config: pytest.Config) -> str | None:
