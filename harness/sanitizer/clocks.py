@@ -47,7 +47,8 @@ class Actor:
     """Whatever runs one step after another.
 
     `parent` is the actor that created it. `loop` is the event loop that it runs in, if it does. An `opaque` actor's
-    end cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards.
+    end cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards;
+    of a `blind` one, whose event loop shows nothing of what orders it, nothing can be said of their order at all.
     `use` is the operation that it has in flight, on `used`; `told` are the conflicts that this had so far, and
     `is_driven` says that it has got to the driver.
     """
@@ -55,6 +56,7 @@ class Actor:
     __slots__ = (
         "__weakref__",
         "_live",
+        "blind",
         "born",
         "clock",
         "created",
@@ -85,6 +87,7 @@ class Actor:
         self.born = 0
         self.ended = False
         self.opaque = False
+        self.blind = parent is not None and parent.blind
         self.loop: Any = None
         self.name = name
         self.created: Any = None

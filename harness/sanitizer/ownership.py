@@ -310,6 +310,7 @@ class Shadow:
                 and not other.happened_before(actor)
                 and not _kept_apart(other.mutexes, access.mutexes)
                 and not (other.actor.opaque and other.actor.done)
+                and not (other.actor.blind or actor.blind)
             ):
                 yield Conflict(RaceKind.UNORDERED, self, other, access)
 

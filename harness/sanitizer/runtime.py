@@ -135,6 +135,7 @@ class Runtime:
         self.listeners: tuple[Listener, ...] = ()
         self.problems: list[str] = []
         self.limits: set[str] = set()
+        self.blind_loops: set[Any] = set()
         self.local = _Local()
         self.attribute: Callable[[], Any] | None = None
         self.names: dict[str, int] = {}
@@ -147,6 +148,7 @@ class Runtime:
         self.clocks.forget()
         self.problems.clear()
         self.limits.clear()
+        self.blind_loops.clear()
         self.names.clear()
         self.active = True
 
@@ -193,10 +195,26 @@ class Runtime:
         actor = TaskActor(task, parent, self.clocks.moment())
         actor.opaque = True
         actor.loop = loop
+        self._note_limits(actor, task)
         if self.local.creating is not None:
             self.clocks.acquire(actor, self.clocks.release(self.local.creating))
         task._sessionproof = actor  # noqa: SLF001  # tasks have a dictionary
         return actor
+
+    def _note_limits(self, actor: TaskActor, task: Any) -> None:
+        """What cannot be seen of a task that another factory made, or that runs in a loop without a seam."""
+        if getattr(actor.loop.create_future(), "_sessionproof", None) is None:
+            actor.blind = True
+            self.blind_loops.add(actor.loop)
+            self.limits.add(
+                f"the event loop {_class_of(actor.loop)} shows nothing of what orders its tasks: only operations that "
+                "overlap are found in it, and transactions that cover others' work"
+            )
+        elif self.local.creating is not None:
+            self.limits.add(
+                f"tasks of {_class_of(task)} come from a task factory that is not asyncio's: what they did is compared "
+                "only as long as they live"
+            )
 
     def _thread(self) -> Actor:
         local = self.local
@@ -212,6 +230,7 @@ class Runtime:
         if local.anonymous is None:
             local.anonymous = _AnonymousCallbacks(name="a callback of the event loop")
         local.anonymous.loop = asyncio._get_running_loop()  # noqa: SLF001  # as above
+        local.anonymous.blind = local.anonymous.loop in self.blind_loops
         return local.anonymous
 
     # -- order --------------------------------------------------------------------------------------------------
@@ -220,41 +239,71 @@ class Runtime:
         """What the current actor has seen and done so far."""
         if self.local.quiet:
             return EMPTY
-        return self.clocks.release(self.current())
+        try:
+            return self.clocks.release(self.current())
+        except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
+            self.fail(failure, "a release")
+            return EMPTY
 
     def acquire(self, clock: Clock) -> None:
         """Whatever was released with that clock happened before what the current actor does from now on."""
         if clock and not self.local.quiet and not self.local.deaf:
-            actor = self.current()
-            if actor.__class__ is not _AnonymousCallbacks:
-                self.clocks.acquire(actor, clock)
+            try:
+                actor = self.current()
+                if actor.__class__ is not _AnonymousCallbacks:
+                    self.clocks.acquire(actor, clock)
+            except Exception as failure:  # noqa: BLE001  # as above
+                self.fail(failure, "an acquisition")
+
+    def joined(self, ours: Clock, theirs: Clock) -> Clock:
+        """The least clock that is not before either."""
+        try:
+            return self.clocks.join(ours, theirs)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "a join")
+            return EMPTY
+
+    def done_by(self, future: Any) -> Clock:
+        """What whoever completed a future or task had seen and done by then; empty if nobody saw that."""
+        try:
+            return completion(future)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "a completion")
+            return EMPTY
 
     def wakes(self, task: Any) -> None:
         """The current actor lets a task go on."""
         if self.local.quiet:
             return
-        actor = self.current()
-        clock = actor.clock
-        if clock:
-            target = self.actor_of(task)
-            if target is not actor:
-                actor.released = True
-                self.clocks.acquire(target, clock)
+        try:
+            actor = self.current()
+            clock = actor.clock
+            if clock:
+                target = self.actor_of(task)
+                if target is not actor:
+                    actor.released = True
+                    self.clocks.acquire(target, clock)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "a task's going on")
 
     def scheduled(self, loop: Any, callback: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
         """A callback was handed to an event loop: what it will run as, which knows what its creator knows."""
-        local = self.local
-        if local.quiet:
+        if self.local.quiet or callback.__class__ is CallbackActor:
             return callback
+        try:
+            return self._carried(loop, callback, args)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "the scheduling of a callback")
+            return callback
+
+    def _carried(self, loop: Any, callback: Callable[..., Any], args: tuple[Any, ...]) -> "CallbackActor":
         actor = self.current()
         clock = actor.clock
         if args and isinstance(args[0], asyncio.Future):
             clock = self.clocks.join(clock, completion(args[0]))
             clock = self.clocks.join(clock, registration(args[0], callback))
-        if callback.__class__ is CallbackActor:
-            return callback
         actor.released = True
-        carried = CallbackActor(callback, clock, actor, local)
+        carried = CallbackActor(callback, clock, actor, self.local)
         carried.loop = loop
         carried.born = self.clocks.moment()
         return carried
@@ -348,6 +397,36 @@ class Runtime:
                 errors += [listener.report(conflict) for listener in self.listeners]
         return next((error for error in errors if error is not None), None)
 
+    def shadow(self, shadow_of: Callable[[Any], Shadow], subject: Any) -> Shadow | None:
+        """The shadow of an object; `None` if that cannot be had."""
+        try:
+            return shadow_of(subject)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "the look-up of an object")
+            return None
+
+    def creates(self) -> None:
+        """The current actor is about to create a task by a factory of its own."""
+        self.local.creating = self.current()
+
+    def follow(self, task: Any) -> None:
+        """What a task has done at once happened before what its creator does next."""
+        self.acquire(self.clocks.release(self.actor_of(task)))
+
+    def note(self, tell: Callable[[], None], where: str) -> None:
+        """Take note of something by a function that may fail."""
+        try:
+            tell()
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, where)
+
+    def drives(self, shadow: Shadow) -> None:
+        """The access that the current actor has just begun has got to the driver."""
+        try:
+            (shadow.owner or self.current()).is_driven = True
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "a driver's operation")
+
     # -- writes -------------------------------------------------------------------------------------------------
 
     def wrote(self, shadow: Shadow) -> None:
@@ -377,6 +456,10 @@ class Runtime:
         """A name for the next object of its kind: `Session 3`."""
         self.names[name] = self.names.get(name, 0) + 1
         return f"{name} {self.names[name]}"
+
+
+def _class_of(instance: object) -> str:
+    return f"{type(instance).__module__}.{type(instance).__qualname__}"
 
 
 def _origin(actor: Actor) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "is_driven",
     "like_a_coroutine_function",
     "new_shadow",
+    "note_write",
 ]
 
 _current_task = asyncio.current_task
@@ -83,15 +84,19 @@ def hooked(
 
     @wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        shadow = shadow_of(self)
+        try:
+            shadow = shadow_of(self)
+        except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
+            runtime.fail(failure, operation)
+            return original(self, *args, **kwargs)
         access = enter(shadow, kind, operation, cleans_up=cleans_up)
         if access is None:
             return original(self, *args, **kwargs)
         try:
             if drives:
-                (shadow.owner or runtime.current()).is_driven = True
-            elif writes is not None and writes(args, kwargs):
-                runtime.wrote(shadow)
+                runtime.drives(shadow)
+            elif writes is not None:
+                note_write(shadow, writes, args, kwargs)
             return original(self, *args, **kwargs)
         finally:
             leave(access)
@@ -112,13 +117,17 @@ def hooked_coroutine(
     enter, leave = runtime.enter, runtime.leave
 
     async def accessed(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        shadow = shadow_of(self)
+        try:
+            shadow = shadow_of(self)
+        except Exception as failure:  # noqa: BLE001  # as above
+            runtime.fail(failure, operation)
+            return await original(self, *args, **kwargs)
         access = enter(shadow, kind, operation, cleans_up=cleans_up)
         if access is None:
             return await original(self, *args, **kwargs)
         try:
-            if writes is not None and writes(args, kwargs):
-                runtime.wrote(shadow)
+            if writes is not None:
+                note_write(shadow, writes, args, kwargs)
             return await original(self, *args, **kwargs)
         finally:
             leave(access)
@@ -130,6 +139,17 @@ def hooked_coroutine(
         return accessed(self, args, kwargs)
 
     return like_a_coroutine_function(method)
+
+
+def note_write(shadow: Shadow, writes: Writes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Tell of the access that has just begun, if it writes."""
+    try:
+        is_write = writes(args, kwargs)
+    except Exception as failure:  # noqa: BLE001  # as above
+        runtime.fail(failure, "the look at a statement")
+        return
+    if is_write:
+        runtime.wrote(shadow)
 
 
 def is_driven() -> bool:

@@ -89,7 +89,7 @@ def _acquire(original: Callable[..., Any], mutex_of: Callable[[Any], Mutex]) -> 
         mutex = mutex_of(self) if runtime.active else None
         await original(self)
         if mutex is not None and runtime.active:
-            mutex.acquired()
+            runtime.note(mutex.acquired, "the taking of a lock")
 
     return acquire
 
@@ -100,7 +100,7 @@ def _acquire_nowait(original: Callable[..., Any], mutex_of: Callable[[Any], Mute
         mutex = mutex_of(self) if runtime.active else None
         original(self)
         if mutex is not None:
-            mutex.acquired()
+            runtime.note(mutex.acquired, "the taking of a lock")
 
     return acquire_nowait
 
@@ -115,7 +115,7 @@ def _release(original: Callable[..., Any], mutex_of: Callable[[Any], Mutex]) -> 
             return
         mutex = mutex_of(self)
         silent(self)
-        mutex.released()
+        runtime.note(mutex.released, "the release of a lock")
 
     return release
 
@@ -124,7 +124,7 @@ def _notify(original: Callable[..., Any], clocks: "WeakKeyDictionary[Any, Clock]
     @wraps(original)
     def notify(self: Any, *args: Any, **kwargs: Any) -> None:
         if _live:
-            clocks[self] = runtime.clocks.join(clocks.get(self, EMPTY), runtime.release())
+            clocks[self] = runtime.joined(clocks.get(self, EMPTY), runtime.release())
         original(self, *args, **kwargs)
 
     return notify
@@ -144,7 +144,7 @@ def _enter(original: Callable[..., Any], clocks: "WeakKeyDictionary[Any, Clock]"
 def _put_in(stream: Any) -> None:
     if _live:
         state = stream._state  # noqa: SLF001  # what both ends and their clones share
-        state._sessionproof = runtime.clocks.join(getattr(state, "_sessionproof", EMPTY), runtime.release())  # noqa: SLF001
+        state._sessionproof = runtime.joined(getattr(state, "_sessionproof", EMPTY), runtime.release())  # noqa: SLF001
 
 
 def _send(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -105,7 +105,10 @@ class Drivers:
     def _forget(self, connection: Any) -> None:
         shadow = self._shadows.get(id(connection))
         if shadow is not None:
-            shadow.forget()
+            try:
+                shadow.forget()
+            except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
+                runtime.fail(failure, "the return of a connection")
 
     # -- asyncpg ------------------------------------------------------------------------------------------------
 
@@ -135,7 +138,9 @@ class Drivers:
         async def end(transaction: Any) -> Any:
             if not runtime.active:
                 return await original(transaction)
-            shadow = self._below(transaction)
+            shadow = runtime.shadow(self._below, transaction)
+            if shadow is None:
+                return await original(transaction)
             access = runtime.enter(shadow, _BOUNDARY, f"asyncpg.Transaction.{name}")
             try:
                 nested = transaction._nested  # noqa: SLF001  # a savepoint's end decides about nothing that is known here

@@ -81,7 +81,9 @@ def _end(original: Callable[..., Any], operation: str) -> Callable[..., Any]:
     def end(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not runtime.active:
             return original(self, *args, **kwargs)
-        shadow = connection_shadow(self)
+        shadow = runtime.shadow(connection_shadow, self)
+        if shadow is None:
+            return original(self, *args, **kwargs)
         access = runtime.enter(shadow, AccessKind.BOUNDARY, operation)
         try:
             if shadow.written is not None or shadow.work:

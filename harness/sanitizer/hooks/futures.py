@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.sanitizer.clocks import EMPTY, Actor, Clock
 from harness.sanitizer.places import capture
-from harness.sanitizer.runtime import TaskActor, completion, runtime
+from harness.sanitizer.runtime import TaskActor, runtime
 
 __all__ = ["TrackedFuture", "TrackedTask", "watch_future_class"]
 
@@ -111,21 +111,26 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
     __slots__ = ("_sessionproof", "_sessionproof_callbacks")
 
     def __init__(self, coro: Any, **kwargs: Any) -> None:
-        active = runtime.active
-        creator = runtime.current() if active else None
-        actor = self._sessionproof = TaskActor(self, creator, runtime.clocks.moment())
         self._sessionproof_callbacks: dict[int, Clock] | None = None
-        if creator is None:
-            _initialise(self, coro, **kwargs)
-            return
-        actor.created = capture(0) or creator.created
-        actor.loop = kwargs.get("loop")
-        eager = kwargs.get("eager_start")
-        if eager and _live:
-            runtime.clocks.acquire(actor, runtime.clocks.release(creator))
+        creator = self._begin(kwargs) if runtime.active else None
         _initialise(self, coro, **kwargs)
-        if eager and actor.clock is not creator.clock:
-            runtime.clocks.acquire(creator, runtime.clocks.release(actor))
+        if creator is not None and kwargs.get("eager_start"):
+            runtime.note(lambda: _follow(creator, self._sessionproof), "the first step of an eager task")
+
+    def _begin(self, kwargs: dict[str, Any]) -> Actor | None:
+        """Become an actor; returns the one that creates it."""
+        try:
+            creator = runtime.current()
+            actor = TaskActor(self, creator, runtime.clocks.moment())
+            actor.created = capture(1) or creator.created
+            actor.loop = kwargs.get("loop")
+            if _live and kwargs.get("eager_start"):
+                runtime.clocks.acquire(actor, runtime.clocks.release(creator))
+        except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
+            runtime.fail(failure, "the creation of a task")
+            return None
+        self._sessionproof = actor
+        return creator
 
     def add_done_callback(self, fn: Any, /, *, context: Any = None) -> None:
         """Call it when its coroutine has ended."""
@@ -187,10 +192,15 @@ def _note_callback(future: Any, callback: Any) -> None:
         future._sessionproof_callbacks[id(callback)] = clock  # noqa: SLF001  # as above
 
 
+def _follow(creator: Actor, actor: Actor) -> None:
+    """What an eager task did at once happened before what its creator does next."""
+    if actor.clock is not creator.clock:
+        runtime.clocks.acquire(creator, runtime.clocks.release(actor))
+
+
 def _acquire(task: Any) -> None:
-    actor: Actor = task._sessionproof  # noqa: SLF001  # the slot above
-    if actor.clock and _task_done(task):
-        runtime.acquire(runtime.clocks.release(actor))
+    if _task_done(task):
+        runtime.acquire(runtime.done_by(task))
 
 
 def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> None:
@@ -200,7 +210,7 @@ def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> 
 
     def set_result(self: Any, result: Any) -> None:
         if _live:
-            self._sessionproof = runtime.clocks.join(_children(self), runtime.release())
+            self._sessionproof = runtime.joined(_children(self), runtime.release())
             runtime.acquire(self._sessionproof)
         base_result(self, result)
 
@@ -239,5 +249,5 @@ def _children(future: Any) -> Clock:
     """What all that a gathering future waited for had done."""
     clock = EMPTY
     for child in future._children:  # noqa: SLF001  # asyncio's own, of `gather`
-        clock = runtime.clocks.join(clock, completion(child))
+        clock = runtime.joined(clock, runtime.done_by(child))
     return clock

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.patching import Patches
 from harness.sanitizer.clocks import EMPTY
-from harness.sanitizer.runtime import completion, runtime
+from harness.sanitizer.runtime import runtime
 
 __all__ = ["install"]
 
@@ -37,8 +37,8 @@ def install(patches: Patches) -> None:
 
 def _collect(group: Any, task: Any) -> None:
     if _live:
-        group._sessionproof = runtime.clocks.join(  # noqa: SLF001  # both kinds of groups have a dictionary
-            getattr(group, "_sessionproof", EMPTY), completion(task)
+        group._sessionproof = runtime.joined(  # noqa: SLF001  # both kinds of groups have a dictionary
+            getattr(group, "_sessionproof", EMPTY), runtime.done_by(task)
         )
 
 

@@ -161,12 +161,12 @@ def _by_another_factory(original: Callable[..., Any], loop: Any, coro: Any, **kw
     """The task is not ours, but it may begin at once, and then runs after what its creator did."""
     if not runtime.active:
         return original(loop, coro, **kwargs)
-    creator = runtime.current()
-    before, runtime.local.creating = runtime.local.creating, creator
+    before = runtime.local.creating
+    runtime.note(runtime.creates, "the creation of a task")
     try:
         task = original(loop, coro, **kwargs)
     finally:
         runtime.local.creating = before
     if _live and isinstance(task, asyncio.Task):
-        runtime.acquire(runtime.clocks.release(runtime.actor_of(task)))
+        runtime.note(lambda: runtime.follow(task), "the first step of a task")
     return task

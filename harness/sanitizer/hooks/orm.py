@@ -126,7 +126,10 @@ def _made(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def initialise(self: Any, *args: Any, **kwargs: Any) -> None:
         if runtime.active:
-            vars(self)["_sessionproof"] = new_shadow(self, "Session", _is_asynchronous, with_stack=True)
+            try:
+                vars(self)["_sessionproof"] = new_shadow(self, "Session", _is_asynchronous, with_stack=True)
+            except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
+                runtime.fail(failure, "the making of a session")
         original(self, *args, **kwargs)
 
     return initialise
@@ -137,9 +140,9 @@ def _flush(original: Callable[..., Any]) -> Callable[..., Any]:
     def flush(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not runtime.active:
             return original(self, *args, **kwargs)
-        shadow = session_shadow(self)
-        access = runtime.enter(shadow, AccessKind.AWAITED, "Session.flush")
-        if access is None:
+        shadow = runtime.shadow(session_shadow, self)
+        access = runtime.enter(shadow, AccessKind.AWAITED, "Session.flush") if shadow is not None else None
+        if shadow is None or access is None:
             return original(self, *args, **kwargs)
         try:
             if not self._is_clean():
@@ -166,8 +169,9 @@ def _leaving_home(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def close(self: Any) -> None:
         method(self)
-        if runtime.active:
-            session_shadow(self).leave_home()
+        shadow = runtime.shadow(session_shadow, self) if runtime.active else None
+        if shadow is not None:
+            shadow.leave_home()
 
     return close
 
@@ -206,7 +210,9 @@ def _boundary(original: Callable[..., Any], operation: str, end: _End) -> Callab
     def boundary(self: Any, *args: Any, **kwargs: Any) -> Any:
         if not runtime.active or self.session is None:
             return original(self, *args, **kwargs)
-        shadow = session_shadow(self.session)
+        shadow = runtime.shadow(session_shadow, self.session)
+        if shadow is None:
+            return original(self, *args, **kwargs)
         access = runtime.enter(shadow, AccessKind.BOUNDARY, operation, cleans_up=cleans_up)
         try:
             if shadow.written is not None or shadow.work:
@@ -237,9 +243,9 @@ def _modified(original: Callable[..., Any]) -> Callable[..., Any]:
         session = sessions.get(identifier) if identifier and runtime.active else None
         if session is None:
             return original(self, *args, **kwargs)
-        shadow = session_shadow(session)
-        access = runtime.enter(shadow, AccessKind.STAGING, "attribute change")
-        if access is None:
+        shadow = runtime.shadow(session_shadow, session)
+        access = runtime.enter(shadow, AccessKind.STAGING, "attribute change") if shadow is not None else None
+        if shadow is None or access is None:
             return original(self, *args, **kwargs)
         try:
             runtime.wrote(shadow)

@@ -114,7 +114,7 @@ class Mutex:
         if holding is not None:
             runtime.clocks.let_go(holding)
         if self.places == 0 or (holding is not None and holding.actor is not runtime.current()):
-            self.signal = runtime.clocks.join(self.signal, runtime.release())
+            self.signal = runtime.joined(self.signal, runtime.release())
 
 
 def _mutex(lock: Any, places: int | None) -> Mutex:
@@ -140,7 +140,7 @@ def _acquire(original: Callable[..., Any], places: int | None) -> Callable[..., 
     async def take(lock: Any, mutex: Mutex) -> Any:
         taken = await original(lock)
         if runtime.active:
-            mutex.acquired()
+            runtime.note(mutex.acquired, "the taking of a lock")
         return taken
 
     @wraps(original)
@@ -163,7 +163,7 @@ def _release(original: Callable[..., Any], places: int | None) -> Callable[..., 
         except AttributeError:
             mutex = _mutex(self, places)
         if runtime.active and not mutex.is_ignored:
-            mutex.released()
+            runtime.note(mutex.released, "the release of a lock")
 
     return release
 
@@ -222,7 +222,7 @@ def _pass(primitive: Any) -> None:
 
 def _put_in(primitive: Any) -> None:
     clock = getattr(primitive, "_sessionproof", EMPTY)
-    primitive._sessionproof = runtime.clocks.join(clock, runtime.release())  # noqa: SLF001  # they have a dictionary
+    primitive._sessionproof = runtime.joined(clock, runtime.release())  # noqa: SLF001  # they have a dictionary
 
 
 _EVENT: dict[str, Callable[..., Any]] = {"set": _set, "is_set": _is_set, "wait": _wait}
@@ -296,7 +296,7 @@ def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
             return await original(self)
         generation: _Generation = getattr(self, "_sessionproof", None) or _Generation()
         generation.arrived += 1
-        generation.clock = runtime.clocks.join(generation.clock, runtime.release())
+        generation.clock = runtime.joined(generation.clock, runtime.release())
         self._sessionproof = None if generation.arrived == self.parties else generation
         try:
             index = await original(self)
@@ -388,7 +388,7 @@ def _task_done(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def task_done(self: Any) -> None:
         if _live and (traffic := _traffic(self)) is not None:
-            traffic.done = runtime.clocks.join(traffic.done, runtime.release())
+            traffic.done = runtime.joined(traffic.done, runtime.release())
         original(self)
 
     return task_done

@@ -18,8 +18,8 @@ from functools import wraps
 from typing import Any
 
 from harness.patching import Patches
-from harness.sanitizer.clocks import EMPTY
-from harness.sanitizer.places import capture
+from harness.sanitizer.clocks import EMPTY, Actor
+from harness.sanitizer.places import RawPlaces, capture
 from harness.sanitizer.runtime import ThreadActor, runtime
 
 __all__ = ["install"]
@@ -50,17 +50,27 @@ class _Job:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._clock = runtime.release() if _live else EMPTY
+        self._parent: Actor | None = None
+        self._created: RawPlaces = ()
+        runtime.note(self._look, "the submission of a job")
+
+    def _look(self) -> None:
         self._parent = runtime.current()
         self._created = capture(1)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # The thread stays this actor until its next job: its result is reported after the function has returned.
-        actor = runtime.local.thread = ThreadActor(self._parent, clock=self._clock)
-        actor.created = self._created
+        runtime.note(self._begin, "the beginning of a job")
+        actor = runtime.local.thread
         try:
             return self._function(*args, **kwargs)
         finally:
-            actor.ended = True
+            if actor is not None:
+                actor.ended = True
+
+    def _begin(self) -> None:
+        # The thread stays this actor until its next job: its result is reported after the function has returned.
+        actor = runtime.local.thread = ThreadActor(self._parent, clock=self._clock)
+        actor.created = self._created
 
 
 def _submit(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,6 +127,6 @@ def _join(original: Callable[..., Any]) -> Callable[..., Any]:
         original(self, *args, **kwargs)
         actor = vars(self).get("_sessionproof_actor")
         if _live and actor is not None:
-            runtime.acquire(runtime.clocks.release(actor))
+            runtime.note(lambda: runtime.acquire(runtime.clocks.release(actor)), "the end of a thread")
 
     return join
