@@ -87,7 +87,7 @@ class Actor:
         self.born = 0
         self.ended = False
         self.opaque = False
-        self.blind = parent is not None and parent.blind
+        self.blind: bool = parent is not None and parent.blind
         self.loop: Any = None
         self.name = name
         self.created: Any = None
