@@ -24,15 +24,17 @@ URL = os.environ["DATABASE_URL"]
 SELECT = text("SELECT 1")
 
 
-async def share(session, **options):
-    await session.execute(SELECT)
-    ada = asyncio.create_task(session.execute(SELECT), name="Ada")
-    ben = asyncio.create_task(session.execute(SELECT), name="Ben")
-    await asyncio.gather(ada, ben, **options)
+async def share(session):
+    for outcome in await share_quietly(session):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 async def share_quietly(session):
-    await share(session, return_exceptions=True)
+    await session.execute(SELECT)
+    ada = asyncio.create_task(session.execute(SELECT), name="Ada")
+    ben = asyncio.create_task(session.execute(SELECT), name="Ben")
+    return await asyncio.gather(ada, ben, return_exceptions=True)
 
 
 async def use(engine):
@@ -105,7 +107,7 @@ Suite = Callable[..., Outcome]
 
 
 @pytest.fixture
-def suite(tmp_path: Path, empty_database_url: str) -> Suite:
+def suite(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, empty_database_url: str) -> Suite:
     """Run a suite of one module in a project of its own, in a process of its own, with no plugin but those named."""
 
     def run(
@@ -122,7 +124,7 @@ def suite(tmp_path: Path, empty_database_url: str) -> Suite:
             "DATABASE_URL": empty_database_url,
             "PATH": os.environ["PATH"],
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(tmp_path_factory.getbasetemp() / "pycache"),
             "PYTHONPATH": f"{ROOT}:{tmp_path}",
         }
         command = [
@@ -181,17 +183,15 @@ def test_what_the_summary_says(suite: Suite) -> None:
     assert outcome.summary == textwrap.dedent("""\
         session race (overlap) on Session 4: the second operation began while the first was in flight
           first: Session.execute in task 'Ada'
-            application.py:13 in share
             application.py:19 in share_quietly
             test_suite.py:10 in test_racy
             the task was created at
-              application.py:13 in share
+              application.py:19 in share_quietly
           second: Session.execute in task 'Ben'
-            application.py:14 in share
-            application.py:19 in share_quietly
+            application.py:20 in share_quietly
             test_suite.py:10 in test_racy
             the task was created at
-              application.py:14 in share
+              application.py:20 in share_quietly
           the session was made at
             conftest.py:14 in session
           repair: give each task a session of its own
@@ -208,7 +208,7 @@ def test_modes_that_only_say_it(suite: Suite, mode: str) -> None:
     assert outcome.status == pytest.ExitCode.OK, outcome.text
     assert set(outcome.tests.values()) == {"PASSED"}
     assert "seen in\n    test_suite.py::test_racy\n" in outcome.summary
-    assert ("application.py:14: SessionRaceWarning: session race (overlap) on" in outcome.text) is (mode == "warn")
+    assert ("application.py:20: SessionRaceWarning: session race (overlap) on" in outcome.text) is (mode == "warn")
     assert ("WARNING  harness.sanitizer:watch.py" in outcome.text) is (mode == "log")
 
 
@@ -351,19 +351,24 @@ def test_in_every_phase(suite: Suite) -> None:
     assert "pytest_sessions.py" not in outcome.text
 
 
-def test_an_error_that_is_not_swallowed(suite: Suite) -> None:
-    """The test's failure is the error, once; what its teardown meets in consequence is no second one."""
-    outcome = suite(
-        """
-        async def test_racy(session):
-            await share(session)
-        """,
-        "--sessions=raise",
-    )
+@pytest.mark.parametrize(("mode", "result"), [("raise", "FAILED"), ("collect", "ERROR FAILED")])
+def test_an_error_that_is_not_swallowed(suite: Suite, mode: str, result: str) -> None:
+    """Where the program was interrupted by it, what its teardown meets is a consequence, and no second failure."""
+    module = """
+    @pytest.fixture
+    async def racy_elsewhere(session):
+        yield
+        await asyncio.gather(session.execute(SELECT), session.execute(SELECT), return_exceptions=True)
 
-    assert outcome.tests == {"test_racy": "FAILED"}, outcome.text
-    assert "FAILED test_suite.py::test_racy - harness.errors.SessionRaceError: " in outcome.text
-    assert "- session races -" not in outcome.text
+    async def test_racy(session, racy_elsewhere):
+        await share(session)
+    """
+    outcome = suite(module, f"--sessions={mode}")
+
+    assert outcome.tests == {"test_racy": result}, outcome.text
+    assert ("FAILED test_suite.py::test_racy - harness.errors.SessionRaceError: " in outcome.text) is (mode == "raise")
+    assert "- session races -" not in _failure(outcome, "test_racy")
+    assert outcome.summary.count("    test_suite.py::test_racy\n") == 2
 
 
 def test_markers(suite: Suite) -> None:

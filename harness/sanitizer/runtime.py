@@ -15,7 +15,8 @@ import asyncio
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
 from weakref import ref
 
 from harness.errors import SessionRaceError
@@ -29,6 +30,7 @@ __all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "
 _C_TASK_DONE = asyncio.Future.done
 _current_task = asyncio.current_task
 
+Found = TypeVar("Found")
 Token = Any
 """What `enter` gives for `leave`: a shadow whose owner the actor is, a shadow and an access to it, or `None`."""
 
@@ -158,7 +160,9 @@ class Runtime:
         self.clocks.forget()
 
     def fail(self, error: BaseException, where: str) -> None:
-        """Step aside: an error of the sanitizer's own."""
+        """Step aside: an error of the sanitizer's own; those that follow from stepping aside are none."""
+        if not self.active:
+            return
         self.active = False
         self.clocks.forget()
         trace = "".join(traceback.format_exception(error)).strip()
@@ -202,18 +206,18 @@ class Runtime:
         return actor
 
     def _note_limits(self, actor: TaskActor, task: Any) -> None:
-        """What cannot be seen of a task that another factory made, or that runs in a loop without a seam."""
+        """What cannot be seen of a task of another class, or in a loop that offers no place to look."""
         if getattr(actor.loop.create_future(), "_sessionproof", None) is None:
             actor.blind = True
             self.blind_loops.add(actor.loop)
+            _inherit(actor, task)
             self.limits.add(
                 f"the event loop {_class_of(actor.loop)} shows nothing of what orders its tasks: only operations that "
-                "overlap are found in it, and transactions that cover others' work"
+                "overlap are found in it, and transactions that cover another's work, even if a future handed it over"
             )
-        elif self.local.creating is not None:
+        elif task.__class__ is not asyncio.Task:
             self.limits.add(
-                f"tasks of {_class_of(task)} come from a task factory that is not asyncio's: what they did is compared "
-                "only as long as they live"
+                f"tasks of {_class_of(task)} tell nobody what they did: it is compared only as long as they live"
             )
 
     def _thread(self) -> Actor:
@@ -399,11 +403,15 @@ class Runtime:
 
     def shadow(self, shadow_of: Callable[[Any], Shadow], subject: Any) -> Shadow | None:
         """The shadow of an object; `None` if that cannot be had."""
+        return self.looked_up(shadow_of, subject, None)
+
+    def looked_up(self, look: Callable[[Any], Found], subject: Any, otherwise: Found) -> Found:
+        """What is remembered of an object, by a function that may fail; if it does, what is given for that case."""
         try:
-            return shadow_of(subject)
+            return look(subject)
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, "the look-up of an object")
-            return None
+            return otherwise
 
     def creates(self) -> None:
         """The current actor is about to create a task by a factory of its own."""
@@ -456,6 +464,17 @@ class Runtime:
         """A name for the next object of its kind: `Session 3`."""
         self.names[name] = self.names.get(name, 0) + 1
         return f"{name} {self.names[name]}"
+
+
+_adopted: ContextVar["ref[TaskActor] | None"] = ContextVar("sessionproof_actor", default=None)
+
+
+def _inherit(actor: TaskActor, task: Any) -> None:
+    """Where no loop tells who created a task: tasks inherit the context of whoever did."""
+    if asyncio.current_task() is task:
+        creator = _adopted.get()
+        actor.parent = creator() if creator is not None else None
+        _adopted.set(ref(actor))
 
 
 def _class_of(instance: object) -> str:

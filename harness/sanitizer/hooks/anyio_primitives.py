@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from harness.patching import Patches
 from harness.sanitizer.clocks import EMPTY, Clock
-from harness.sanitizer.hooks.primitives import Mutex, quiet
+from harness.sanitizer.hooks.primitives import Mutex, ignored, quiet
 from harness.sanitizer.runtime import runtime
 
 __all__ = ["install"]
@@ -78,7 +78,7 @@ def _places(original: Callable[..., Any], mutexes: "WeakKeyDictionary[Any, Mutex
     @wraps(original)
     def initialise(self: Any, initial_value: int, **kwargs: Any) -> None:
         original(self, initial_value, **kwargs)
-        mutexes[self] = Mutex(initial_value)
+        mutexes[self] = runtime.looked_up(Mutex, initial_value, ignored)
 
     return initialise
 
@@ -86,7 +86,7 @@ def _places(original: Callable[..., Any], mutexes: "WeakKeyDictionary[Any, Mutex
 def _acquire(original: Callable[..., Any], mutex_of: Callable[[Any], Mutex]) -> Callable[..., Any]:
     @wraps(original)
     async def acquire(self: Any) -> None:
-        mutex = mutex_of(self) if runtime.active else None
+        mutex = runtime.looked_up(mutex_of, self, None) if runtime.active else None
         await original(self)
         if mutex is not None and runtime.active:
             runtime.note(mutex.acquired, "the taking of a lock")
@@ -97,7 +97,7 @@ def _acquire(original: Callable[..., Any], mutex_of: Callable[[Any], Mutex]) -> 
 def _acquire_nowait(original: Callable[..., Any], mutex_of: Callable[[Any], Mutex]) -> Callable[..., Any]:
     @wraps(original)
     def acquire_nowait(self: Any) -> None:
-        mutex = mutex_of(self) if runtime.active else None
+        mutex = runtime.looked_up(mutex_of, self, None) if runtime.active else None
         original(self)
         if mutex is not None:
             runtime.note(mutex.acquired, "the taking of a lock")
@@ -113,7 +113,7 @@ def _release(original: Callable[..., Any], mutex_of: Callable[[Any], Mutex]) -> 
         if not runtime.active:
             original(self)
             return
-        mutex = mutex_of(self)
+        mutex = runtime.looked_up(mutex_of, self, ignored)
         silent(self)
         runtime.note(mutex.released, "the release of a lock")
 

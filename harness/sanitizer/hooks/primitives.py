@@ -24,7 +24,7 @@ from harness.sanitizer.clocks import EMPTY, Clock, Holding
 from harness.sanitizer.hooks.accesses import like_a_coroutine_function
 from harness.sanitizer.runtime import runtime
 
-__all__ = ["Mutex", "deaf", "install", "quiet", "used_by_a_database_library"]
+__all__ = ["Mutex", "deaf", "ignored", "install", "quiet", "used_by_a_database_library"]
 
 _live = runtime.clocks.live
 _DATABASE_LIBRARIES = frozenset({"sqlalchemy", "asyncpg", "psycopg", "psycopg_pool"})
@@ -117,14 +117,20 @@ class Mutex:
             self.signal = runtime.joined(self.signal, runtime.release())
 
 
+ignored = Mutex(None)
+"""What is known of a lock of which nothing can be known."""
+
+
 def _mutex(lock: Any, places: int | None) -> Mutex:
-    found: Mutex | None = getattr(lock, "_sessionproof", None)
-    if found is None:
-        if used_by_a_database_library():
-            places = None
-        elif places is None:
-            places = _guess_places(lock)
-        found = lock._sessionproof = Mutex(places)  # noqa: SLF001  # asyncio's locks have a dictionary
+    return runtime.looked_up(lambda lock: _new_mutex(lock, places), lock, ignored)
+
+
+def _new_mutex(lock: Any, places: int | None) -> Mutex:
+    if used_by_a_database_library():
+        places = None
+    elif places is None:
+        places = _guess_places(lock)
+    found = lock._sessionproof = Mutex(places)  # noqa: SLF001  # asyncio's locks have a dictionary
     return found
 
 
@@ -175,7 +181,7 @@ def _semaphore(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def initialise(self: Any, value: int = 1) -> None:
         original(self, value)
-        self._sessionproof = Mutex(value)
+        self._sessionproof = runtime.looked_up(Mutex, value, ignored)
 
     return initialise
 
@@ -243,7 +249,7 @@ def _notify(original: Callable[..., Any]) -> Callable[..., Any]:
 def _wait_on(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     async def wait(self: Any, *args: Any) -> Any:
-        _rebind(self)
+        runtime.looked_up(_rebind, self, None)
         result = await original(self, *args)
         if _live:
             _pass(self)
@@ -256,7 +262,7 @@ def _enter(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     async def enter(self: Any) -> None:
         """Whoever enters sees what was notified: it may find the condition true, and then does not wait."""
-        _rebind(self)
+        runtime.looked_up(_rebind, self, None)
         await original(self)
         if _live:
             _pass(self)
@@ -294,19 +300,25 @@ def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
     async def wait(self: Any) -> Any:
         if not runtime.active:
             return await original(self)
-        generation: _Generation = getattr(self, "_sessionproof", None) or _Generation()
-        generation.arrived += 1
-        generation.clock = runtime.joined(generation.clock, runtime.release())
-        self._sessionproof = None if generation.arrived == self.parties else generation
+        generation = runtime.looked_up(_arrive, self, None)
         try:
             index = await original(self)
         except BaseException:
             self._sessionproof = None
             raise
-        runtime.acquire(generation.clock)
+        if generation is not None:
+            runtime.acquire(generation.clock)
         return index
 
     return wait
+
+
+def _arrive(barrier: Any) -> _Generation:
+    generation: _Generation = getattr(barrier, "_sessionproof", None) or _Generation()
+    generation.arrived += 1
+    generation.clock = runtime.joined(generation.clock, runtime.release())
+    barrier._sessionproof = None if generation.arrived == barrier.parties else generation  # noqa: SLF001  # as above
+    return generation
 
 
 # -- queues -----------------------------------------------------------------------------------------------------
@@ -329,8 +341,13 @@ def _traffic(queue: Any) -> _Traffic | None:
     try:
         found: _Traffic | None = queue._sessionproof  # noqa: SLF001  # queues have a dictionary
     except AttributeError:
-        found = None if used_by_a_database_library() else _Traffic(queue.qsize())
-        queue._sessionproof = found  # noqa: SLF001  # as above
+        found = runtime.looked_up(_new_traffic, queue, None)
+    return found
+
+
+def _new_traffic(queue: Any) -> _Traffic | None:
+    found = None if used_by_a_database_library() else _Traffic(queue.qsize())
+    queue._sessionproof = found  # noqa: SLF001  # as above
     return found
 
 
