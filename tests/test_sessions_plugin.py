@@ -152,6 +152,18 @@ def suite(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, empty_databa
     return run
 
 
+def test_the_readme(suite: Suite) -> None:
+    """Its example is reported in the words that stand there, but for the numbers of tasks."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## In your own test suite")[2]
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+
+    outcome = suite("", "--sessions=raise", "test_counts.py", test_counts=blocks[1])
+
+    assert outcome.tests == {"test_counts": "FAILED"}, outcome.text
+    assert re.sub(r"Task-\d+", "Task", outcome.summary) == re.sub(r"Task-\d+", "Task", blocks[2])
+
+
 THREE = """
 async def test_before(engine):
     await use_side_by_side(engine)
