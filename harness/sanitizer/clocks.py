@@ -12,7 +12,7 @@ all clocks are the one empty clock, and nothing is ever copied. An access is an 
 it happened before whatever an actor does that has that epoch in its clock.
 
 Guarantee: memory is bounded by the actors that live or whose accesses somebody remembers. Components of others are
-dropped when clocks are joined.
+dropped when a clock grows.
 
 This module knows nothing of asyncio and of databases.
 """
@@ -212,10 +212,14 @@ class Clocks:
         for number, time in theirs.items():
             if joined.get(number, 0) < time:
                 joined[number] = time
-        if len(joined) > _PRUNE_ABOVE and len(joined) > 2 * len(self.live):
-            live = self.live
-            joined = {number: time for number, time in joined.items() if number in live}
-        return joined
+        return self._pruned(joined)
+
+    def _pruned(self, clock: dict[int, int]) -> dict[int, int]:
+        """Without the components of actors that are gone, once these are many."""
+        live = self.live
+        if len(clock) <= _PRUNE_ABOVE or len(clock) <= 2 * len(live):
+            return clock
+        return {number: time for number, time in clock.items() if number in live}
 
     def tick(self, actor: Actor) -> int:
         """The time of an access that ends now; what the actor releases from now on tells of it."""
@@ -225,7 +229,7 @@ class Clocks:
                 actor.take_part(self.live, self._actors)
             actor.time += 1
             actor.released = False
-            actor.clock = {**actor.clock, actor.number: actor.time}
+            actor.clock = self._pruned({**actor.clock, actor.number: actor.time})
         return actor.time
 
     @staticmethod

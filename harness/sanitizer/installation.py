@@ -72,7 +72,7 @@ def _instrument(patches: Patches, on_drivers: drivers.Drivers) -> None:
             part.install(patches)
         agents.install(patches)
         on_drivers.install(patches)
-    except (AttributeError, KeyError) as error:
+    except Exception as error:
         _undo(patches, on_drivers)
         raise _refusal(f"{error}") from error
 
@@ -99,6 +99,8 @@ def _test() -> None:
         raise _refusal(problems[0])
     if idle := self_test.idle_names(probes):
         raise _refusal(f"nothing calls {', '.join(idle)}")
+    if unused := self_test.unused_names(drivers.NEEDED):
+        raise _refusal(f"nothing has {', '.join(unused)}")
 
 
 def _refusal(reason: str) -> EnvironmentMissing:
@@ -125,10 +127,7 @@ def remove() -> None:
 
 def limits() -> tuple[str, ...]:
     """What is watched in part only."""
-    return tuple(
-        f"the driver {name} is not watched itself: of its connections only what goes through SQLAlchemy is seen"
-        for name in drivers.unwatched()
-    )
+    return tuple(map(drivers.limit_of, drivers.unwatched()))
 
 
 def driver_shadow(connection: Any) -> Shadow:

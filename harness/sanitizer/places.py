@@ -27,7 +27,11 @@ _APPLICATION_FRAMES = 8
 _FRAMES_BELOW_THE_FIRST = 24
 _FOREIGN_FRAMES = 6
 
-_known: dict[str, bool] = {}
+_LIBRARY, _APPLICATION, _EVENTS = 0, 1, 2
+_roles: dict[str, int] = {}
+"""What a file is: a library's, the application's, or the one in which a task's stack begins."""
+_getframe = sys._getframe  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+_getcurrent = greenlet.getcurrent
 
 
 def capture(depth: int) -> RawPlaces:
@@ -35,37 +39,45 @@ def capture(depth: int) -> RawPlaces:
 
     A greenlet's stack may be no deeper than the hook in it, so that a greater depth than is sure to exist is no option.
     """
-    frame: FrameType | None = sys._getframe(depth + 1)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+    frame: FrameType | None = _getframe(depth + 1)
     places: list[tuple[CodeType, int]] = []
     left = 1_000
     parent: greenlet.greenlet | None = None
-    known = _known
+    role_of = _roles.get
     while frame is not None:
         code = frame.f_code
-        application = known.get(code.co_filename)
-        if application is None:
-            application = known[code.co_filename] = is_application(code.co_filename)
-        if application:
-            if not places:
-                left = _FRAMES_BELOW_THE_FIRST
-            places.append((code, frame.f_lasti))
-            if len(places) == _APPLICATION_FRAMES:
+        role = role_of(code.co_filename)
+        if role is None:
+            role = _role(code)
+        if role:
+            if code is _STEP:
                 break
-        elif code is _STEP:
-            break
+            if role is _APPLICATION:
+                if not places:
+                    left = _FRAMES_BELOW_THE_FIRST
+                places.append((code, frame.f_lasti))
+                if len(places) == _APPLICATION_FRAMES:
+                    break
         left -= 1
         if not left:
             break
         frame = frame.f_back
         if frame is None:
-            parent = greenlet.getcurrent().parent if parent is None else parent.parent
+            parent = _getcurrent().parent if parent is None else parent.parent
             frame = None if parent is None else parent.gr_frame
     return tuple(places)
 
 
+def _role(code: CodeType) -> int:
+    file = code.co_filename
+    role = _EVENTS if file == _STEP.co_filename else _APPLICATION if is_application(file) else _LIBRARY
+    _roles[file] = role
+    return role
+
+
 def capture_foreign(depth: int) -> RawPlaces:
     """The innermost frames that are not the harness's own, for a stack without application frames."""
-    frame: FrameType | None = sys._getframe(depth + 1)  # noqa: SLF001  # as above
+    frame: FrameType | None = _getframe(depth + 1)
     places: list[tuple[CodeType, int]] = []
     while frame is not None and len(places) < _FOREIGN_FRAMES and frame.f_code is not _STEP:
         if not is_harness(frame.f_code.co_filename):

@@ -403,7 +403,11 @@ class Runtime:
 
     def shadow(self, shadow_of: Callable[[Any], Shadow], subject: Any) -> Shadow | None:
         """The shadow of an object; `None` if that cannot be had."""
-        return self.looked_up(shadow_of, subject, None)
+        try:
+            return shadow_of(subject)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "the look-up of an object")
+            return None
 
     def looked_up(self, look: Callable[[Any], Found], subject: Any, otherwise: Found) -> Found:
         """What is remembered of an object, by a function that may fail; if it does, what is given for that case."""
@@ -428,10 +432,10 @@ class Runtime:
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, where)
 
-    def drives(self, shadow: Shadow) -> None:
+    def drives(self) -> None:
         """The access that the current actor has just begun has got to the driver."""
         try:
-            (shadow.owner or self.current()).is_driven = True
+            self.current().is_driven = True
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, "a driver's operation")
 

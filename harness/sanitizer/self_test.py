@@ -8,7 +8,8 @@ anyio, threads and the ORM, on sessions without an engine, while each hook notes
 connections and drivers need a database for that: of those, every private name must be one that the library's own code
 calls.
 
-Guarantee: nothing of the program is touched, no connection is made, and no listener on engines or pools hears of it.
+Guarantee: nothing of the program is touched, no connection is made, and no listener on sessions, engines or pools hears
+of it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import concurrent.futures
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -28,6 +29,8 @@ from harness.patching import Patches
 __all__ = ["Probes", "exercise", "idle_names"]
 
 _Key = tuple[str, str]
+_PATIENCE = 60.0
+"""Seconds after which a library that no longer wakes up who waits is given up."""
 _UNREACHED_MODULES = ("pydantic_ai", "asyncpg", "psycopg", "psycopg_pool", "sqlalchemy.engine", "sqlalchemy.dialects")
 
 
@@ -67,6 +70,15 @@ def idle_names(probes: Probes) -> tuple[str, ...]:
     return tuple(f"{owner}.{name}" for owner, name in sorted(idle))
 
 
+def unused_names(needed: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Of attributes, by the module whose code has to use them, those that it does not: `asyncpg.pool: _con`."""
+    return tuple(
+        f"{module}: {name}"
+        for module, name in needed
+        if module in sys.modules and not any(name in code.co_names for code in _codes(sys.modules[module]))
+    )
+
+
 def _is_called_by_its_library(probes: Probes, key: _Key) -> bool:
     owner, name = key
     if not owner.startswith(_UNREACHED_MODULES):
@@ -93,14 +105,11 @@ def exercise(loops: tuple[Callable[[], asyncio.AbstractEventLoop], ...]) -> Base
 
     def run() -> None:
         for make in loops:
-            loop = make()
             try:
-                loop.run_until_complete(_program(loop))
+                with asyncio.Runner(loop_factory=make) as runner:
+                    runner.run(asyncio.wait_for(_program(runner.get_loop()), _PATIENCE))
             except Exception as error:  # noqa: BLE001  # whoever asked wants to know what it was
                 errors.append(error)
-            finally:
-                loop.run_until_complete(loop.shutdown_default_executor())
-                loop.close()
 
     thread = threading.Thread(target=run, name="sessionproof self-test")
     thread.start()
@@ -109,6 +118,7 @@ def exercise(loops: tuple[Callable[[], asyncio.AbstractEventLoop], ...]) -> Base
 
 
 async def _program(loop: asyncio.AbstractEventLoop) -> None:
+    _silent_session().expire_all()  # as long as nothing was accessed, nothing is ordered
     await _futures(loop)
     await _primitives()
     await _queues()
@@ -194,8 +204,30 @@ class _Row(_Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class _NoListeners:
+    """In the place of a session's listeners: there are none."""
+
+    def __getattr__(self, name: str) -> "_NoListeners":
+        return self
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Tell nobody."""
+
+
+def _silent_session() -> Session:
+    session = Session()
+    vars(session)["dispatch"] = _NoListeners()
+    return session
+
+
 def _sessions() -> None:
-    session, row = Session(), _Row(id=1)
+    session, row = _silent_session(), _Row(id=1)
     session.add(row)
     row.id = 2
     session.expunge(row)

@@ -21,7 +21,6 @@ __all__ = [
     "attached",
     "hooked",
     "hooked_coroutine",
-    "is_driven",
     "like_a_coroutine_function",
     "new_shadow",
     "note_write",
@@ -84,6 +83,8 @@ def hooked(
 
     @wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not runtime.active:
+            return original(self, *args, **kwargs)
         try:
             shadow = shadow_of(self)
         except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
@@ -94,7 +95,11 @@ def hooked(
             return original(self, *args, **kwargs)
         try:
             if drives:
-                runtime.drives(shadow)
+                owner = shadow.owner
+                if owner is not None:
+                    owner.is_driven = True
+                else:
+                    runtime.drives()
             elif writes is not None:
                 note_write(shadow, writes, args, kwargs)
             return original(self, *args, **kwargs)
@@ -134,8 +139,13 @@ def hooked_coroutine(
 
     @wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
-        if not runtime.active or is_driven():
+        if not runtime.active:
             return original(self, *args, **kwargs)
+        try:  # in an operation of SQLAlchemy's that has got to the driver, this is part of it
+            if _current_task()._sessionproof.is_driven:  # type: ignore[union-attr]  # noqa: SLF001  # see `Runtime.current`
+                return original(self, *args, **kwargs)
+        except (AttributeError, RuntimeError):
+            pass
         return accessed(self, args, kwargs)
 
     return like_a_coroutine_function(method)
@@ -150,14 +160,6 @@ def note_write(shadow: Shadow, writes: Writes, args: tuple[Any, ...], kwargs: di
         return
     if is_write:
         runtime.wrote(shadow)
-
-
-def is_driven() -> bool:
-    """Whether the current task is in an operation of SQLAlchemy's that has got to the driver."""
-    try:
-        return bool(_current_task()._sessionproof.is_driven)  # type: ignore[union-attr]  # noqa: SLF001  # see `Runtime.current`
-    except (AttributeError, RuntimeError):
-        return False
 
 
 def like_a_coroutine_function(function: Callable[..., Any]) -> Callable[..., Any]:

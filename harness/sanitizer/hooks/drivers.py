@@ -26,7 +26,7 @@ from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
 
-__all__ = ["WATCHED", "Drivers", "unwatched"]
+__all__ = ["NEEDED", "WATCHED", "Drivers", "limit_of", "unwatched"]
 
 _AWAITED, _BOUNDARY = AccessKind.AWAITED, AccessKind.BOUNDARY
 WATCHED = frozenset({"asyncpg", "psycopg", "psycopg_async"})
@@ -55,9 +55,25 @@ _ASYNCPG_AWAITED = (
 _STATEMENT = ("executemany", "explain", "fetch", "fetchmany", "fetchrow", "fetchval")
 
 
+NEEDED = (
+    ("asyncpg.cursor", "_connection"),
+    ("asyncpg.pool", "_con"),
+    ("asyncpg.prepared_stmt", "_connection"),
+    ("asyncpg.transaction", "_connection"),
+    ("asyncpg.transaction", "_nested"),
+    ("sqlalchemy.dialects.postgresql.asyncpg", "_connection"),
+)
+"""Private attributes that the hooks look at, by the module whose code has to use them."""
+
+
 def unwatched() -> tuple[str, ...]:
     """The loaded asynchronous drivers that are watched through SQLAlchemy alone."""
     return tuple(name for name in _UNWATCHED if name in sys.modules)
+
+
+def limit_of(name: str) -> str:
+    """What is to be said of a driver that is watched through SQLAlchemy alone."""
+    return f"the driver {name} is not watched itself: of its connections only what goes through SQLAlchemy is seen"
 
 
 class Drivers:
@@ -95,7 +111,9 @@ class Drivers:
 
     def _below(self, owner: Any) -> Shadow:
         """The shadow of the connection that something belongs to."""
-        return self.shadow_of(owner._connection)  # noqa: SLF001  # asyncpg, psycopg and the adapters all call it so
+        connection = owner._connection  # noqa: SLF001  # asyncpg, psycopg and the adapters all call it so
+        shadow = self._shadows.get(id(connection))
+        return shadow if shadow is not None and shadow.generation == runtime.generation else self.shadow_of(connection)
 
     def _checked_in(self, dbapi_connection: Any, _record: Any) -> None:
         driver_connection = getattr(dbapi_connection, "_connection", None)
@@ -143,8 +161,7 @@ class Drivers:
                 return await original(transaction)
             access = runtime.enter(shadow, _BOUNDARY, f"asyncpg.Transaction.{name}")
             try:
-                nested = transaction._nested  # noqa: SLF001  # a savepoint's end decides about nothing that is known here
-                error = None if nested else runtime.decided(shadow)
+                error = None if runtime.looked_up(_is_nested, transaction, True) else runtime.decided(shadow)
                 if error is not None and not cleans_up:
                     raise error
                 return await original(transaction)
@@ -157,7 +174,7 @@ class Drivers:
     def _released(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         async def release(holder: Any, *args: Any, **kwargs: Any) -> Any:
-            connection = holder._con  # noqa: SLF001  # what the holder holds
+            connection = runtime.looked_up(_held, holder, None)
             try:
                 return await original(holder, *args, **kwargs)
             finally:
@@ -208,6 +225,15 @@ class Drivers:
             await original(pool, conn)
 
         return putconn
+
+
+def _is_nested(transaction: Any) -> bool:
+    """Whether it is a savepoint, whose end decides about nothing that is known here."""
+    return bool(transaction._nested)  # noqa: SLF001  # asyncpg's own
+
+
+def _held(holder: Any) -> Any:
+    return holder._con  # noqa: SLF001  # asyncpg's own: what the holder of a pool holds
 
 
 def _writes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

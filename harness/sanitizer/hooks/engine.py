@@ -35,7 +35,11 @@ def _is_asynchronous(connection: Any) -> bool:
 
 def _is_covered(connection: Any) -> bool:
     """Whether the driver below is watched itself, so that a session's operations are seen there."""
-    return connection.dialect.driver in drivers.WATCHED
+    dialect = connection.dialect
+    is_watched = dialect.driver in drivers.WATCHED
+    if dialect.is_async and not is_watched:
+        runtime.limits.add(drivers.limit_of(dialect.driver))
+    return is_watched
 
 
 connection_shadow = attached("Connection", _is_asynchronous, is_covered=_is_covered)

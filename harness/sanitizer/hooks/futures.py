@@ -210,14 +210,14 @@ def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> 
 
     def set_result(self: Any, result: Any) -> None:
         if _live:
-            self._sessionproof = runtime.joined(_children(self), runtime.release())
+            children = runtime.looked_up(_children, self, EMPTY)
+            self._sessionproof = runtime.joined(children, runtime.release())
             runtime.acquire(self._sessionproof)
         base_result(self, result)
 
     def set_exception(self: Any, exception: Any) -> None:
         if _live:
-            if self._cancel_requested:  # then all children are done
-                runtime.acquire(_children(self))
+            runtime.acquire(runtime.looked_up(_cancelled_children, self, EMPTY))
             self._sessionproof = runtime.release()
         base_exception(self, exception)
 
@@ -243,6 +243,11 @@ def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> 
         "__iter__": awaited,
     }.items():
         replace(owner, name, replacement)
+
+
+def _cancelled_children(future: Any) -> Clock:
+    """The same, if it is cancelled: then all of them are done, and otherwise only one needs to be."""
+    return _children(future) if future._cancel_requested else EMPTY  # noqa: SLF001  # as above
 
 
 def _children(future: Any) -> Clock:

@@ -145,13 +145,18 @@ def _flush(original: Callable[..., Any]) -> Callable[..., Any]:
         if shadow is None or access is None:
             return original(self, *args, **kwargs)
         try:
-            if not self._is_clean():
+            if runtime.looked_up(_is_dirty, self, False):
                 runtime.wrote(shadow)
             return original(self, *args, **kwargs)
         finally:
             runtime.leave(access)
 
     return flush
+
+
+def _is_dirty(session: Any) -> bool:
+    """Whether a flush would write."""
+    return not session._is_clean()  # noqa: SLF001  # the question that SQLAlchemy's own flush begins with
 
 
 def _begin_nested(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,19 +183,19 @@ def _leaving_home(method: Callable[..., Any]) -> Callable[..., Any]:
 
 # -- the ends of transactions -----------------------------------------------------------------------------------
 
-_End = Callable[[Any, dict[str, Any]], int | None]
+_End = Callable[[Any], int | None]
 
 
 def _of_transaction(transaction: Any) -> Shadow:
     return session_shadow(transaction.session)
 
 
-def _commit(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: ARG001  # the signature of such questions
+def _commit(transaction: Any) -> int | None:
     """A commit decides about everything, unless it only releases a savepoint, or is a flush's."""
     return 0 if transaction.parent is None else None
 
 
-def _rollback(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: ARG001  # as above
+def _rollback(transaction: Any) -> int | None:
     """A rollback decides about what came after the savepoint, if there is one; that of a failed flush, too."""
     for each in transaction._iterate_self_and_parents():  # noqa: SLF001  # as SQLAlchemy's own rollback does
         if each.nested:
@@ -198,7 +203,7 @@ def _rollback(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: 
     return 0
 
 
-def _close(transaction: Any, kwargs: dict[str, Any]) -> int | None:  # noqa: ARG001  # as above
+def _close(transaction: Any) -> int | None:
     """Closing a transaction that was not committed discards what is left."""
     return 0 if transaction.parent is None else None
 
@@ -216,7 +221,7 @@ def _boundary(original: Callable[..., Any], operation: str, end: _End) -> Callab
         access = runtime.enter(shadow, AccessKind.BOUNDARY, operation, cleans_up=cleans_up)
         try:
             if shadow.written is not None or shadow.work:
-                _decide(shadow, end(self, kwargs), cleans_up=cleans_up)
+                _decide(shadow, runtime.looked_up(end, self, None), cleans_up=cleans_up)
             return original(self, *args, **kwargs)
         finally:
             if access is not None:

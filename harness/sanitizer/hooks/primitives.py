@@ -239,7 +239,7 @@ def _notify(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def notify(self: Any, *args: Any) -> None:
-        if _live:
+        if _live and not _is_of_a_barrier(self):
             _put_in(self)
         unlearning(self, *args)
 
@@ -275,6 +275,11 @@ def _rebind(condition: Any) -> None:
     if getattr(condition.acquire, "__func__", None) is not type(condition._lock).acquire:  # noqa: SLF001  # asyncio's own
         condition.acquire = condition._lock.acquire  # noqa: SLF001  # as above
         condition.release = condition._lock.release  # noqa: SLF001  # as above
+
+
+def _is_of_a_barrier(condition: Any) -> bool:
+    """A barrier's own condition is notified in every filling, and would order one filling after another."""
+    return getattr(condition, "_sessionproof_barrier", False)
 
 
 _CONDITION: dict[str, Callable[..., Any]] = {
@@ -314,6 +319,7 @@ def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _arrive(barrier: Any) -> _Generation:
+    barrier._cond._sessionproof_barrier = True  # noqa: SLF001  # see `_is_of_a_barrier`
     generation: _Generation = getattr(barrier, "_sessionproof", None) or _Generation()
     generation.arrived += 1
     generation.clock = runtime.joined(generation.clock, runtime.release())

@@ -217,6 +217,33 @@ async def a_barrier_before_the_work(world: World) -> None:
 
 
 @CORPUS.racy("unordered")
+async def a_barrier_that_others_have_passed(world: World) -> None:
+    """Two pairs meet at one barrier, one after the other; that orders the members of a pair, and not the pairs."""
+    barrier = asyncio.Barrier(2)
+
+    async def of_first_pair() -> None:
+        await session.execute(text("SELECT 1"))  # first
+        await barrier.wait()
+        world.steps.reach("one passed")
+
+    async def beside_it() -> None:
+        await barrier.wait()
+        world.steps.reach("both passed")
+
+    async def of_second_pair() -> None:
+        await meet_late()
+        await session.execute(text("SELECT 2"))  # second
+
+    async def meet_late() -> None:
+        await world.steps.until("one passed")
+        await world.steps.until("both passed")
+        await barrier.wait()
+
+    async with shared_session(world) as session:
+        await together(of_first_pair(), beside_it(), of_second_pair(), meet_late())
+
+
+@CORPUS.racy("unordered")
 async def a_future_resolved_too_early(world: World) -> None:
     """The promise is kept before the session is let go."""
     promise: asyncio.Future[str] = asyncio.get_running_loop().create_future()
