@@ -26,7 +26,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from harness.patching import Patches
 
-__all__ = ["Probes", "exercise", "idle_names"]
+__all__ = ["Probes", "exercise", "idle_names", "unused_names"]
 
 _Key = tuple[str, str]
 _PATIENCE = 60.0
