@@ -114,6 +114,27 @@ class Actor:
         """What a report calls it."""
         return self.name
 
+    def likeness(self) -> "Actor":
+        """What there is to say of it, for those who must not keep it."""
+        likeness = Actor(name=self.describe())
+        likeness.created, likeness.loop, likeness.ended = self.created, self.loop, True
+        return likeness
+
+    def origin(self) -> Any:
+        """Where it was created, or else where its creator waits, or was created itself; empty if nobody knows."""
+        current: Actor | None = self
+        while current is not None:
+            if current.created:
+                return current.created
+            current = current.parent
+            if current is not None and (place := current.waits_at()):
+                return place
+        return ()
+
+    def waits_at(self) -> Any:  # those that know say so
+        """Where it waits now; empty if nobody knows."""
+        return ()
+
     def take_part(self, live: "dict[int, ref[Actor]]", number: int) -> None:
         """Get a component in the clocks."""
         self.number = number

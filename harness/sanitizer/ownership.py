@@ -293,7 +293,7 @@ class Shadow:
         loop = actor.loop
         if self.home is None:
             if loop is not None:
-                self.loop, self.home = loop, Access(actor, use)
+                self.loop, self.home = loop, Access(actor.likeness(), use)
             return None
         if not self.is_asynchronous():
             return None

@@ -11,20 +11,23 @@ Guarantee: no frame, and so no local variable, is kept alive.
 import asyncio.events
 import sys
 from types import CodeType, FrameType
+from typing import Any
 
 import greenlet  # type: ignore[import-untyped]  # its types are a package of their own
 
 from harness.evidence import PlaceSeen
 from harness.stacks import is_application, is_harness
 
-__all__ = ["RawPlaces", "capture", "capture_foreign", "resolve"]
+__all__ = ["NEAR", "RawPlaces", "capture", "capture_foreign", "of_waiting", "resolve"]
 
 RawPlaces = tuple[tuple[CodeType, int], ...]
 """Code objects and offsets of instructions, innermost first."""
 
 _STEP = asyncio.events.Handle._run.__code__  # noqa: SLF001  # where a task's stack begins
+NEAR = 10
+"""How many frames of libraries lie between an application that creates a task and the creation, at most."""
 _APPLICATION_FRAMES = 8
-_FRAMES_BELOW_THE_FIRST = 24
+_FRAMES_BELOW_THE_FIRST = 12
 _FOREIGN_FRAMES = 6
 
 _LIBRARY, _APPLICATION, _EVENTS = 0, 1, 2
@@ -34,14 +37,15 @@ _getframe = sys._getframe  # noqa: SLF001  # `inspect.currentframe` is the same,
 _getcurrent = greenlet.getcurrent
 
 
-def capture(depth: int) -> RawPlaces:
+def capture(depth: int, reach: int = 1_000) -> RawPlaces:
     """The application's frames, innermost first, from the caller's `depth`-th caller on.
 
+    The first one is looked for among `reach` frames.
     A greenlet's stack may be no deeper than the hook in it, so that a greater depth than is sure to exist is no option.
     """
     frame: FrameType | None = _getframe(depth + 1)
     places: list[tuple[CodeType, int]] = []
-    left = 1_000
+    left = reach
     parent: greenlet.greenlet | None = None
     role_of = _roles.get
     while frame is not None:
@@ -73,6 +77,25 @@ def _role(code: CodeType) -> int:
     role = _EVENTS if file == _STEP.co_filename else _APPLICATION if is_application(file) else _LIBRARY
     _roles[file] = role
     return role
+
+
+def of_waiting(task: Any) -> RawPlaces:
+    """The application's frames, innermost first, of the coroutines in which a task waits."""
+    places: list[tuple[CodeType, int]] = []
+    waiting = task.get_coro()
+    while waiting is not None:
+        frame = _attribute(waiting, "cr_frame", "gi_frame", "ag_frame")
+        if frame is None:
+            break
+        if is_application(frame.f_code.co_filename):
+            places.append((frame.f_code, frame.f_lasti))
+        waiting = _attribute(waiting, "cr_await", "gi_yieldfrom", "ag_await")
+    return tuple(reversed(places))[:_APPLICATION_FRAMES]
+
+
+def _attribute(waiting: Any, *names: str) -> Any:
+    """Of a coroutine, a generator, or an asynchronous generator."""
+    return next((getattr(waiting, name) for name in names if hasattr(waiting, name)), None)
 
 
 def capture_foreign(depth: int) -> RawPlaces:

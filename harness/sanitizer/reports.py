@@ -97,7 +97,7 @@ def _seen(access: Access) -> AccessSeen:
         operation=access.operation,
         task=access.actor.describe(),
         stack=resolve(access.stack),
-        task_created=resolve(access.actor.created or ()),
+        task_created=resolve(access.actor.origin()),
         turn=who.turn,
         tool=who.tool,
         tool_call_id=who.tool_call_id,

@@ -23,7 +23,7 @@ from harness.errors import SessionRaceError
 from harness.evidence import RaceKind
 from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
 from harness.sanitizer.ownership import AccessKind, Conflict, Shadow, Use
-from harness.sanitizer.places import capture, capture_foreign
+from harness.sanitizer.places import capture, capture_foreign, of_waiting
 
 __all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "completion", "registration", "runtime"]
 
@@ -58,6 +58,11 @@ class TaskActor(Actor):
         """Whether the task is done, or gone."""
         task = self.task()
         return task is None or _C_TASK_DONE(task)
+
+    def waits_at(self) -> Any:
+        """Where its coroutines wait."""
+        task = self.task()
+        return () if task is None or _C_TASK_DONE(task) else of_waiting(task)
 
     def describe(self) -> str:
         """The task's name."""
@@ -343,7 +348,7 @@ class Runtime:
                 clocks = self.clocks
                 clocks.moments += 1
                 who = None if self.attribute is None else self.attribute()
-                use = (kind, operation, capture(1) or _origin(actor) or capture_foreign(1), who, clocks.moments)
+                use = (kind, operation, capture(1) or actor.origin() or capture_foreign(1), who, clocks.moments)
                 actor.use, actor.used = use, shadow
             if shadow.owner is actor and actor.loop is shadow.loop and not actor.holdings and not actor.inherited:
                 shadow.pending = use
@@ -483,16 +488,6 @@ def _inherit(actor: TaskActor, task: Any) -> None:
 
 def _class_of(instance: object) -> str:
     return f"{type(instance).__module__}.{type(instance).__qualname__}"
-
-
-def _origin(actor: Actor) -> Any:
-    """Where the application created the task, or the one that created it, if a library's task does the work."""
-    current: Actor | None = actor
-    while current is not None:
-        if current.created:
-            return current.created
-        current = current.parent
-    return ()
 
 
 def completion(future: Any) -> Clock:

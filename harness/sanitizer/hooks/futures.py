@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from harness.sanitizer.clocks import EMPTY, Actor, Clock
-from harness.sanitizer.places import capture
+from harness.sanitizer.places import NEAR, capture
 from harness.sanitizer.runtime import TaskActor, runtime
 
 __all__ = ["TrackedFuture", "TrackedTask", "watch_future_class"]
@@ -122,7 +122,7 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
         try:
             creator = runtime.current()
             actor = TaskActor(self, creator, runtime.clocks.moment())
-            actor.created = capture(1) or creator.created
+            actor.created = capture(1, NEAR)
             actor.loop = kwargs.get("loop")
             if _live and kwargs.get("eager_start"):
                 runtime.clocks.acquire(actor, runtime.clocks.release(creator))

@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.patching import Patches
 from harness.sanitizer.clocks import EMPTY, Actor
-from harness.sanitizer.places import RawPlaces, capture
+from harness.sanitizer.places import NEAR, RawPlaces, capture
 from harness.sanitizer.runtime import ThreadActor, runtime
 
 __all__ = ["install"]
@@ -56,7 +56,7 @@ class _Job:
 
     def _look(self) -> None:
         self._parent = runtime.current()
-        self._created = capture(1)
+        self._created = capture(1, NEAR)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         runtime.note(self._begin, "the beginning of a job")
