@@ -53,51 +53,33 @@ class Actor:
     `is_driven` says that it has got to the driver.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_live",
-        "blind",
-        "born",
-        "clock",
-        "created",
-        "ended",
-        "holdings",
-        "inherited",
-        "is_driven",
-        "loop",
-        "name",
-        "number",
-        "opaque",
-        "parent",
-        "released",
-        "time",
-        "told",
-        "use",
-        "used",
-    )
+    number = 0
+    time = 0
+    released = False
+    holdings: Mapping[object, "Holding"] = NO_LOCKS
+    inherited: tuple["Holding", ...] = ()
+    born = 0
+    ended = False
+    opaque = False
+    blind = False
+    loop: Any = None
+    created: Any = None
+    use: Any = None
+    used: Any = None
+    told: Any = None
+    is_driven = False
+    _live: "dict[int, ref[Actor]] | None" = None
 
     def __init__(self, parent: "Actor | None" = None, *, name: str = "", clock: Clock = EMPTY) -> None:
-        self.number = 0
-        self.time = 0
-        self.clock = clock
-        self.released = False
-        self.holdings: Mapping[object, Holding] = NO_LOCKS
-        self.inherited: tuple[Holding, ...] = ()
+        # They are made all the time, and most do nothing that matters: what is as ever stays in the class.
         self.parent = parent
-        self.born = 0
-        self.ended = False
-        self.opaque = False
-        self.blind: bool = parent is not None and parent.blind
-        self.loop: Any = None
         self.name = name
-        self.created: Any = None
-        self.use: Any = None
-        self.used: Any = None
-        self.told: Any = None
-        self.is_driven = False
-        self._live: dict[int, ref[Actor]] | None = None
+        self.clock = clock
         if parent is not None:
-            _shorten(parent)
+            if parent.blind:
+                self.blind = True
+            if parent.parent is not None:
+                _shorten(parent)
             if parent.holdings or parent.inherited:
                 self.inherited = (*parent.holdings.values(), *(held for held in parent.inherited if held.active))
 

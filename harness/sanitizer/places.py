@@ -24,59 +24,63 @@ RawPlaces = tuple[tuple[CodeType, int], ...]
 """Code objects and offsets of instructions, innermost first."""
 
 _STEP = asyncio.events.Handle._run.__code__  # noqa: SLF001  # where a task's stack begins
-NEAR = 10
+NEAR = 8
 """How many frames of libraries lie between an application that creates a task and the creation, at most."""
 _APPLICATION_FRAMES = 8
 _FRAMES_BELOW_THE_FIRST = 12
 _FOREIGN_FRAMES = 6
 
-_LIBRARY, _APPLICATION, _EVENTS = 0, 1, 2
-_roles: dict[str, int] = {}
-"""What a file is: a library's, the application's, or the one in which a task's stack begins."""
 _getframe = sys._getframe  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
 _getcurrent = greenlet.getcurrent
 
+_LIBRARY, _APPLICATION, _EVENTS = 0, 1, 2
 
-def capture(depth: int, reach: int = 1_000) -> RawPlaces:
-    """The application's frames, innermost first, from the caller's `depth`-th caller on.
 
-    The first one is looked for among `reach` frames.
+class _Roles(dict[str, int]):
+    """What a file is: a library's, the application's, or the one in which a task's stack begins."""
+
+    def __missing__(self, file: str) -> int:
+        role = _EVENTS if file == _STEP.co_filename else _APPLICATION if is_application(file) else _LIBRARY
+        self[file] = role
+        return role
+
+
+_roles = _Roles()
+
+
+def capture(depth: int, reach: int = 1_000, most: int = 8) -> RawPlaces:
+    """The application's frames, `most` of them, innermost first, from the caller's `depth`-th caller on.
+
+    The first one is looked for among `reach` frames, the others not far below it.
     A greenlet's stack may be no deeper than the hook in it, so that a greater depth than is sure to exist is no option.
     """
-    frame: FrameType | None = _getframe(depth + 1)
+    frame: FrameType = _getframe(depth + 1)
     places: list[tuple[CodeType, int]] = []
-    left = reach
     parent: greenlet.greenlet | None = None
-    role_of = _roles.get
-    while frame is not None:
-        code = frame.f_code
-        role = role_of(code.co_filename)
-        if role is None:
-            role = _role(code)
-        if role:
-            if code is _STEP:
+    roles = _roles
+    below: FrameType | None
+    for limit in (reach, _FRAMES_BELOW_THE_FIRST):
+        for _ in range(limit):
+            role = roles[frame.f_code.co_filename]
+            below = frame.f_back
+            if role:
+                if frame.f_code is _STEP:
+                    return tuple(places)
+                if role is _APPLICATION:
+                    places.append((frame.f_code, frame.f_lasti))
+                    if len(places) == most:
+                        return tuple(places)
+            if below is None:
+                parent = _getcurrent().parent if parent is None else parent.parent
+                below = None if parent is None else parent.gr_frame
+                if below is None:
+                    return tuple(places)
+            frame = below
+            if role and limit is reach:
                 break
-            if role is _APPLICATION:
-                if not places:
-                    left = _FRAMES_BELOW_THE_FIRST
-                places.append((code, frame.f_lasti))
-                if len(places) == _APPLICATION_FRAMES:
-                    break
-        left -= 1
-        if not left:
+        else:
             break
-        frame = frame.f_back
-        if frame is None:
-            parent = _getcurrent().parent if parent is None else parent.parent
-            frame = None if parent is None else parent.gr_frame
     return tuple(places)
-
-
-def _role(code: CodeType) -> int:
-    file = code.co_filename
-    role = _EVENTS if file == _STEP.co_filename else _APPLICATION if is_application(file) else _LIBRARY
-    _roles[file] = role
-    return role
 
 
 def of_waiting(task: Any) -> RawPlaces:

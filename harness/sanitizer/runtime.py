@@ -46,8 +46,6 @@ class Listener(Protocol):
 class TaskActor(Actor):
     """An asyncio task; `tracked` tasks tell those who wait for them what they did."""
 
-    __slots__ = ("task",)
-
     def __init__(self, task: "asyncio.Future[Any]", parent: Actor | None, born: int) -> None:
         super().__init__(parent)
         self.task = ref(task)
@@ -73,16 +71,12 @@ class TaskActor(Actor):
 class ThreadActor(Actor):
     """A thread outside of any event loop's step, or one piece of work in it."""
 
-    __slots__ = ()
-
     def __init__(self, parent: Actor | None = None, *, clock: Clock = EMPTY) -> None:
         super().__init__(parent, name=threading.current_thread().name, clock=clock)
 
 
 class CallbackActor(Actor):
     """One run of a callback of an event loop, with what was known when it was scheduled."""
-
-    __slots__ = ("_callback", "_local")
 
     def __init__(self, callback: Callable[..., Any], clock: Clock, parent: Actor, local: "_Local") -> None:
         super().__init__(parent, clock=clock)
@@ -123,8 +117,6 @@ class _AnonymousCallbacks(Actor):
 
     They are one actor, so that nothing is made up about their order, and learn nothing, so that they order nobody.
     """
-
-    __slots__ = ()
 
     @property
     def done(self) -> bool:

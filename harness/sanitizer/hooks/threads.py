@@ -56,7 +56,7 @@ class _Job:
 
     def _look(self) -> None:
         self._parent = runtime.current()
-        self._created = capture(1, NEAR)
+        self._created = capture(1, NEAR, 1)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         runtime.note(self._begin, "the beginning of a job")
