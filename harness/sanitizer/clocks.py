@@ -49,8 +49,8 @@ class Actor:
     `parent` is the actor that created it. `loop` is the event loop that it runs in, if it does. An `opaque` actor's
     end cannot be seen by those who wait for it, so that nothing can be said of the order of its accesses afterwards;
     of a `blind` one, whose event loop shows nothing of what orders it, nothing can be said of their order at all.
-    `use` is the operation that it has in flight, on `used`; `told` are the conflicts that this had so far, and
-    `is_driven` says that it has got to the driver.
+    `use` is the operation that it has in flight, on `used`; `told` are the conflicts that this had so far,
+    `is_driven` says that it has got to the driver, and `cleans_up` that it must not be interrupted.
     """
 
     number = 0
@@ -68,6 +68,7 @@ class Actor:
     used: Any = None
     told: Any = None
     is_driven = False
+    cleans_up = False
     _live: "dict[int, ref[Actor]] | None" = None
 
     def __init__(self, parent: "Actor | None" = None, *, name: str = "", clock: Clock = EMPTY) -> None:
@@ -112,6 +113,10 @@ class Actor:
             if current is not None and (place := current.waits_at()):
                 return place
         return ()
+
+    def thread(self) -> int:
+        """The thread that it runs in, by its identifier; 0 if nobody knows."""
+        return 0
 
     def waits_at(self) -> Any:  # those that know say so
         """Where it waits now; empty if nobody knows."""
@@ -245,6 +250,14 @@ class Clocks:
         holding = Holding(mutex, actor)
         actor.holdings = {**actor.holdings, mutex: holding}
         return holding
+
+    @staticmethod
+    def hand_on(actor: Actor, heir: Actor) -> None:
+        """Whatever the actor holds is held by the heir, in the same episode."""
+        for holding in actor.holdings.values():
+            holding.actor = heir
+        heir.holdings = {**heir.holdings, **actor.holdings}
+        actor.holdings = NO_LOCKS
 
     @staticmethod
     def let_go(holding: Holding) -> None:

@@ -11,7 +11,7 @@ takes the place of all that happened before it, unless they conflict with more o
 what was written in the object's transaction and is not yet committed, by actor.
 
 Guarantee: what a shadow remembers is bounded by the actors that live, and, of those that are done, by the places in
-the program: of several done actors' accesses that differ in nothing else, the last one stands for all.
+the program: of done actors' accesses that differ in nothing else, the last 32 stand for all.
 
     conflicts      staging  awaited  boundary
     staging                    x        x
@@ -30,7 +30,8 @@ from harness.sanitizer.clocks import NO_LOCKS, Actor, Holding
 
 __all__ = ["Access", "AccessKind", "Conflict", "Shadow", "Use", "Work", "conflicting"]
 
-_COMPACT_ABOVE = 16
+_COMPACT_ABOVE = 64
+_KEPT_OF_A_PLACE = 32
 
 
 class AccessKind(IntEnum):
@@ -120,9 +121,9 @@ class Shadow:
     transaction, the first was at the moment `first_write`. Otherwise there are `flying` and `settled` accesses, and
     `work`.
 
-    `loop` is the event loop that the object belongs to, since the access `home`. `generation` says in which watch the
-    shadow was made, and `is_asynchronous` whether the object belongs to an event loop at all. What the operations of
-    others do to an object that `is_covered` is seen elsewhere.
+    `loop` is the event loop that the object belongs to, and `thread` that loop's thread, since the access `home`.
+    `generation` says in which watch the shadow was made, and `is_asynchronous` whether the object belongs to an event
+    loop at all. What the operations of others do to an object that `is_covered` is seen elsewhere.
     """
 
     __slots__ = (
@@ -143,6 +144,7 @@ class Shadow:
         "settled",
         "staged",
         "staged_time",
+        "thread",
         "time",
         "work",
         "written",
@@ -164,6 +166,7 @@ class Shadow:
         self.is_covered = False
         self.loop: Any = None
         self.home: Access | None = None
+        self.thread = 0
         self.forget()
 
     def forget(self) -> None:
@@ -193,6 +196,7 @@ class Shadow:
     def leave_home(self) -> None:
         """It holds nothing of its event loop any more, and may be used in another."""
         self.loop = self.home = None
+        self.thread = 0
 
     # -- one actor alone ----------------------------------------------------------------------------------------
 
@@ -293,10 +297,10 @@ class Shadow:
         loop = actor.loop
         if self.home is None:
             if loop is not None:
-                self.loop, self.home = loop, Access(actor.likeness(), use)
+                self.loop, self.home, self.thread = loop, Access(actor.likeness(), use), actor.thread()
             return None
-        if not self.is_asynchronous():
-            return None
+        if not self.is_asynchronous() or (loop is None and actor.thread() == self.thread != 0):
+            return None  # in the loop's own thread, between two runs of it
         return RaceKind.FOREIGN_THREAD if loop is None else RaceKind.FOREIGN_LOOP
 
     def _conflicts(self, access: Access) -> Iterator[Conflict]:
@@ -315,15 +319,12 @@ class Shadow:
                 yield Conflict(RaceKind.UNORDERED, self, other, access)
 
     def _compact(self) -> None:
-        """Of the accesses of actors that are done, keep the last of each kind, place and set of mutexes."""
-        kept: dict[Any, Access] = {}
+        """Of the accesses of actors that are done, keep the last ones of each kind, place and set of mutexes."""
+        kept: dict[Any, list[Access]] = {}
         for access in self.settled:
-            key: Any = access
-            if access.actor.done:
-                key = (access.kind, access.operation, access.stack, frozenset(access.mutexes))
-            kept.pop(key, None)
-            kept[key] = access
-        self.settled = list(kept.values())
+            key = (access.kind, access.operation, access.stack, frozenset(access.mutexes))
+            kept.setdefault(key if access.actor.done else access, []).append(access)
+        self.settled = [access for accesses in kept.values() for access in accesses[-_KEPT_OF_A_PLACE:]]
 
     # -- writes -------------------------------------------------------------------------------------------------
 
@@ -343,11 +344,15 @@ class Shadow:
 
     def decide(self, actor: Actor, *, since: int = 0) -> list[Conflict]:
         """The actor ends the transaction, or the savepoint made at the moment `since`: whose writes does that cover?"""
-        if self.owner is not None:
+        if self.owner is actor:
             if self.written is not None and self.first_write > since:
                 self.written = None
             return []
+        if not self.is_shared:
+            self._share()
         access = self.flying_of(actor)
+        if access is None and actor.use is not None:
+            access = Access(actor, actor.use)  # of an object above this one
         if access is None or not self.work:
             return []
         return [Conflict(RaceKind.BLEED, self, write, access) for write in self.work.end(actor, since=since)]

@@ -12,6 +12,7 @@ Guarantee: an error of the sanitizer's own is caught here, noted in `problems`, 
 """
 
 import asyncio
+import inspect
 import threading
 import traceback
 from collections.abc import Callable
@@ -57,6 +58,10 @@ class TaskActor(Actor):
         task = self.task()
         return task is None or _C_TASK_DONE(task)
 
+    def thread(self) -> int:
+        """The present one: it is asked for while the task runs."""
+        return threading.get_ident()
+
     def waits_at(self) -> Any:
         """Where its coroutines wait."""
         task = self.task()
@@ -73,6 +78,11 @@ class ThreadActor(Actor):
 
     def __init__(self, parent: Actor | None = None, *, clock: Clock = EMPTY) -> None:
         super().__init__(parent, name=threading.current_thread().name, clock=clock)
+        self._thread = threading.get_ident()
+
+    def thread(self) -> int:
+        """The one that it was made in."""
+        return self._thread
 
 
 class CallbackActor(Actor):
@@ -115,7 +125,8 @@ class _Local(threading.local):
 class _AnonymousCallbacks(Actor):
     """Callbacks of which nothing is known: those of sockets, and those scheduled before anything was accessed.
 
-    They are one actor, so that nothing is made up about their order, and learn nothing, so that they order nobody.
+    They are one actor, so that nothing is made up about their order, and learn nothing, so that they order nobody, but
+    for one thing: what whoever asked for such callbacks had done by then.
     """
 
     @property
@@ -226,8 +237,10 @@ class Runtime:
 
     def _callback(self) -> Actor:
         local = self.local
-        if local.callback is not None:
-            return local.callback
+        return local.callback if local.callback is not None else self._anonymous()
+
+    def _anonymous(self) -> "_AnonymousCallbacks":
+        local = self.local
         if local.anonymous is None:
             local.anonymous = _AnonymousCallbacks(name="a callback of the event loop")
         local.anonymous.loop = asyncio._get_running_loop()  # noqa: SLF001  # as above
@@ -255,6 +268,16 @@ class Runtime:
                     self.clocks.acquire(actor, clock)
             except Exception as failure:  # noqa: BLE001  # as above
                 self.fail(failure, "an acquisition")
+
+    def registers(self) -> None:
+        """The current actor asks for callbacks by sockets, signals or notifications: they come after that."""
+        try:
+            clock = self.release()
+            if clock:
+                anonymous = self._anonymous()
+                self.clocks.acquire(anonymous, clock)
+        except Exception as failure:  # noqa: BLE001  # as above
+            self.fail(failure, "the registration of a callback")
 
     def joined(self, ours: Clock, theirs: Clock) -> Clock:
         """The least clock that is not before either."""
@@ -297,7 +320,9 @@ class Runtime:
             self.fail(failure, "the scheduling of a callback")
             return callback
 
-    def _carried(self, loop: Any, callback: Callable[..., Any], args: tuple[Any, ...]) -> "CallbackActor":
+    def _carried(self, loop: Any, callback: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+        if loop.get_debug() and not _is_plain(callback):
+            return callback  # which the loop is going to refuse
         actor = self.current()
         clock = actor.clock
         if args and isinstance(args[0], asyncio.Future):
@@ -316,7 +341,7 @@ class Runtime:
     ) -> Token:
         """An access begins; `None` if it is part of another one, or if nothing is watched.
 
-        One that cleans up always goes on: its findings are told, and not raised.
+        One that cleans up always goes on, and so does what belongs to it: their findings are told, and not raised.
 
         Raises:
             SessionRaceError: The access may not be, and a watch asks for that.
@@ -341,7 +366,7 @@ class Runtime:
                 clocks.moments += 1
                 who = None if self.attribute is None else self.attribute()
                 use = (kind, operation, capture(1) or actor.origin() or capture_foreign(1), who, clocks.moments)
-                actor.use, actor.used = use, shadow
+                actor.use, actor.used, actor.cleans_up = use, shadow, cleans_up
             if shadow.owner is actor and actor.loop is shadow.loop and not actor.holdings and not actor.inherited:
                 shadow.pending = use
                 return shadow
@@ -353,7 +378,7 @@ class Runtime:
         except Exception as failure:  # noqa: BLE001  # whatever it is, it must not reach the program
             self.fail(failure, operation)
             return None
-        if error is not None and not cleans_up:
+        if error is not None and not cleans_up and not actor.cleans_up:
             self.leave(token)
             raise error
         return token
@@ -379,7 +404,7 @@ class Runtime:
                 shadow.end_alone(actor)
             if actor.used is shadow:
                 actor.use = actor.used = actor.told = None
-                actor.is_driven = False
+                actor.is_driven = actor.cleans_up = False
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, "the end of an access")
 
@@ -455,11 +480,13 @@ class Runtime:
         if not self.active or (shadow.written is None and not shadow.work):
             return None
         try:
-            found = shadow.decide(self.current(), since=since)
-            return self.tell(found) if found else None
+            actor = self.current()
+            found = shadow.decide(actor, since=since)
+            error = self.tell(found) if found else None
         except Exception as failure:  # noqa: BLE001  # as above
             self.fail(failure, "the end of a transaction")
             return None
+        return None if actor.cleans_up else error
 
     def number(self, name: str) -> str:
         """A name for the next object of its kind: `Session 3`."""
@@ -480,6 +507,11 @@ def _inherit(actor: TaskActor, task: Any) -> None:
 
 def _class_of(instance: object) -> str:
     return f"{type(instance).__module__}.{type(instance).__qualname__}"
+
+
+def _is_plain(callback: object) -> bool:
+    """Whether an event loop may call it; a coroutine function it must not."""
+    return callable(callback) and not inspect.iscoroutinefunction(callback)
 
 
 def completion(future: Any) -> Clock:

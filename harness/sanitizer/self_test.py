@@ -15,6 +15,8 @@ of it.
 import asyncio
 import concurrent.futures
 import functools
+import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -141,6 +143,16 @@ async def _futures(loop: asyncio.AbstractEventLoop) -> None:
     loop.call_soon(lambda: loop.call_later(0, lambda: loop.call_at(loop.time(), reached.set_result, None)))
     loop.call_soon_threadsafe(int)
     await reached
+    one, other = socket.socketpair()
+    with one, other:
+        loop.add_reader(one, int)
+        loop.remove_reader(one)
+    with suppress(Exception):  # signals are the main thread's
+        loop.add_signal_handler(signal.SIGTERM, int)
+    with suppress(Exception):  # there is no address
+        await loop.create_server(asyncio.Protocol, None, None)  # type: ignore[call-overload]  # as it says
+    with suppress(Exception):  # as above
+        await loop.create_unix_server(asyncio.Protocol)
     gathered = asyncio.gather(_nothing(), _nothing())
     await gathered
     gathered.done()

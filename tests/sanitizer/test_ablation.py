@@ -33,7 +33,13 @@ WITNESSES: dict[str, dict[str, str]] = {
         "call_at": "call_at_given_before",
         "call_soon": "call_soon_given_before",
         "call_soon_threadsafe": "call_soon_threadsafe_given_before",
+        "create_server": "served_over_tcp",
         "create_task": "fetch_after_fetch",
+    },
+    "asyncio.selector_events.BaseSelectorEventLoop": {"add_reader": "read_after_the_session_was_used"},
+    "asyncio.unix_events._UnixSelectorEventLoop": {
+        "add_signal_handler": "signal_after_the_session_was_used",
+        "create_unix_server": "served_over_a_unix_socket",
     },
     "asyncio.futures": {"Future": "future_of_the_module_given_before"},
     "asyncio.locks.Barrier": {"wait": "barrier_given_before"},
@@ -79,6 +85,9 @@ WITNESSES: dict[str, dict[str, str]] = {
         "set_result": "gathered_and_awaited_given_before",
     },
     "uvloop.Loop": {
+        "add_reader": "read_after_the_session_was_used_on_uvloop",
+        "create_server": "served_over_tcp_on_uvloop",
+        "create_unix_server": "served_over_a_unix_socket_on_uvloop",
         "call_later": "call_later_given_before_on_uvloop",
         "call_soon": "call_soon_given_before_on_uvloop",
         "call_soon_threadsafe": "call_soon_threadsafe_given_before_on_uvloop",
@@ -207,7 +216,10 @@ WITNESSES: dict[str, dict[str, str]] = {
         "_bind_exec": "asyncpg_iterate_by_luck_after_fetchval",
         "_exec": "asyncpg_fetch_by_a_cursor_by_luck_after_fetchval",
     },
-    "asyncpg.pool.PoolConnectionHolder": {"release": "asyncpg_pool"},
+    "asyncpg.pool.PoolConnectionHolder": {
+        "acquire": "asyncpg_pool_that_one_task_made",
+        "release": "asyncpg_pool_that_another_task_closes",
+    },
     "asyncpg.prepared_stmt.PreparedStatement": {
         name: f"asyncpg_{name}_prepared_by_luck_after_fetchval"
         for name in ("executemany", "fetch", "fetchmany", "fetchrow", "fetchval")
@@ -239,7 +251,10 @@ WITNESSES: dict[str, dict[str, str]] = {
         "fetchone": "psycopg_fetchone_during_execute",
         "scroll": "psycopg_scroll_during_execute",
     },
-    "psycopg_pool.AsyncConnectionPool": {"putconn": "psycopg_connection_put_back_and_taken"},
+    "psycopg_pool.AsyncConnectionPool": {
+        "getconn": "psycopg_pool_that_configures",
+        "putconn": "psycopg_pool_that_another_task_closes",
+    },
 }
 """The program that goes wrong without a hook, by the class or module whose name it replaces."""
 
@@ -271,7 +286,10 @@ WORDS: dict[str, dict[str, tuple[str, str]]] = {
 
 COVERED: dict[str, dict[str, str]] = {
     "asyncio.base_events.BaseEventLoop": {"create_future": "it makes an `asyncio.futures.Future`, which is replaced"},
-    "uvloop.Loop": {"call_at": "it calls `call_later`"},
+    "uvloop.Loop": {
+        "add_signal_handler": "signals are the main thread's, in which the programs do not run uvloop",
+        "call_at": "it calls `call_later`",
+    },
     "anyio.Condition": {"wait": "it calls `acquire` at its end"},
     "anyio._backends._asyncio.CapacityLimiter": {"release_on_behalf_of": "it calls `_notify_next_waiter`"},
     "anyio.streams.memory.MemoryObjectSendStream": {"send": "it calls `send_nowait` first"},

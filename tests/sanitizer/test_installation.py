@@ -8,6 +8,7 @@ import itertools
 import sys
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import wraps
@@ -477,6 +478,55 @@ async def test_a_subclass_of_a_future_is_a_subclass() -> None:
     promise.set_result(1)
 
     assert await promise == 1
+
+
+async def test_a_future_with_an_abstract_base_class() -> None:
+    """It can be made while somebody watches, and is what both bases say."""
+    with watch_sessions():
+
+        class Answer(ABC):
+            """Something abstract."""
+
+            @abstractmethod
+            def text(self) -> str:
+                """What it says."""
+
+        class Promise(asyncio.Future[int], Answer):
+            """A future of the application's own."""
+
+            def text(self) -> str:
+                return "soon"
+
+        promise = Promise()
+
+    assert isinstance(promise, asyncio.Future)
+    assert isinstance(promise, Answer)
+    assert promise.text() == "soon"
+
+
+def test_a_session_between_two_runs_of_its_loop() -> None:
+    """In the loop's own thread it is at home, also while the loop does not run."""
+    with watch_sessions() as watch, asyncio.Runner() as runner:
+        session = AsyncSession()
+        runner.run(session.flush())
+        session.expire_all()
+        runner.run(session.close())
+
+    assert watch.findings == ()
+
+
+async def test_a_callback_that_asyncio_refuses(make_world: MakeWorld) -> None:
+    """In debug mode, also after something was accessed."""
+    loop = asyncio.get_running_loop()
+    async with make_world() as world, world.session() as session:
+        with watch_sessions():
+            await session.execute(text("SELECT 1"))
+            loop.set_debug(True)
+            try:
+                with pytest.raises(TypeError, match="coroutines cannot be used"):
+                    loop.call_soon(asyncio.sleep, 0)
+            finally:
+                loop.set_debug(False)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import asyncpg
 import pytest
@@ -294,3 +295,16 @@ async def test_a_listener_hears_of_a_finding_once(make_world: MakeWorld) -> None
 
     assert len(heard) == 1
     assert heard[0][0] == heard[0][1]
+
+
+async def test_what_cleans_up_is_made_to_its_end(make_world: MakeWorld) -> None:
+    """Also if what lies below it races: nothing is raised, the finding is there, and the connection is in its pool."""
+    async with make_world(warm=1) as world:
+        session = world.session()
+        with watch_sessions("raise") as watch:
+            driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+            await by_luck(world, partial(driver.fetchval, "SELECT 1"), session.close)
+
+        pool: Any = world.engine.pool
+        assert [str(each.kind) for each in watch.findings] == ["unordered"]
+        assert pool.checkedout() == 0

@@ -16,7 +16,7 @@ from harness.sanitizer.ownership import Access, AccessKind, Conflict, Shadow, Us
 STAGING, AWAITED, BOUNDARY = AccessKind
 MAY_MEET = {(STAGING, STAGING)}
 """The definition's: only what never gives way to another task may."""
-REMEMBERED_BEFORE_COMPACTING = 16
+REMEMBERED_BEFORE_COMPACTING = 64
 
 kinds = pytest.mark.parametrize(("one", "other"), list(itertools.product(AccessKind, repeat=2)))
 either_way = pytest.mark.parametrize("is_shared", [False, True], ids=["fast", "slow"])

@@ -59,7 +59,7 @@ def new_shadow(subject: Any, kind: str, is_asynchronous: Callable[[Any], bool], 
     subject = ref(subject)
     return Shadow(
         runtime.number(kind),
-        created=capture(1, most=1) if with_stack else (),
+        created=capture(1, most=3) if with_stack else (),
         generation=runtime.generation,
         is_asynchronous=lambda: is_asynchronous(subject()),
     )

@@ -22,6 +22,7 @@ from sqlalchemy.pool import Pool
 
 from harness.patching import Patches
 from harness.sanitizer.hooks.accesses import ShadowOf, Writes, hooked, hooked_coroutine, new_shadow
+from harness.sanitizer.hooks.loops import registers
 from harness.sanitizer.ownership import AccessKind, Shadow
 from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
@@ -134,7 +135,15 @@ class Drivers:
         asyncpg = sys.modules["asyncpg"]
         connection = asyncpg.connection.Connection
         for name in _ASYNCPG_AWAITED:
-            _coroutine(patches, connection, name, _AWAITED, "asyncpg.Connection", self.shadow_of, writes=_writes)
+            original = getattr(connection, name)
+            method = hooked_coroutine(
+                registers(original) if name == "add_listener" else original,
+                _AWAITED,
+                f"asyncpg.Connection.{name}",
+                self.shadow_of,
+                writes=_always if name.endswith("to_table") else _writes,
+            )
+            patches.replace(connection, name, method)
         _coroutine(patches, connection, "close", _BOUNDARY, "asyncpg.Connection", self.shadow_of, cleans_up=True)
         _coroutine(patches, connection, "reset", _BOUNDARY, "asyncpg.Connection", self.shadow_of, cleans_up=True)
         transaction = asyncpg.transaction.Transaction
@@ -148,6 +157,7 @@ class Drivers:
             _coroutine(patches, asyncpg.cursor.BaseCursor, name, _AWAITED, "asyncpg.Cursor", self._below)
         holder = asyncpg.pool.PoolConnectionHolder
         patches.replace(holder, "release", self._released(holder.release))
+        patches.replace(holder, "acquire", self._acquired(holder.acquire))
 
     def _transaction_end(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
         cleans_up = name == "rollback"
@@ -170,6 +180,17 @@ class Drivers:
                     runtime.leave(access)
 
         return end
+
+    def _acquired(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        async def acquire(holder: Any, *args: Any, **kwargs: Any) -> Any:
+            found = await original(holder, *args, **kwargs)
+            connection = runtime.looked_up(_held, holder, None)
+            if connection is not None and runtime.active:
+                self._forget(connection)  # what the pool did to make it ready
+            return found
+
+        return acquire
 
     def _released(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
@@ -199,13 +220,15 @@ class Drivers:
     def _psycopg(self, patches: Patches) -> None:
         psycopg = sys.modules["psycopg"]
         connection, cursor = psycopg.AsyncConnection, psycopg.AsyncCursor
-        for name in ("execute", "wait"):
-            _coroutine(patches, connection, name, _AWAITED, "psycopg.AsyncConnection", self.shadow_of)
-        for name in ("commit", "rollback", "set_autocommit", "set_isolation_level", "set_read_only", "set_deferrable"):
+        _coroutine(patches, connection, "execute", _AWAITED, "psycopg.AsyncConnection", self.shadow_of, writes=_writes)
+        _coroutine(patches, connection, "wait", _AWAITED, "psycopg.AsyncConnection", self.shadow_of)
+        for name in ("commit", "rollback"):
+            patches.replace(connection, name, self._psycopg_end(getattr(connection, name), name))
+        for name in ("set_autocommit", "set_isolation_level", "set_read_only", "set_deferrable"):
             _coroutine(patches, connection, name, _BOUNDARY, "psycopg.AsyncConnection", self.shadow_of)
         _coroutine(patches, connection, "close", _BOUNDARY, "psycopg.AsyncConnection", self.shadow_of, cleans_up=True)
         for name in ("execute", "executemany"):
-            _coroutine(patches, cursor, name, _AWAITED, "psycopg.AsyncCursor", self._of_cursor)
+            _coroutine(patches, cursor, name, _AWAITED, "psycopg.AsyncCursor", self._of_cursor, writes=_writes)
         server: Any = psycopg.AsyncServerCursor
         for name in ("execute", "fetchone", "fetchmany", "fetchall", "scroll"):
             _coroutine(patches, server, name, _AWAITED, "psycopg.AsyncServerCursor", self._of_cursor)
@@ -213,9 +236,40 @@ class Drivers:
         if pool is not None:
             owner = pool.AsyncConnectionPool
             patches.replace(owner, "putconn", self._put(owner.putconn))
+            patches.replace(owner, "getconn", self._got(owner.getconn))
+
+    def _psycopg_end(self, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+        cleans_up = name == "rollback"
+
+        @wraps(original)
+        async def end(connection: Any) -> Any:
+            shadow = runtime.shadow(self.shadow_of, connection) if runtime.active else None
+            if shadow is None:
+                return await original(connection)
+            access = runtime.enter(shadow, _BOUNDARY, f"psycopg.AsyncConnection.{name}")
+            try:
+                error = runtime.decided(shadow)
+                if error is not None and not cleans_up:
+                    raise error
+                return await original(connection)
+            finally:
+                if access is not None:
+                    runtime.leave(access)
+
+        return end
 
     def _of_cursor(self, cursor: Any) -> Shadow:
         return self.shadow_of(cursor.connection)
+
+    def _got(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        async def getconn(pool: Any, *args: Any, **kwargs: Any) -> Any:
+            connection = await original(pool, *args, **kwargs)
+            if runtime.active:
+                self._forget(connection)  # as above
+            return connection
+
+        return getconn
 
     def _put(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
@@ -234,6 +288,10 @@ def _is_nested(transaction: Any) -> bool:
 
 def _held(holder: Any) -> Any:
     return holder._con  # noqa: SLF001  # asyncpg's own: what the holder of a pool holds
+
+
+def _always(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:  # noqa: ARG001  # the signature of such questions
+    return True
 
 
 def _writes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

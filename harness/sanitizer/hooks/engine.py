@@ -36,7 +36,7 @@ def _is_asynchronous(connection: Any) -> bool:
 def _is_covered(connection: Any) -> bool:
     """Whether the driver below is watched itself, so that a session's operations are seen there."""
     dialect = connection.dialect
-    is_watched = dialect.driver in drivers.WATCHED
+    is_watched = dialect.is_async and dialect.driver in drivers.WATCHED
     if dialect.is_async and not is_watched:
         runtime.limits.add(drivers.limit_of(dialect.driver))
     return is_watched

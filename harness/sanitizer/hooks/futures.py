@@ -11,6 +11,7 @@ Guarantee: they are asyncio's futures and tasks in every other respect, also whe
 """
 
 import asyncio
+from abc import ABCMeta
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -26,14 +27,17 @@ _future_done = _Future.done
 _live = runtime.clocks.live
 
 
-class _EveryFuture(type):
-    """Makes `isinstance(future, asyncio.Future)` true of all futures while the name stands for the subclass."""
+class _EveryFuture(ABCMeta):
+    """Makes `isinstance(future, asyncio.Future)` true of all futures while the name stands for the subclass.
+
+    It is an `ABCMeta`, so that an application's future may have an abstract base class beside it.
+    """
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _Future) if cls is TrackedFuture else type.__instancecheck__(cls, instance)
+        return isinstance(instance, _Future) if cls is TrackedFuture else super().__instancecheck__(instance)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
-        return issubclass(subclass, _Future) if cls is TrackedFuture else type.__subclasscheck__(cls, subclass)
+        return issubclass(subclass, _Future) if cls is TrackedFuture else super().__subclasscheck__(subclass)
 
 
 class TrackedFuture(_Future, metaclass=_EveryFuture):  # type: ignore[misc]  # the base is asyncio's, in C
@@ -122,7 +126,7 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
         try:
             creator = runtime.current()
             actor = TaskActor(self, creator, runtime.clocks.moment())
-            actor.created = capture(1, NEAR, 1)
+            actor.created = capture(1, NEAR)
             actor.loop = kwargs.get("loop")
             if _live and kwargs.get("eager_start"):
                 runtime.clocks.acquire(actor, runtime.clocks.release(creator))
@@ -201,6 +205,16 @@ def _follow(creator: Actor, actor: Actor) -> None:
 def _acquire(task: Any) -> None:
     if _task_done(task):
         runtime.acquire(runtime.done_by(task))
+        actor: Actor | None = getattr(task, "_sessionproof", None)
+        if actor is not None and actor.holdings:
+            runtime.note(lambda: _inherit_locks(actor), "the locks of a task that is done")
+
+
+def _inherit_locks(actor: Actor) -> None:
+    """Locks that a task took, and did not let go before it ended, are held by the task that awaited it."""
+    heir = runtime.current()
+    if heir is not actor and isinstance(heir, TaskActor):
+        runtime.clocks.hand_on(actor, heir)
 
 
 def watch_future_class(replace: Callable[[Any, str, Any], None], owner: Any) -> None:

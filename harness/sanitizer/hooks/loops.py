@@ -23,7 +23,7 @@ from harness.patching import Patches
 from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_future_class
 from harness.sanitizer.runtime import CallbackActor, runtime
 
-__all__ = ["install", "loop_classes", "loop_factories", "tracked"]
+__all__ = ["install", "loop_classes", "loop_factories", "registers", "tracked"]
 
 _live = runtime.clocks.live
 _Future, _Task = asyncio.Future, asyncio.Task
@@ -32,14 +32,17 @@ tracked = frozenset({TrackedFuture, TrackedTask, _gathering})
 """Classes that remember what was known when an instance was completed."""
 
 
+_REGISTRATIONS = ("add_reader", "add_signal_handler", "create_server", "create_unix_server")
+
+
 def loop_classes() -> tuple[type, ...]:
     """The classes of event loops that can be instrumented in this process."""
     uvloop = sys.modules.get("uvloop")
     return (asyncio.base_events.BaseEventLoop, *([uvloop.Loop] if uvloop is not None else []))
 
 
-def loop_factories() -> tuple[Callable[[], asyncio.AbstractEventLoop], ...]:
-    """How to make an event loop of each class."""
+def loop_factories() -> tuple[type[asyncio.AbstractEventLoop], ...]:
+    """The classes of which event loops are made."""
     uvloop = sys.modules.get("uvloop")
     return (asyncio.SelectorEventLoop, *([uvloop.Loop] if uvloop is not None else []))
 
@@ -55,9 +58,27 @@ def install(patches: Patches) -> None:
             patches.replace(owner, "call_later", _call_at(owner.call_later))  # type: ignore[attr-defined]  # as above
         patches.replace(owner, "create_future", _create_future(owner.create_future))  # type: ignore[attr-defined]
         patches.replace(owner, "create_task", _create_task(owner, owner.create_task))  # type: ignore[attr-defined]  # as above
+    for factory in loop_factories():
+        for name in _REGISTRATIONS:
+            # uvloop's base class cannot be changed, and asyncio's loops do not all inherit from the one that is made
+            asyncios = (each for each in factory.__mro__ if name in vars(each))
+            owner = next(asyncios) if issubclass(factory, asyncio.base_events.BaseEventLoop) else factory
+            patches.replace(owner, name, registers(getattr(owner, name)))
     patches.replace(asyncio, "Future", TrackedFuture)
     patches.replace(asyncio.futures, "Future", TrackedFuture)
     watch_future_class(patches.replace, _gathering)
+
+
+def registers(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, such that the callbacks that it asks for come after what its caller has done."""
+
+    @wraps(original)
+    def register(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _live:
+            runtime.registers()
+        return original(self, *args, **kwargs)
+
+    return register
 
 
 def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +89,12 @@ def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
     def call_soon(self: Any, callback: Callable[..., Any], *args: Any, context: Any = None) -> Any:
         if _live:
             task = current_task(self)
-            if task is None and local.callback is None and running_loop() is not None:
+            if (
+                task is None
+                and local.callback is None
+                and running_loop() is not None
+                and _knows_nothing(local.anonymous)
+            ):
                 # Scheduled by an answer of the network, which knows nothing, unless this is about a tracked future.
                 if args and args[0].__class__ in tracked and not _is_step(callback):
                     callback = runtime.scheduled(self, callback, args)
@@ -81,6 +107,10 @@ def _call_soon(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, callback, *args, context=context)
 
     return call_soon
+
+
+def _knows_nothing(anonymous: Any) -> bool:
+    return anonymous is None or not anonymous.clock
 
 
 def _is_step(callback: Callable[..., Any]) -> bool:

@@ -12,17 +12,19 @@ orders. Queues of database libraries hand over pooled connections and order nobo
 producer before its consumer, and in a bounded queue the consumer before the producer who takes the slot; no others.
 """
 
+import asyncio
 import sys
 from asyncio import locks, queues
 from collections import deque
 from collections.abc import Callable
 from functools import wraps
+from types import CodeType
 from typing import Any
 
 from harness.patching import Patches
-from harness.sanitizer.clocks import EMPTY, Clock, Holding
+from harness.sanitizer.clocks import EMPTY, Actor, Clock, Holding
 from harness.sanitizer.hooks.accesses import like_a_coroutine_function
-from harness.sanitizer.runtime import runtime
+from harness.sanitizer.runtime import TaskActor, runtime
 
 __all__ = ["Mutex", "deaf", "ignored", "install", "quiet", "used_by_a_database_library"]
 
@@ -106,7 +108,7 @@ class Mutex:
         if self.signal:
             runtime.acquire(self.signal)
         if self.places == 1:
-            self.holding = runtime.clocks.hold(runtime.current(), self)
+            self.holding = runtime.clocks.hold(_holder(), self)
 
     def released(self) -> None:
         """Somebody was let out, by the current actor."""
@@ -115,6 +117,21 @@ class Mutex:
             runtime.clocks.let_go(holding)
         if self.places == 0 or (holding is not None and holding.actor is not runtime.current()):
             self.signal = runtime.joined(self.signal, runtime.release())
+
+
+_ACQUISITIONS: set[CodeType] = set()
+"""The code of coroutines that do nothing but acquire."""
+
+
+def _holder() -> Actor:
+    """The current actor; or its creator, if it is a task for the acquisition alone, as of `wait_for` in Python 3.11."""
+    actor = runtime.current()
+    if isinstance(actor, TaskActor) and actor.parent is not None:
+        task = actor.task()
+        coroutine: Any = task.get_coro() if isinstance(task, asyncio.Task) else None
+        if getattr(coroutine, "cr_code", None) in _ACQUISITIONS:
+            return actor.parent
+    return actor
 
 
 ignored = Mutex(None)
@@ -148,6 +165,8 @@ def _acquire(original: Callable[..., Any], places: int | None) -> Callable[..., 
         if runtime.active:
             runtime.note(mutex.acquired, "the taking of a lock")
         return taken
+
+    _ACQUISITIONS.add(take.__code__)
 
     @wraps(original)
     def acquire(self: Any) -> Any:
@@ -235,11 +254,14 @@ _EVENT: dict[str, Callable[..., Any]] = {"set": _set, "is_set": _is_set, "wait":
 
 
 def _notify(original: Callable[..., Any]) -> Callable[..., Any]:
-    unlearning = deaf(original)
+    unlearning, silent = deaf(original), quiet(original)
 
     @wraps(original)
     def notify(self: Any, *args: Any) -> None:
-        if _live and not _is_of_a_barrier(self):
+        if runtime.active and runtime.looked_up(_is_a_pools, self, False):
+            silent(self, *args)
+            return
+        if _live and not getattr(self, "_sessionproof_barrier", False):  # which keeps a clock for each filling
             _put_in(self)
         unlearning(self, *args)
 
@@ -277,9 +299,12 @@ def _rebind(condition: Any) -> None:
         condition.release = condition._lock.release  # noqa: SLF001  # as above
 
 
-def _is_of_a_barrier(condition: Any) -> bool:
-    """A barrier's own condition is notified in every filling, and would order one filling after another."""
-    return getattr(condition, "_sessionproof_barrier", False)
+def _is_a_pools(condition: Any) -> bool:
+    """Whether a database library uses the condition to hand over connections, which orders nobody."""
+    found: bool | None = getattr(condition, "_sessionproof_pool", None)
+    if found is None:
+        found = condition._sessionproof_pool = used_by_a_database_library()  # noqa: SLF001  # they have a dictionary
+    return found
 
 
 _CONDITION: dict[str, Callable[..., Any]] = {
@@ -319,7 +344,7 @@ def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _arrive(barrier: Any) -> _Generation:
-    barrier._cond._sessionproof_barrier = True  # noqa: SLF001  # see `_is_of_a_barrier`
+    barrier._cond._sessionproof_barrier = True  # noqa: SLF001  # see `_notify`
     generation: _Generation = getattr(barrier, "_sessionproof", None) or _Generation()
     generation.arrived += 1
     generation.clock = runtime.joined(generation.clock, runtime.release())

@@ -56,7 +56,7 @@ class _Job:
 
     def _look(self) -> None:
         self._parent = runtime.current()
-        self._created = capture(1, NEAR, 1)
+        self._created = capture(1, NEAR)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         runtime.note(self._begin, "the beginning of a job")
@@ -66,11 +66,19 @@ class _Job:
         finally:
             if actor is not None:
                 actor.ended = True
+                runtime.note(lambda: _collect(actor), "the end of a job")
 
     def _begin(self) -> None:
         # The thread stays this actor until its next job: its result is reported after the function has returned.
         actor = runtime.local.thread = ThreadActor(self._parent, clock=self._clock)
         actor.created = self._created
+
+
+def _collect(actor: Actor) -> None:
+    """What a job did happened before whatever follows the end of its thread."""
+    thread = vars(threading.current_thread())
+    done = thread.get("_sessionproof_done", EMPTY)
+    thread["_sessionproof_done"] = runtime.joined(done, runtime.clocks.release(actor))
 
 
 def _submit(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,8 +133,11 @@ def _join(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def join(self: threading.Thread, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
+        if not _live or self.is_alive():
+            return
+        runtime.acquire(vars(self).get("_sessionproof_done", EMPTY))
         actor = vars(self).get("_sessionproof_actor")
-        if _live and actor is not None:
+        if actor is not None:
             runtime.note(lambda: runtime.acquire(runtime.clocks.release(actor)), "the end of a thread")
 
     return join

@@ -5,10 +5,21 @@ from tests.sanitizer.ablation_programs import (
     connections,
     hand_overs,
     psycopg_methods,
+    registrations,
     sessions,
     signals,
     threads,
     wake_ups,
 )
 
-MODULES = (asyncpg_methods, connections, hand_overs, psycopg_methods, sessions, signals, threads, wake_ups)
+MODULES = (
+    asyncpg_methods,
+    connections,
+    hand_overs,
+    psycopg_methods,
+    registrations,
+    sessions,
+    signals,
+    threads,
+    wake_ups,
+)

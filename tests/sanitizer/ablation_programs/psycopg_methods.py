@@ -7,7 +7,6 @@ from functools import partial
 
 import psycopg
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 
 from tests.sanitizer.ablation_programs.pairs import by_luck, during
 from tests.sanitizer.corpus import Corpus
@@ -143,17 +142,3 @@ for first, second in AFTERWARDS:
         kinds=("unordered",),
         lines=frozenset({last_line(first), last_line(second)}),
     )
-
-
-@CORPUS.legal
-async def psycopg_connection_put_back_and_taken(world: World) -> None:
-    """A connection that a task put back into psycopg's pool is another task's afterwards."""
-
-    async def work() -> None:
-        connection = await pool.getconn()
-        await connection.execute("SELECT 1")
-        await connection.commit()
-        await pool.putconn(connection)
-
-    async with AsyncConnectionPool(world.dsn, min_size=1, max_size=1, open=False) as pool:
-        await by_luck(world, work, work)
