@@ -118,7 +118,7 @@ class Actor:
         """The thread that it runs in, by its identifier; 0 if nobody knows."""
         return 0
 
-    def waits_at(self) -> Any:  # those that know say so
+    def waits_at(self) -> Any:
         """Where it waits now; empty if nobody knows."""
         return ()
 
