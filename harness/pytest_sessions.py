@@ -128,7 +128,7 @@ class SessionWatch:
         self._told.clear()
         try:
             result = yield
-        except BaseException:
+        except BaseException:  # whatever pytest raises, a skip too, what was found is this test's
             self._charge(item)
             raise
         if objection:  # not earlier: other plugins' teardowns rely on their set-ups
@@ -141,7 +141,7 @@ class SessionWatch:
         __tracebackhide__ = True
         try:
             result = yield
-        except BaseException:
+        except BaseException:  # as above
             self._charge(item)
             raise
         self._charge(item)
@@ -155,7 +155,7 @@ class SessionWatch:
         __tracebackhide__ = True
         try:
             result = yield
-        except BaseException:
+        except BaseException:  # as above
             self._charge(item, then=self._mode)
             raise
         self._charge(item, then=self._mode)

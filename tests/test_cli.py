@@ -329,7 +329,7 @@ def command(behaviour: str, directory: Path) -> Iterator[Started]:
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=place) as process:
         try:
             yield Started(process)
-        except BaseException:
+        except BaseException:  # a failed assertion, too, leaves no process behind
             process.terminate()
             raise
 

@@ -106,7 +106,7 @@ class Clones:
                 await Marker.of(self._running).write(connection, name)
                 await prepare(self._running.address.url(name))
                 await _seal(connection, name)
-            except BaseException:
+            except BaseException:  # interrupted, too, it leaves no database behind
                 await drop(connection, name)
                 raise
         return name

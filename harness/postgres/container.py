@@ -121,7 +121,7 @@ class ContainerServer:
         try:
             await self._guard.start()
             return await self._run(name, logs, details)
-        except BaseException:
+        except BaseException:  # interrupted, too, it leaves no container behind
             await self.stop()
             shutil.rmtree(logs, ignore_errors=True)
             raise

@@ -166,7 +166,7 @@ class EmbeddedServer:
         try:
             report = await self._started()
             return await self._describe(programs, directory, password, report, swept)
-        except BaseException:
+        except BaseException:  # interrupted, too, it leaves no server behind
             await self.stop()
             raise
 

@@ -43,7 +43,7 @@ class Guard:
         self._process = process = _spawn(self._ward)
         try:
             report = _report(await asyncio.to_thread(_read_line, process))
-        except BaseException:
+        except BaseException:  # interrupted, too, it leaves no process behind
             await self.stop()
             raise
         if report["event"] != "ready":

@@ -333,7 +333,7 @@ def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
         generation = runtime.looked_up(_arrive, self, None)
         try:
             index = await original(self)
-        except BaseException:
+        except BaseException:  # cancelled, or broken: who comes next begins another filling
             self._sessionproof = None
             raise
         if generation is not None:
