@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic_ai.models import Model
@@ -42,6 +43,10 @@ class Capability(StrEnum):
     """It writes a row for each billed turn or request."""
     LEDGER_PER_REQUEST = "ledger_per_request"
     """It can write one row per model response."""
+    DISCONNECT = "disconnect"
+    """Its `send` can close the connection in the middle of a streamed answer; it then raises `ClientLeft`."""
+    FALLBACK = "fallback"
+    """It turns to `fallback_model` when `model` fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,42 +72,61 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendSettings:
-    """What the application is started with. `model` answers its requests; nothing else may."""
+    """What the application is started with. `model` answers its requests; nothing else may.
+
+    `fallback_model` is the one to turn to when `model` fails, if the application can. `state_directory` is a folder
+    that outlives the application: one that is started again with the same database finds there what it kept.
+    """
 
     database_url: str = field(repr=False)
     session_mode: SessionMode
     pool: PoolSettings
     model: Model
     ledger_grain: LedgerGrain = LedgerGrain.TURN
+    fallback_model: Model | None = None
+    state_directory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolUse:
-    """How a tool plays a role: its name, and arguments with which it does what the role says."""
+    """How a tool plays a role: its name, and arguments with which it does what the role says.
+
+    For `ToolRole.DELEGATE`, `question` names the argument that the other agent gets as its user message.
+    """
 
     tool: str
     arguments: Mapping[str, object] = field(default_factory=dict)
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """One customer of the application: whom to address, and which of its agent's tools plays which role."""
+    """One customer of the application: whom to address, and which of its agent's tools plays which role.
+
+    `rejected_answer` is a text that the agent does not accept as an answer, so that it asks the model again; empty if
+    it accepts any.
+    """
 
     account: str
     agent: str
     tools: Mapping[ToolRole, ToolUse]
     message: str = "What do you have on cardiology?"
+    rejected_answer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One user message for one tenant's agent; `conversation_id` comes back in the ledger row's `session_id`."""
+    """One user message for one tenant's agent; `conversation_id` comes back in the ledger row's `session_id`.
+
+    With `leave_after`, the client closes its connection after so many events of the streamed answer.
+    """
 
     account: str
     agent: str
     message: str
     conversation_id: str
     stream: bool = False
+    leave_after: int | None = None
 
 
 class Application(Protocol):
@@ -124,6 +148,8 @@ class Backend(Protocol):
 
     `modes` are the session modes that it can be started in; `capabilities` what else it can do. The first tenant must
     play every role that it can; a scenario with several users takes tenants in order, again from the first.
+    A backend may also have `ledger_table`, the name of the table with its ledger rows: faults that strike whoever
+    writes them need it.
     """
 
     name: str

@@ -8,6 +8,7 @@ means that the harness, its user's input, or the machine did not allow a questio
     │   └── ConfigurationError  a configured value (URL, backend, environment) is wrong  exit 2
     ├── EnvironmentMissing    this machine lacks something: nothing could be decided     exit 3
     ├── BackendError          the backend under test did not start, answer or stop
+    ├── ClientLeft            the client closed its connection in the middle of an answer, as it was told to
     ├── SessionRaceError      raised in the watched program, at the second access of a race, if it was asked for
     └── MissingEvidence       a recorder could not record; its reason is raised when its record is read
 """
@@ -16,6 +17,7 @@ from typing import Any
 
 __all__ = [
     "BackendError",
+    "ClientLeft",
     "ConfigurationError",
     "EnvironmentMissing",
     "MissingEvidence",
@@ -43,6 +45,10 @@ class EnvironmentMissing(SessionproofError):
 
 class BackendError(SessionproofError):
     """The backend under test violated its part of the `Backend` protocol."""
+
+
+class ClientLeft(SessionproofError):
+    """The client closed its connection in the middle of an answer, as `ChatRequest.leave_after` told it to."""
 
 
 class MissingEvidence(SessionproofError):

@@ -23,6 +23,7 @@ __all__ = [
     "ErrorRecord",
     "ErrorSource",
     "Evidence",
+    "FaultSeen",
     "IdleTransaction",
     "Interval",
     "LedgerGrain",
@@ -144,7 +145,8 @@ class Turn:
     """One user message and what came of it.
 
     Exactly one of `answer`, `error` and `timed_out` is set. `tenant` and `agent` are the slugs it was sent to.
-    `parallel` is false for the sequential half of a timing pair.
+    `parallel` is false for the sequential half of a timing pair. `interrupted` says how the harness itself ended the
+    turn, if it did: a client that went away, a task that was cancelled; its `error` is then no finding.
     """
 
     id: str
@@ -161,6 +163,7 @@ class Turn:
     error_type: str | None = None
     timed_out: bool = False
     stuck: tuple[StuckTask, ...] = ()
+    interrupted: str | None = None
 
 
 class ErrorSource(StrEnum):
@@ -411,7 +414,11 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """One line of the provider's invoice: what it served, to which turn, and the tokens that it counted."""
+    """One line of the provider's invoice: what it served, to which turn, and the tokens that it counted.
+
+    `cached_tokens` are a part of the prompt's, at a price of their own; `reasoning_tokens` are a part of the
+    completion's. `delivered` is false for what the provider knows not to have reached the client whole.
+    """
 
     response_id: str
     turn: str
@@ -421,6 +428,17 @@ class Charge:
     completion_tokens: int
     served_at: datetime
     stream: bool = False
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    delivered: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSeen:
+    """A fault that was carried out: its label (`harness.fault`), and the turn that it struck, where that is known."""
+
+    label: str
+    turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -476,12 +494,14 @@ class Evidence:
     """Everything seen in one cell; a record that nobody made is absent, and says so.
 
     `notes` says what could not be looked at without making a record absent. `refusals` has a sentence for each
-    request to another machine that was not let through.
+    request to another machine that was not let through. `planned_faults` has the label of each fault that the scenario
+    asks for, as often as it is to strike.
     """
 
     turns: tuple[Turn, ...] = ()
     ledger_grain: LedgerGrain = LedgerGrain.TURN
     notes: tuple[str, ...] = ()
+    planned_faults: tuple[str, ...] = ()
     errors: Record[ErrorRecord] = field(default_factory=lambda: _absent("errors"))
     spans: Record[SpanRecord] = field(default_factory=lambda: _absent("spans"))
     tools: Record[ToolRun] = field(default_factory=lambda: _absent("tools"))
@@ -496,4 +516,5 @@ class Evidence:
     invoice: Record[Charge] = field(default_factory=lambda: _absent("invoice"))
     responses: Record[ModelResponseSeen] = field(default_factory=lambda: _absent("responses"))
     ledger: Record[LedgerRow] = field(default_factory=lambda: _absent("ledger"))
+    faults: Record[FaultSeen] = field(default_factory=lambda: _absent("faults"))
     pairs: Record[TimingPair] = field(default_factory=lambda: _absent("pairs"))

@@ -102,10 +102,17 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             repair="Store what the response names, and set the status when the turn has ended.",
         ),
         FindingKind.WRONG_COST: Explanation(
-            cause="The cost was computed with other prices, in binary floating point, rounded, or given as "
-            "zero for a model without a known price.",
-            repair="Compute costs in Decimal with genai-prices, store them as NUMERIC, and store NULL if "
-            "there is no price.",
+            cause="The cost was computed with other prices, in binary floating point, rounded, or without the "
+            "discount for cached tokens.",
+            repair="Compute costs in Decimal with genai-prices, and store them as NUMERIC.",
+        ),
+        FindingKind.ZERO_COST: Explanation(
+            cause="The price was not looked up, or the look-up failed and its error became 0.",
+            repair="Look the price up by the model that answered, and store NULL, not 0, if that fails.",
+        ),
+        FindingKind.NULL_PRICED_AS_ZERO: Explanation(
+            cause="A model without a known price was given the price 0, as by `or 0` or a column default.",
+            repair="Store NULL for a cost that is not known, so that it can be found and filled in later.",
         ),
         FindingKind.BROKEN_TOTAL: Explanation(
             cause="Total and parts of a row were computed or rounded separately.",
@@ -115,6 +122,10 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             cause="The cost tracker failed, its error was logged, and the user got the answer without a ledger row.",
             repair="Let the cost tracker write and commit in a session of its own, and treat its failure "
             "as an incident.",
+        ),
+        FindingKind.NIL_IDENTIFIER: Explanation(
+            cause="The identifier was set to a default (`UUID(int=0)`) and never chosen; the second such row collides.",
+            repair="Choose a random identifier for each row before the request is made.",
         ),
         FindingKind.UNSEEN_RESPONSE: Explanation(
             cause="A response was served and not received (a broken connection, a hidden retry), or came "

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from harness.fault import DatabaseFault, WireFault
 from harness.verdict import Expectation
 
 __all__ = [
@@ -36,6 +37,8 @@ class SessionMode(StrEnum):
     PER_OPERATION = "per_operation"
     LOCKED = "locked"
     SEQUENTIAL = "sequential"
+    DURABLE = "durable"
+    """A session per operation, and a tracker that writes each bill ahead, so that no failure loses it."""
 
 
 class PoolState(StrEnum):
@@ -71,6 +74,10 @@ class ToolRole(StrEnum):
     """Adds a row that violates a constraint, handles the error by a rollback, and returns normally."""
     FAIL = "fail"
     """Runs a statement that the database refuses, and raises."""
+    RETRY = "retry"
+    """Asks the model to try again (`ModelRetry`), without a statement."""
+    DELEGATE = "delegate"
+    """Hands a question to another agent, which asks the model in turn, and is billed with the turn."""
 
 
 INTENDED_FAILURES = frozenset({ToolRole.ROLLBACK, ToolRole.FAIL})
@@ -79,10 +86,16 @@ INTENDED_FAILURES = frozenset({ToolRole.ROLLBACK, ToolRole.FAIL})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenUsage:
-    """Tokens of one model response, as the provider counts them."""
+    """Tokens of one model response, as the provider counts them.
+
+    `cached_tokens` are a part of the prompt's, `reasoning_tokens` a part of the completion's: providers tell them in
+    the usage's details only.
+    """
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -102,9 +115,12 @@ class ToolStep:
 class ToolPlan:
     """What the scripted model does in one turn: rounds of tool calls made together, then the answer.
 
-    `usages` has one entry per model response: one per round, and one for the final answer. `model_seconds` is how long
-    each response takes. `order` holds the tools of the first round step by step instead of letting them go together:
-    each number is the position of a tool in the round, which takes one step (`harness.explorer.order`).
+    `usages` has one entry per model response: one per round, one for each answer that the agent rejects
+    (`rejected_answers` of them come first), and one for the final answer. `model_seconds` is how long each response
+    takes. `order` holds the tools of the first round step by step instead of letting them go together: each number is
+    the position of a tool in the round, which takes one step (`harness.explorer.order`). `delegated` has the usage of
+    the answer that a `DELEGATE` call's own agent gets. `served_model` is the model that the provider says it
+    answered with, if that is not the one that was asked for. `faults` strike requests for single responses.
     """
 
     rounds: tuple[tuple[ToolStep, ...], ...]
@@ -112,6 +128,10 @@ class ToolPlan:
     answer: str = "Here is what I found."
     model_seconds: float = 0.0
     order: tuple[int, ...] = ()
+    rejected_answers: int = 0
+    delegated: TokenUsage | None = None
+    served_model: str | None = None
+    faults: tuple[WireFault, ...] = ()
 
     @property
     def widest_round(self) -> int:
@@ -132,13 +152,17 @@ class Message:
     """One user message: who sends it, and the plan that the model follows for it.
 
     Messages of one scenario are sent at the same time when they have the same `wave`, and waves one after the other.
-    `tenant` is an index into the backend's tenants.
+    `tenant` is an index into the backend's tenants. `leave_after` is after how many events of the streamed answer the
+    client goes away. `cancel_at` is at which await of the turn, from 1, its task is cancelled; 0 stands for each of
+    them: the message is then sent once for every await, until a turn ends before its await comes.
     """
 
     plan: ToolPlan
     tenant: int = 0
     stream: bool = False
     wave: int = 0
+    leave_after: int | None = None
+    cancel_at: int | None = None
 
 
 _DEFAULT_POOL_STATES: Mapping[SessionMode, tuple[PoolState, ...]] = {
@@ -157,6 +181,11 @@ class Scenario:
     a cell that is not named there is expected to be clean. `paired_repetitions` > 0 asks, in the warm pool state, for
     at least that many interleaved pairs of parallel and sequential turns, and the ratio of their times.
     `ledger_grain` says whether the backend is to write one ledger row per turn or one per model response.
+
+    `fault` names what goes wrong in it, for reports; a scenario with one is judged by its ledger, and what else fails
+    is counted. `database_faults` strike the first turn that they fit. `client_retries` is how often the model's client
+    sends a request again by itself, `client_seconds` for how long it waits for one. `fallback` gives the application a
+    second model to turn to. `turn_seconds` is how long a turn may take, if that is not for the command to say.
     """
 
     name: str
@@ -167,6 +196,12 @@ class Scenario:
     tiers: tuple[ModelTier, ...] = (ModelTier.SCRIPTED, ModelTier.WIRE)
     paired_repetitions: int = 0
     ledger_grain: Literal["turn", "request"] = "turn"
+    fault: str = ""
+    database_faults: tuple[DatabaseFault, ...] = ()
+    client_retries: int = 0
+    client_seconds: float = 600.0
+    fallback: bool = False
+    turn_seconds: float | None = None
 
     def expectation(self, mode: SessionMode, pool_state: PoolState) -> Expectation:
         """What this scenario is expected to show; clean unless something is named."""

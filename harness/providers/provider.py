@@ -12,7 +12,8 @@ from typing import Protocol
 
 from pydantic_ai.models import Model
 
-from harness.evidence import Charge
+from harness.evidence import Charge, FaultSeen
+from harness.fault import WireFault
 from harness.scenario import ModelTier, TokenUsage
 
 __all__ = ["Provider", "ScriptedCall", "ScriptedResponse", "TurnScript"]
@@ -29,21 +30,30 @@ class ScriptedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedResponse:
-    """One model response: tool calls made together, or a text; `seconds` is how long the model takes."""
+    """One model response: tool calls made together, or a text; `seconds` is how long the model takes.
+
+    `model` is the model that answers, if that is another than the one that was asked for.
+    """
 
     usage: TokenUsage
     calls: tuple[ScriptedCall, ...] = ()
     text: str = ""
     seconds: float = 0.0
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnScript:
-    """Everything the model does in one turn; `message` is the user message that starts it, unique among turns."""
+    """Everything the model does in one turn; `message` is the user message that starts it, unique among turns.
+
+    A turn may have several scripts: one for its user's message, and one for each question that it delegates. `faults`
+    strike requests for the script's responses.
+    """
 
     turn: str
     message: str
     responses: tuple[ScriptedResponse, ...]
+    faults: tuple[WireFault, ...] = ()
 
 
 class Provider(Protocol):
@@ -70,4 +80,8 @@ class Provider(Protocol):
 
     def invoice(self) -> tuple[Charge, ...]:
         """What was served so far, in the order of serving."""
+        ...
+
+    def faults(self) -> tuple[FaultSeen, ...]:
+        """The scripted faults that were carried out so far."""
         ...

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from harness.errors import BackendError, UsageError
-from harness.evidence import Charge
+from harness.evidence import Charge, FaultSeen
 from harness.providers.provider import ScriptedCall, ScriptedResponse, TurnScript
 
 __all__ = [
@@ -62,6 +62,7 @@ class ScriptBook:
         self._lock = threading.Lock()
         self._scripts: dict[str, TurnScript] = {}
         self._charges: list[Charge] = []
+        self._faults: list[FaultSeen] = []
 
     def expect(self, script: TurnScript) -> None:
         """Learn a script; raises `UsageError` if it cannot be played, or its message starts another turn."""
@@ -110,6 +111,11 @@ class ScriptBook:
         """What was served so far, in the order of serving."""
         with self._lock:
             return tuple(self._charges)
+
+    def faults(self) -> tuple[FaultSeen, ...]:
+        """The scripted faults that were carried out so far."""
+        with self._lock:
+            return tuple(self._faults)
 
     def _place(self, conversation: Sequence[Said]) -> tuple[TurnScript, int]:
         with self._lock:

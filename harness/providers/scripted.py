@@ -39,7 +39,7 @@ from pydantic_ai.models.function import (
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from harness.evidence import Charge
+from harness.evidence import Charge, FaultSeen
 from harness.providers.provider import ScriptedResponse, TurnScript
 from harness.providers.script import PROVIDER_NAME, Said, ScriptBook, arguments_of, pieces_of
 from harness.scenario import ModelTier
@@ -74,6 +74,10 @@ class ScriptedProvider:
     def invoice(self) -> tuple[Charge, ...]:
         """What was served so far, in the order of serving."""
         return self._book.invoice()
+
+    def faults(self) -> tuple[FaultSeen, ...]:
+        """The scripted faults that were carried out so far."""
+        return self._book.faults()
 
 
 class ScriptedModel(FunctionModel):

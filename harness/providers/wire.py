@@ -22,7 +22,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from harness.errors import UsageError
-from harness.evidence import Charge
+from harness.evidence import Charge, FaultSeen
 from harness.providers.chat_completions import ChatCompletions
 from harness.providers.provider import TurnScript
 from harness.providers.script import ScriptBook
@@ -97,3 +97,7 @@ class WireProvider:
     def invoice(self) -> tuple[Charge, ...]:
         """What was served so far, in the order of serving."""
         return self._book.invoice()
+
+    def faults(self) -> tuple[FaultSeen, ...]:
+        """The scripted faults that were carried out so far."""
+        return self._book.faults()

@@ -57,6 +57,7 @@ class EvidenceDocument(_Model):
     turns: tuple[ev.Turn, ...]
     ledger_grain: ev.LedgerGrain
     notes: tuple[str, ...]
+    planned_faults: tuple[str, ...]
     errors: RecordDocument[ev.ErrorRecord]
     spans: RecordDocument[ev.SpanRecord]
     tools: RecordDocument[ev.ToolRun]
@@ -71,16 +72,18 @@ class EvidenceDocument(_Model):
     invoice: RecordDocument[ev.Charge]
     responses: RecordDocument[ev.ModelResponseSeen]
     ledger: RecordDocument[ev.LedgerRow]
+    faults: RecordDocument[ev.FaultSeen]
     pairs: RecordDocument[ev.TimingPair]
 
     @classmethod
     def of(cls, evidence: ev.Evidence) -> Self:
         """The evidence, without the spans' attributes, which are large and repeat the other records."""
-        names = [name for name in cls.model_fields if name not in {"turns", "ledger_grain", "notes"}]
+        plain = {name: getattr(evidence, name) for name in ("turns", "ledger_grain", "notes", "planned_faults")}
+        names = [name for name in cls.model_fields if name not in plain]
         records = {name: RecordDocument.of(getattr(evidence, name)) for name in names}
         spans = tuple(replace(span, attributes={}) for span in evidence.spans.entries)
         records["spans"] = RecordDocument(missing=evidence.spans.missing, items=spans)
-        return cls(turns=evidence.turns, ledger_grain=evidence.ledger_grain, notes=evidence.notes, **records)
+        return cls(**plain, **records)
 
 
 class FindingDocument(_Model):
