@@ -4,15 +4,18 @@ Every message becomes a turn with an identifier of its own. It is the conversati
 can be told apart; it is part of the text, so that the model provider knows which plan to follow; and it is the value of
 a context variable in the turn's task, so that recorders know on whose behalf something happens.
 
+A message may be interrupted by the harness itself: its client goes away, or its task is cancelled at one await or at
+each. The turn then says so, and what comes of it is no failure of the application.
+
 Guaranteed: a turn ends. One that gives no answer in the time allowed is described by the stacks of all tasks, then
 cancelled; if it does not even end then, it is left behind and the next goes on.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import count, groupby
 from time import perf_counter
 from uuid import uuid4
 
@@ -20,14 +23,24 @@ from pydantic_ai import Agent
 
 from harness.backend import Application, Backend, ChatRequest, Tenant
 from harness.checks.speedup import is_decided
-from harness.evidence import Answer, Interval, PlannedCall, StuckTask, TimingPair, Turn
+from harness.errors import ClientLeft
+from harness.evidence import Answer, FaultSeen, Interval, PlannedCall, StuckTask, TimingPair, Turn
+from harness.explorer.cancellation import CancelledAt
 from harness.explorer.gate import Gate
 from harness.observe.attribution import current_turn
 from harness.observe.stuck import stuck_tasks
 from harness.providers.provider import Provider, ScriptedCall, ScriptedResponse, TurnScript
-from harness.scenario import INTENDED_FAILURES, Cell, Message, ToolPlan
+from harness.scenario import INTENDED_FAILURES, Cell, Message, ToolPlan, ToolRole
 
-__all__ = ["Conversation", "tenant_of"]
+__all__ = ["Conversation", "interruptions_of", "tenant_of"]
+
+CANCELLED = "task cancelled"
+LEFT = "client left"
+EACH = 0
+"""The `cancel_at` that stands for each await in turn."""
+
+MOST_AWAITS = 2000
+"""At how many awaits a turn is cancelled at most: one that waits more often than that does not end by itself."""
 
 CANCEL_SECONDS = 5.0
 """How long a cancelled turn may take to end before it is left behind."""
@@ -39,6 +52,15 @@ SETTLE_SECONDS = 1.0
 def tenant_of(message: Message, backend: Backend) -> Tenant:
     """The tenant that sends a message: the scenario's index into the backend's tenants, again from the first."""
     return backend.tenants[message.tenant % len(backend.tenants)]
+
+
+def interruptions_of(messages: Sequence[Message]) -> Iterator[str]:
+    """The labels of the interruptions that these messages ask for."""
+    for message in messages:
+        if message.leave_after is not None:
+            yield LEFT
+        if message.cancel_at is not None:
+            yield CANCELLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +82,7 @@ class _Sending:
             message=self.text,
             conversation_id=self.turn,
             stream=self.message.stream,
+            leave_after=self.message.leave_after,
         )
 
 
@@ -75,14 +98,30 @@ class Conversation:
     timeout: float
     turns: list[Turn] = field(default_factory=list)
     pairs: list[TimingPair] = field(default_factory=list)
+    faults: list[FaultSeen] = field(default_factory=list)
 
     async def hold(self, application: Application) -> None:
         """Send the scenario's messages, those of one wave together, and let what they leave behind come to rest."""
         before = asyncio.all_tasks()
         by_wave = sorted(self.cell.scenario.messages, key=lambda message: message.wave)
         for _, wave in groupby(by_wave, key=lambda message: message.wave):
-            await self._send_together(application, [self._prepare(message) for message in wave])
+            messages = list(wave)
+            for message in messages:
+                if message.cancel_at == EACH:
+                    await self._cancel_at_each(application, message)
+            rest = [message for message in messages if message.cancel_at != EACH]
+            await self._send_together(application, [self._prepare(message) for message in rest])
         await _settle(before)
+
+    async def _cancel_at_each(self, application: Application, message: Message) -> None:
+        """Send the message for each of its awaits, and cancel it there, until a turn ends before its await comes."""
+        for at in count(1):
+            before = asyncio.all_tasks()
+            prepared = self._prepare(replace(message, cancel_at=at))
+            (turn,) = await self._send_together(application, [prepared])
+            await _settle(before)
+            if turn.interrupted is None or at == MOST_AWAITS:
+                return
 
     async def repeat_in_pairs(self, application: Application, repetitions: int) -> None:
         """Send the first message again and again, with its tools in parallel and one by one, in alternating order.
@@ -105,7 +144,8 @@ class Conversation:
         turn, tenant = str(uuid4()), tenant_of(message, self.backend)
         text = f"{tenant.message} (reference {turn})"
         planned = _planned_calls(turn, tenant, message.plan)
-        self.provider.expect(_script(turn, text, tenant, planned, message.plan))
+        for script in _scripts(turn, text, tenant, planned, message.plan):
+            self.provider.expect(script)
         if parallel:
             steps = [planned[position].tool_call_id for position in message.plan.order]
             self.gate.expect(turn, planned, steps=steps)
@@ -124,17 +164,29 @@ class Conversation:
     async def _send(self, application: Application, sending: _Sending) -> Turn:
         current_turn.set(sending.turn)
         start = perf_counter()
+        answer, at = application.send(sending.request), sending.message.cancel_at
+        cancelled = None if at is None else CancelledAt(answer, at)
         with nullcontext() if sending.parallel else Agent.parallel_tool_call_execution_mode("sequential"):
-            task = asyncio.create_task(application.send(sending.request), name=f"turn {sending.turn}")
+            task = asyncio.create_task(answer if cancelled is None else _run(cancelled), name=f"turn {sending.turn}")
         await asyncio.wait({task}, timeout=self.timeout)
         stuck = () if task.done() else tuple(stuck_tasks())
         interval = Interval(start=start, end=perf_counter())
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-        if task.done() and not task.cancelled() and (failure := task.exception()) is not None:
+        failure = task.exception() if task.done() and not task.cancelled() else None
+        if failure is not None and not isinstance(failure, ClientLeft):
             self.note(failure)
-        return _turn(sending, task, interval, stuck)
+        turn = _turn(sending, task, interval, stuck)
+        if isinstance(failure, ClientLeft):
+            return self._interrupted(turn, LEFT, f"after {sending.message.leave_after} events")
+        if cancelled is not None and cancelled.struck:
+            return self._interrupted(turn, CANCELLED, f"at await {at}")
+        return turn
+
+    def _interrupted(self, turn: Turn, label: str, point: str) -> Turn:
+        self.faults.append(FaultSeen(label=label, turn=turn.id))
+        return replace(turn, interrupted=f"{label} {point}")
 
 
 def _planned_calls(turn: str, tenant: Tenant, plan: ToolPlan) -> tuple[PlannedCall, ...]:
@@ -152,22 +204,47 @@ def _planned_calls(turn: str, tenant: Tenant, plan: ToolPlan) -> tuple[PlannedCa
     )
 
 
-def _script(turn: str, text: str, tenant: Tenant, planned: Sequence[PlannedCall], plan: ToolPlan) -> TurnScript:
-    arguments = {role.value: use.arguments for role, use in tenant.tools.items()}
+async def _run(cancelled: CancelledAt[Answer]) -> Answer:
+    return await cancelled
+
+
+def _scripts(
+    turn: str, text: str, tenant: Tenant, planned: Sequence[PlannedCall], plan: ToolPlan
+) -> Iterator[TurnScript]:
+    """What the model says to the user's message, and to each question that a tool hands on."""
+    questions = {
+        call.tool_call_id: f"What do you know of this? (reference {call.tool_call_id})"
+        for call in planned
+        if call.role == ToolRole.DELEGATE
+    }
+    calls = [_call(call, tenant, questions) for call in planned]
     responses = [
         ScriptedResponse(
             usage=usage,
-            calls=tuple(
-                ScriptedCall(tool=call.tool, arguments=arguments[call.role], tool_call_id=call.tool_call_id)
-                for call in planned
-                if call.round == number
-            ),
-            text="" if number < len(plan.rounds) else plan.answer,
+            calls=tuple(made for call, made in zip(planned, calls, strict=True) if call.round == number),
+            text=_text(tenant, plan, number) if number >= len(plan.rounds) else "",
             seconds=plan.model_seconds,
+            model=plan.served_model,
         )
         for number, usage in enumerate(plan.usages)
     ]
-    return TurnScript(turn=turn, message=text, responses=tuple(responses))
+    yield TurnScript(turn=turn, message=text, responses=tuple(responses), faults=plan.faults)
+    for question in questions.values():
+        if plan.delegated is not None:
+            answer = ScriptedResponse(usage=plan.delegated, text="Nothing more than that.", model=plan.served_model)
+            yield TurnScript(turn=turn, message=question, responses=(answer,))
+
+
+def _call(call: PlannedCall, tenant: Tenant, questions: Mapping[str, str]) -> ScriptedCall:
+    use = tenant.tools[ToolRole(call.role)]
+    question = questions.get(call.tool_call_id)
+    asked = {use.question: question} if question is not None else {}
+    return ScriptedCall(tool=call.tool, arguments={**use.arguments, **asked}, tool_call_id=call.tool_call_id)
+
+
+def _text(tenant: Tenant, plan: ToolPlan, number: int) -> str:
+    rejected = number < len(plan.rounds) + plan.rejected_answers
+    return tenant.rejected_answer if rejected else plan.answer
 
 
 def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stuck: tuple[StuckTask, ...]) -> Turn:
@@ -181,7 +258,7 @@ def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stu
         message=sending.text,
         interval=interval,
         planned=sending.planned,
-        planned_responses=len(sending.message.plan.usages),
+        planned_responses=_planned_responses(sending),
         stream=sending.message.stream,
         parallel=sending.parallel,
         answer=task.result() if answered else None,
@@ -190,6 +267,11 @@ def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stu
         timed_out=bool(stuck),
         stuck=stuck,
     )
+
+
+def _planned_responses(sending: _Sending) -> int:
+    delegated = sum(call.role == ToolRole.DELEGATE for call in sending.planned)
+    return len(sending.message.plan.usages) + delegated
 
 
 async def _settle(before: set[asyncio.Task[object]]) -> None:

@@ -1,0 +1,119 @@
+"""Cancelling at a chosen await."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from harness.explorer.cancellation import CancelledAt
+
+Program = Callable[[list[str]], Awaitable[str]]
+
+
+async def three_waits(steps: list[str]) -> str:
+    for number in (1, 2, 3):
+        steps.append(f"before {number}")
+        await asyncio.sleep(0)
+    steps.append("after")
+    return "done"
+
+
+async def run(at: int, steps: list[str]) -> str:
+    return await CancelledAt(three_waits(steps), at)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+async def test_it_strikes_at_that_await(at: int) -> None:
+    """What stands before it has happened, what stands after it has not."""
+    steps: list[str] = []
+    task = asyncio.create_task(run(at, steps))
+
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert steps == [f"before {number}" for number in range(1, at + 1)]
+
+
+async def test_an_await_that_does_not_come_strikes_nothing() -> None:
+    """The coroutine ends as it would by itself, and it can be asked that none was struck."""
+    steps: list[str] = []
+    cancelled = CancelledAt(three_waits(steps), 4)
+
+    async def drive() -> str:
+        return await cancelled
+
+    assert await asyncio.create_task(drive()) == "done"
+    assert (cancelled.awaits, cancelled.struck, steps[-1]) == (3, False, "after")
+
+
+async def test_what_it_waits_for_is_cancelled_with_it() -> None:
+    """As when `task.cancel()` is called from elsewhere."""
+    awaited = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        await awaited
+
+    async def drive() -> None:
+        await CancelledAt(wait(), 1)
+
+    task = asyncio.create_task(drive())
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert awaited.cancelled()
+
+
+async def test_a_coroutine_that_cleans_up_goes_on_waiting() -> None:
+    """Awaits in its clean-up are counted, and not cancelled again."""
+    steps: list[str] = []
+
+    async def clean_up() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            steps.append("cleaned up")
+
+    cancelled = CancelledAt(clean_up(), 1)
+
+    async def drive() -> None:
+        await cancelled
+
+    task = asyncio.create_task(drive())
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert (steps, cancelled.awaits) == (["cleaned up"], 2)
+
+
+async def test_a_coroutine_that_swallows_the_cancellation_returns() -> None:
+    """Its result is passed on; the task has been asked to end, once."""
+
+    async def swallow() -> str:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return "swallowed"
+        return "not cancelled"
+
+    async def drive() -> str:
+        return await CancelledAt(swallow(), 1)
+
+    task = asyncio.create_task(drive())
+
+    assert await task == "swallowed"
+    assert task.cancelling() == 1
+
+
+async def test_what_the_coroutine_raises_is_raised() -> None:
+    """An ordinary exception, unchanged."""
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("nothing there")
+
+    async def drive() -> None:
+        await CancelledAt(fail(), 5)
+
+    with pytest.raises(LookupError, match="nothing there"):
+        await asyncio.create_task(drive())
