@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,8 +56,13 @@ class Config:
         )
 
     def admits_scenario(self, name: str) -> bool:
-        """Whether a scenario is asked for."""
-        return _in(name, self.scenarios)
+        """Whether a scenario is asked for, by its name or by a pattern such as `ledger*`."""
+        return not self.scenarios or any(fnmatchcase(name, pattern) for pattern in self.scenarios)
+
+    def unmatched(self, names: Iterable[str]) -> list[str]:
+        """The scenarios asked for that none of `names` is."""
+        known = list(names)
+        return sorted(pattern for pattern in self.scenarios if not any(fnmatchcase(name, pattern) for name in known))
 
 
 def resolve(

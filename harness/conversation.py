@@ -88,13 +88,17 @@ class _Sending:
 
 @dataclass(slots=True, kw_only=True)
 class Conversation:
-    """The turns of one cell; `note` records what a turn raised, and `timeout` is in seconds."""
+    """The turns of one cell; `note` records what a turn raised, and `timeout` is in seconds.
+
+    `announce` is told of each turn before it is sent, with its planned calls in their order.
+    """
 
     cell: Cell
     backend: Backend
     provider: Provider
     gate: Gate
     note: Callable[[BaseException], None]
+    announce: Callable[[str, Sequence[str]], None]
     timeout: float
     turns: list[Turn] = field(default_factory=list)
     pairs: list[TimingPair] = field(default_factory=list)
@@ -144,6 +148,7 @@ class Conversation:
         turn, tenant = str(uuid4()), tenant_of(message, self.backend)
         text = f"{tenant.message} (reference {turn})"
         planned = _planned_calls(turn, tenant, message.plan)
+        self.announce(turn, [call.tool_call_id for call in planned])
         for script in _scripts(turn, text, tenant, planned, message.plan):
             self.provider.expect(script)
         if parallel:

@@ -11,31 +11,34 @@ operation, so that a race that is possible happens; and a turn ends in the time 
 
 import asyncio
 import os
+import secrets
 import shlex
 import traceback
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
 
-from pydantic_ai.models import Model
-
 from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings
 from harness.bundled import default_backend
 from harness.cell_watch import CellWatch
-from harness.checks import default_checks, run_checks
+from harness.checks import damage_of, default_checks, fault_checks, run_checks
 from harness.config import Config
-from harness.conversation import Conversation, tenant_of
+from harness.conversation import Conversation
+from harness.disruption import Disruption, planned_faults
 from harness.errors import BackendError
 from harness.evidence import Evidence, LedgerGrain, Record
 from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into
+from harness.fault import DatabaseFaultKind
+from harness.gaps import first_gap
 from harness.observe.attribution import attributed
 from harness.observe.idle import idle_transactions
 from harness.observe.ledger import read_ledger
 from harness.observe.observation import Observation
 from harness.postgres.clones import Clones, Database
+from harness.postgres.embedded import EmbeddedServer
 from harness.postgres.server import RunningServer
 from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
@@ -63,7 +66,10 @@ __all__ = ["Engine", "NotVerified", "repeats"]
 FULL_LENGTH = 10.0
 """By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
 
-PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION})
+FALLBACK_MODEL = "gpt-4o-mini"
+"""The second model of a scenario that asks for one."""
+
+PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION, SessionMode.DURABLE})
 """The modes in which parallel and sequential turns are compared: where the tools are free to overlap."""
 
 BARRIER_MODES = PAIRED_MODES
@@ -118,10 +124,22 @@ class Engine:
         except BackendError as error:
             return self._undecided(cell, error, seconds=perf_counter() - started)
         await self._warm_up(cell, template, clones, running)
+        if _restarts(cell):
+            return await self._verify_on_own_server(cell)
+        return await self._verify(cell, template, clones, running)
+
+    async def _verify(
+        self,
+        cell: Cell,
+        template: str,
+        clones: Clones,
+        running: RunningServer,
+        restart: Callable[[], Awaitable[None]] | None = None,
+    ) -> CellDocument:
         started = perf_counter()
         async with clones.clone(template, label=f"{cell.scenario.name}_{cell.id}") as database:
             clone_seconds = perf_counter() - started
-            evidence, results = await self._observe(cell, database, running)
+            evidence, results = await self._observe(cell, database, running, restart)
         return CellDocument.of(
             cell,
             evidence,
@@ -130,7 +148,18 @@ class Engine:
             reproduce=self._reproduce(cell),
             seconds=perf_counter() - started,
             clone_seconds=clone_seconds,
+            damage=damage_of(evidence, results) if cell.scenario.fault else None,
         )
+
+    async def _verify_on_own_server(self, cell: Cell) -> CellDocument:
+        """Run a cell that stops its server on one that nobody else uses."""
+        server = EmbeddedServer(reason="the scenario stops and starts its server")
+        running = await server.start()
+        try:
+            clones = Clones(running, secrets.token_hex(4))
+            return await self._verify(cell, await self._prepare(clones), clones, running, server.restart)
+        finally:
+            await server.stop()
 
     def gaps(self, cell: Cell) -> tuple[NotVerifiedDocument, ...]:
         """What is not verified of a cell that can be run: without a ledger, nothing is said about billing."""
@@ -163,7 +192,7 @@ class Engine:
         )
 
     def _plan(self, cell: Cell) -> Cell | NotVerified:
-        lacking = _lacking(cell, self.backend)
+        lacking = first_gap(cell, self.backend)
         if not lacking:
             return cell
         return NotVerified(
@@ -180,29 +209,50 @@ class Engine:
             await self._observe(first, database, running)
 
     async def _observe(
-        self, cell: Cell, database: Database, running: RunningServer
+        self,
+        cell: Cell,
+        database: Database,
+        running: RunningServer,
+        restart: Callable[[], Awaitable[None]] | None = None,
     ) -> tuple[Evidence, tuple[CheckResult, ...]]:
+        ledger_table = getattr(self.backend, "ledger_table", None)
+        disruption = Disruption(
+            cell.scenario.database_faults,
+            database=database,
+            running=running,
+            ledger_table=ledger_table,
+            restart=restart,
+        )
         try:
-            evidence = await self._run(cell, database, running)
+            async with disruption:
+                evidence = await self._run(cell, database, running, disruption)
         except BackendError as error:
             return Evidence(), (CheckResult.unknown("backend", str(error)),)
+        if cell.scenario.fault:
+            return evidence, run_checks(evidence, fault_checks())
         checks = default_checks(ledger=Capability.LEDGER in self.backend.capabilities)
         return evidence, run_checks(evidence, checks)
 
-    async def _run(self, cell: Cell, database: Database, running: RunningServer) -> Evidence:
+    async def _run(self, cell: Cell, database: Database, running: RunningServer, disruption: Disruption) -> Evidence:
         async with AsyncExitStack() as stack:
             refusals = stack.enter_context(only_local_models(cell.tier))
-            provider = create_provider(cell.tier)
+            provider = _provider(cell)
             stack.push_async_callback(provider.stop)
             await provider.start()
-            settings = _settings(cell, database, provider.model)
+            settings = _settings(cell, disruption, provider)
             with CellWatch() as watch:
-                seen = await self._converse(cell, provider, settings, running)
+                seen = await self._converse(cell, provider, settings, running, disruption)
+                if cell.scenario.fault:
+                    await disruption.heal()
+                    async with self._started(settings):
+                        pass  # it finishes what it could not before
             ledger = await read_ledger(self.backend, database.url, limit=self.config.turn_timeout)
         return replace(
             seen,
             ledger_grain=settings.ledger_grain,
-            notes=(*seen.notes, *watch.limits),
+            notes=(*seen.notes, *watch.limits, *disruption.notes),
+            planned_faults=planned_faults(cell.scenario),
+            faults=Record.of("faults", (*provider.faults(), *disruption.faults, *seen.faults)),
             races=watch.record,
             refusals=Record.of("refusals", refusals.messages),
             invoice=Record.of("invoice", provider.invoice()),
@@ -210,9 +260,14 @@ class Engine:
         )
 
     async def _converse(
-        self, cell: Cell, provider: Provider, settings: BackendSettings, running: RunningServer
+        self,
+        cell: Cell,
+        provider: Provider,
+        settings: BackendSettings,
+        running: RunningServer,
+        disruption: Disruption,
     ) -> Evidence:
-        async with self._started(settings) as application:
+        async with self._started(settings) as application, AsyncExitStack() as stack:
             await bring_into(application.engine, cell.pool_state, connections=_connections(cell))
             observation = Observation(application.engine, server_log=running.log_path)
             gate = Gate(application.engine, caller=attributed, barrier=cell.mode in BARRIER_MODES, unseen=unseen)
@@ -222,19 +277,24 @@ class Engine:
                 provider=provider,
                 gate=gate,
                 note=observation.note,
-                timeout=self.config.turn_timeout,
+                announce=disruption.expect,
+                timeout=cell.scenario.turn_seconds or self.config.turn_timeout,
             )
             observation.on_tool_end(gate.leave)
+            stack.enter_context(disruption.owners_of(application.engine))
             async with gate, observation:
                 await conversation.hold(application)
                 if repeats(cell):
                     await conversation.repeat_in_pairs(application, cell.scenario.paired_repetitions)
-                idle = await idle_transactions(settings.database_url)
+                if cell.scenario.fault and not cell.scenario.heals_after_stop:
+                    await disruption.heal()
+                idle = await idle_transactions(disruption.direct_url)
         return Evidence(
             turns=tuple(conversation.turns),
             notes=observation.notes,
             idle_transactions=idle,
             pairs=Record.of("pairs", conversation.pairs),
+            faults=Record.of("faults", conversation.faults),
             arrivals=gate.record if cell.mode in BARRIER_MODES else Record.of("arrivals", ()),
             **observation.records,
         )
@@ -268,32 +328,31 @@ def repeats(cell: Cell) -> bool:
     return paired and cell.pool_state is PoolState.WARM
 
 
-def _lacking(cell: Cell, backend: Backend) -> str:
-    """What the backend lacks for a cell, in a sentence; empty if nothing."""
-    if cell.mode not in backend.modes:
-        return f"backend {backend.name!r} has no session mode {cell.mode.value!r}"
-    if cell.scenario.streams and Capability.STREAMING not in backend.capabilities:
-        return f"backend {backend.name!r} does not stream its answers"
-    per_request = cell.scenario.ledger_grain == LedgerGrain.REQUEST.value
-    if per_request and Capability.LEDGER_PER_REQUEST not in backend.capabilities:
-        return f"backend {backend.name!r} cannot write a ledger row for each model request"
-    for message in cell.scenario.messages:
-        tenant = tenant_of(message, backend)
-        roles = {step.role for steps in message.plan.rounds for step in steps}
-        if missing := sorted(roles - tenant.tools.keys()):
-            who = f"tenant {tenant.account!r} of backend {backend.name!r}"
-            return f"{who} has no tool for the role {missing[0].value!r}"
-    return ""
+def _provider(cell: Cell) -> Provider:
+    if not cell.scenario.fault:
+        return create_provider(cell.tier)
+    return create_provider(
+        cell.tier,
+        fallback_model_name=FALLBACK_MODEL if cell.scenario.fallback else None,
+        max_retries=cell.scenario.client_retries,
+        client_seconds=cell.scenario.client_seconds,
+    )
 
 
-def _settings(cell: Cell, database: Database, model: Model) -> BackendSettings:
+def _settings(cell: Cell, disruption: Disruption, provider: Provider) -> BackendSettings:
     return BackendSettings(
-        database_url=database.url,
+        database_url=disruption.database_url,
         session_mode=cell.mode,
         pool=PoolSettings.for_state(cell.pool_state),
-        model=model,
+        model=provider.model,
+        fallback_model=getattr(provider, "fallback_model", None),
         ledger_grain=LedgerGrain(cell.scenario.ledger_grain),
+        state_directory=disruption.state_directory,
     )
+
+
+def _restarts(cell: Cell) -> bool:
+    return any(fault.kind is DatabaseFaultKind.RESTART for fault in cell.scenario.database_faults)
 
 
 def _connections(cell: Cell) -> int:

@@ -49,9 +49,9 @@ _SESSIONS_HELP = (
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 
-def scenario(experiment: Scenario) -> pytest.MarkDecorator:
-    """Run the decorated test once for each cell of `experiment`; it asks for the fixture `verify_cell`."""
-    return pytest.mark.sessionproof(experiment)
+def scenario(*experiments: Scenario) -> pytest.MarkDecorator:
+    """Run the decorated test once for each cell of `experiments`; it asks for the fixture `verify_cell`."""
+    return pytest.mark.sessionproof(*experiments)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -88,7 +88,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; watch sessions, where the plugin was loaded too late for doing so earlier."""
-    config.addinivalue_line("markers", f"{MARKER}(scenario): run the test once for each cell of the scenario")
+    config.addinivalue_line("markers", f"{MARKER}(*scenarios): run the test once for each cell of them")
     config.addinivalue_line(
         "markers", f"{_SESSIONS}(mode): under --sessions, watch the test in another mode; 'off' exempts it"
     )
@@ -125,7 +125,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each cell."""
     marker = metafunc.definition.get_closest_marker(MARKER)
     if marker is not None:
-        values, ids = _run(metafunc.config).plan(marker.args[0])
+        values, ids = _run(metafunc.config).plan(marker.args)
         metafunc.parametrize("verify_cell", values, indirect=True, ids=ids)
 
 

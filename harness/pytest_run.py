@@ -153,21 +153,27 @@ class Run:
 
     # planning
 
-    def plan(self, scenario: Scenario) -> tuple[list[object], list[str]]:
-        """What `verify_cell` is parametrised with, and the identifiers."""
+    def plan(self, scenarios: Sequence[Scenario]) -> tuple[list[object], list[str]]:
+        """What `verify_cell` is parametrised with, and the identifiers; of several scenarios they have its name."""
+        values: list[object] = []
+        names: list[str] = []
         try:
-            cells = self._engine.plan(scenario)
+            for scenario in scenarios:
+                prefix = f"{scenario.name}-" if len(scenarios) > 1 else ""
+                for name, planned in self._engine.plan(scenario):
+                    values.append(planned)
+                    names.append(prefix + name)
         except SessionproofError as error:
             self.note(error)
             return [], []
-        return [planned for _, planned in cells], [name for name, _ in cells]
+        return values, names
 
     def deselect(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """Those of the scenarios' tests that are not to run: not asked for, or all of them if something is wrong."""
         if self._problems:
             return list(items)
-        known = {item.get_closest_marker("sessionproof").args[0].name for item in items}  # type: ignore[union-attr]  # all carry it
-        if unknown := sorted(set(self.config.scenarios) - known):
+        known = {each.name for item in items for each in item.get_closest_marker("sessionproof").args}  # type: ignore[union-attr]  # all carry it
+        if unknown := self.config.unmatched(known):
             names = ", ".join(map(repr, unknown))
             self.note(UsageError(f"there is no scenario {names}; there are {', '.join(sorted(known))}"))
             return list(items)

@@ -183,7 +183,9 @@ class Scenario:
     `ledger_grain` says whether the backend is to write one ledger row per turn or one per model response.
 
     `fault` names what goes wrong in it, for reports; a scenario with one is judged by its ledger, and what else fails
-    is counted. `database_faults` strike the first turn that they fit. `client_retries` is how often the model's client
+    is counted. `database_faults` strike the first turn that they fit, and are healed when the turns are over: before
+    the application stops, or with `heals_after_stop` only then, so that it has to finish when it is started again.
+    `client_retries` is how often the model's client
     sends a request again by itself, `client_seconds` for how long it waits for one. `fallback` gives the application a
     second model to turn to. `turn_seconds` is how long a turn may take, if that is not for the command to say.
     """
@@ -198,6 +200,7 @@ class Scenario:
     ledger_grain: Literal["turn", "request"] = "turn"
     fault: str = ""
     database_faults: tuple[DatabaseFault, ...] = ()
+    heals_after_stop: bool = False
     client_retries: int = 0
     client_seconds: float = 600.0
     fallback: bool = False

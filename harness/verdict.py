@@ -13,6 +13,7 @@ from typing import Self
 
 __all__ = [
     "CheckResult",
+    "Damage",
     "Expectation",
     "Finding",
     "FindingKind",
@@ -158,6 +159,19 @@ class CheckResult:
     def unknown(cls, check: str, reason: str) -> Self:
         """The result of a check that could not look."""
         return cls(check=check, verdict=Verdict.UNKNOWN, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """What a fault did in one cell: ledger rows that are missing, twice there or wrong, and what failed with it."""
+
+    missing: int
+    duplicate: int
+    wrong: int
+    tools: int
+    failed_tools: int
+    turns: int
+    failed_turns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from harness.checks.check import Check
 from harness.checks.errors import Errors
 from harness.checks.exercise import Exercise
+from harness.checks.faults import Faults
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
 from harness.checks.requests import Requests
@@ -11,7 +12,7 @@ from harness.checks.speedup import CONFIDENCE
 from harness.checks.timing import Timing
 from harness.checks.turns import Turns
 
-__all__ = ["default_checks"]
+__all__ = ["default_checks", "fault_checks"]
 
 
 def default_checks(
@@ -38,3 +39,11 @@ def default_checks(
     )
     billing = (Ledger(),) if ledger else ()
     return (Turns(), Exercise(), Errors(), Requests(), Sessions(), *billing, timing, Pool())
+
+
+def fault_checks() -> tuple[Check, ...]:
+    """The checks of a cell in which something is made to fail: that it did, and that the ledger is right all the same.
+
+    What else fails is counted (`harness.checks.damage`), and no finding: it may be the fault itself.
+    """
+    return (Faults(), Requests(), Ledger())

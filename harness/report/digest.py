@@ -22,10 +22,13 @@ __all__ = [
     "Surprise",
     "conclusion",
     "examples",
+    "faults",
+    "faulty_modes",
     "gaps",
     "headline",
     "in_one_line",
     "limits",
+    "losses",
     "matrix",
     "modes",
     "objections",
@@ -104,19 +107,53 @@ class Surprise:
 
 
 def modes(document: RunDocument) -> list[SessionMode]:
-    """The session modes that appear, in their usual order: the columns."""
-    seen = {cell.session_mode for cell in document.cells} | {
+    """The session modes that appear in the matrix, in their usual order: the columns."""
+    seen = {cell.session_mode for cell in _ordinary(document)} | {
         gap.session_mode for gap in document.not_verified if gap.session_mode is not None
     }
     return [mode for mode in SessionMode if mode in seen]
 
 
 def matrix(document: RunDocument) -> Iterator[tuple[str, list[tuple[Label, ...]]]]:
-    """One row per scenario: its name, and for each of `modes` what its square says."""
-    names = dict.fromkeys([cell.scenario for cell in document.cells] + [gap.scenario for gap in document.not_verified])
+    """One row per scenario without a fault: its name, and for each of `modes` what its square says."""
+    cells = [cell.scenario for cell in _ordinary(document)]
+    names = dict.fromkeys(cells + [gap.scenario for gap in document.not_verified])
     columns = modes(document)
     for name in sorted(names):
         yield name, [_square(document, name, mode) for mode in columns]
+
+
+def _ordinary(document: RunDocument) -> list[CellDocument]:
+    return [cell for cell in document.cells if not cell.fault]
+
+
+def faulty_modes(document: RunDocument) -> list[SessionMode]:
+    """The session modes in which something was made to fail, in their usual order: the columns of `faults`."""
+    seen = {cell.session_mode for cell in document.cells if cell.fault}
+    return [mode for mode in SessionMode if mode in seen]
+
+
+def faults(document: RunDocument) -> Iterator[tuple[str, list[CellDocument | None]]]:
+    """One row per fault: its name, and for each of `faulty_modes` its cell, the first in it if there are several."""
+    columns = faulty_modes(document)
+    for name in dict.fromkeys(cell.fault for cell in document.cells if cell.fault):
+        cells = [cell for cell in document.cells if cell.fault == name]
+        yield name, [next((cell for cell in cells if cell.session_mode is mode), None) for mode in columns]
+
+
+def losses(document: RunDocument) -> list[str]:
+    """A sentence for each of `faulty_modes`: rows missing, twice there and wrong under all faults together."""
+    stated = []
+    for mode in faulty_modes(document):
+        damages = [cell.damage for cell in document.cells if cell.session_mode is mode and cell.damage is not None]
+        missing, duplicate, wrong = (
+            sum(getattr(damage, name) for damage in damages) for name in ("missing", "duplicate", "wrong")
+        )
+        stated.append(
+            f"{mode}: under {_plural(len(damages), 'fault')}, ledger rows missing {missing}, twice {duplicate}, "
+            f"wrong {wrong}"
+        )
+    return stated
 
 
 def _square(document: RunDocument, scenario: str, mode: SessionMode) -> tuple[Label, ...]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness import evidence as ev
 from harness.scenario import Cell, ModelTier, PoolState, SessionMode
-from harness.verdict import CheckResult, Finding, FindingKind, Judgement, Verdict, merge
+from harness.verdict import CheckResult, Damage, Finding, FindingKind, Judgement, Verdict, merge
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -133,7 +133,8 @@ class CellDocument(_Model):
     """One square of the matrix.
 
     `verdict` is what the checks found; `as_expected` whether that is what the scenario expects of this cell
-    (`clean`, or `reproduced`: the bug must show).
+    (`clean`, or `reproduced`: the bug must show). `fault` says what was made to go wrong in it, and `damage` what came
+    of that; both are empty for an ordinary cell.
     """
 
     scenario: str
@@ -152,6 +153,8 @@ class CellDocument(_Model):
     turns: int
     seconds: float
     clone_seconds: float
+    fault: str = ""
+    damage: Damage | None = None
     evidence: EvidenceDocument
 
     @classmethod
@@ -165,6 +168,7 @@ class CellDocument(_Model):
         reproduce: str,
         seconds: float,
         clone_seconds: float,
+        damage: Damage | None = None,
     ) -> Self:
         """The cell with everything that was seen and concluded in it. Durations are in seconds."""
         expectation = cell.expectation
@@ -190,6 +194,8 @@ class CellDocument(_Model):
             turns=len(evidence.turns),
             seconds=seconds,
             clone_seconds=clone_seconds,
+            fault=cell.scenario.fault,
+            damage=damage,
             evidence=EvidenceDocument.of(evidence),
         )
 

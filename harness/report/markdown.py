@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.explain import EXPLANATIONS
 from harness.report import digest
-from harness.report.document import NotVerifiedDocument, RunDocument
+from harness.report.document import CellDocument, NotVerifiedDocument, RunDocument
 from harness.report.text import block, inline
 from harness.verdict import Verdict
 
@@ -41,7 +41,7 @@ class MarkdownWriter:
 
     def write(self, document: RunDocument) -> str:
         """The page."""
-        sections = (_verdict, _problems, _table, _surprises, _gaps, _examples, _limits, _environment)
+        sections = (_verdict, _problems, _table, _faults, _surprises, _gaps, _examples, _limits, _environment)
         return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section(document)))) + "\n"
 
 
@@ -90,6 +90,36 @@ def _row(first: str, rest: Iterable[str]) -> str:
 
 def _label(label: digest.Label) -> str:
     return str(label) if label.outcome.good or not label.of else f"**{label}**"
+
+
+def _faults(document: RunDocument) -> Iterator[str]:
+    rows = list(digest.faults(document))
+    if not rows:
+        return
+    yield "## What faults do to the ledger"
+    yield ""
+    yield "Ledger rows missing / twice there / wrong when all is over, and how many tools and turns failed."
+    yield ""
+    yield from (
+        f"- **{escape(mode)}**:{escape(rest)}" for mode, _, rest in (s.partition(":") for s in digest.losses(document))
+    )
+    yield ""
+    yield _row("fault", [escape(mode) for mode in digest.faulty_modes(document)])
+    yield _row("---", ["---"] * len(digest.faulty_modes(document)))
+    for name, cells in rows[:_ROWS_LIMIT]:
+        yield _row(escape(inline(name, limit=100)), map(_damage, cells))
+
+
+def _damage(cell: CellDocument | None) -> str:
+    """`1/0/0, tools 2 of 2, turns 0 of 1`; in bold if it is not as expected."""
+    if cell is None or cell.damage is None:
+        return str(digest.Outcome.ABSENT)
+    damage = cell.damage
+    said = (
+        f"{damage.missing}/{damage.duplicate}/{damage.wrong}, tools {damage.failed_tools} of {damage.tools}, "
+        f"turns {damage.failed_turns} of {damage.turns}"
+    )
+    return said if cell.as_expected else f"**{digest.Outcome.of(cell)}** {said}"
 
 
 def _surprises(document: RunDocument) -> Iterator[str]:

@@ -24,7 +24,7 @@ from rich.text import Text
 from harness.explain import EXPLANATIONS
 from harness.report import digest
 from harness.report.digest import Outcome
-from harness.report.document import RunDocument
+from harness.report.document import CellDocument, RunDocument
 from harness.report.text import inline
 from harness.verdict import Verdict
 
@@ -63,13 +63,16 @@ def _parts(document: RunDocument, console: Console) -> Iterator[RenderableType]:
     yield Text(inline(f"backend {document.environment.backend}"))
     yield Text(inline(digest.server(document)))
     yield Text()
-    if document.cells or document.not_verified:
+    if digest.modes(document):
         yield _fitting(document, console)
+        yield Text()
+    if digest.faulty_modes(document):
+        yield _faults(document)
         yield Text()
     yield from _surprises(document)
     yield from _gaps(document)
     yield from _problems(document)
-    yield from (Text(sentence) for sentence in digest.headline(document))
+    yield from (Text(sentence) for sentence in (*digest.headline(document), *digest.losses(document)))
     yield Text(digest.conclusion(document), style=_VERDICT_STYLES[document.verdict])
 
 
@@ -92,6 +95,25 @@ def _table(document: RunDocument, *, gap: int) -> Table:
 
 def _square(labels: tuple[digest.Label, ...]) -> Text:
     return Text("\n").join(Text(str(label), style=_STYLES[label.outcome]) for label in labels)
+
+
+def _faults(document: RunDocument) -> Table:
+    """Ledger rows missing / twice there / wrong under each fault."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("ledger rows missing/twice/wrong under", overflow="fold")
+    for mode in digest.faulty_modes(document):
+        table.add_column(str(mode), no_wrap=True)
+    for name, cells in digest.faults(document):
+        table.add_row(Text(inline(name, limit=60)), *map(_damage, cells))
+    return table
+
+
+def _damage(cell: CellDocument | None) -> Text:
+    if cell is None or cell.damage is None:
+        return Text(str(Outcome.ABSENT), style=_STYLES[Outcome.ABSENT])
+    outcome, damage = Outcome.of(cell), cell.damage
+    said = f"{damage.missing}/{damage.duplicate}/{damage.wrong}"
+    return Text(said if outcome.good else f"{outcome} {said}", style=_STYLES[outcome])
 
 
 def _surprises(document: RunDocument) -> Iterator[RenderableType]:

@@ -85,7 +85,13 @@ class Turns:
         gate = Gate(engine, caller=attributed)
         observation.on_tool_end(gate.leave)
         conversation = Conversation(
-            cell=CELL, backend=backend, provider=self._provider, gate=gate, note=observation.note, timeout=30
+            cell=CELL,
+            backend=backend,
+            provider=self._provider,
+            gate=gate,
+            note=observation.note,
+            announce=lambda *_: None,
+            timeout=30,
         )
         async with gate, observation:
             start = perf_counter()

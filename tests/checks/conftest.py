@@ -50,6 +50,7 @@ RECORDS = (
     "invoice",
     "responses",
     "ledger",
+    "faults",
     "pairs",
 )
 

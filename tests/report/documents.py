@@ -69,7 +69,7 @@ SECRETS = {
     "hunter22": "connect(host='db', password='hunter22')",
     "value-from-the-environment": "it said value-from-the-environment twice",
 }
-_MODES = [mode for mode in SessionMode if mode is not SessionMode.DURABLE]
+ORDINARY_MODES = [mode for mode in SessionMode if mode is not SessionMode.DURABLE]
 _BUG = Expectation(
     required=frozenset({FindingKind.CONCURRENT_OPERATION}), allowed=frozenset({FindingKind.UNBILLED_RESPONSE})
 )
@@ -166,7 +166,7 @@ def as_expected() -> RunDocument:
     """Shared sessions reproduce, everything else is clean, one scenario is not verified in one mode."""
     cells = []
     for name in ("four_mixed_tools", "single_tool", "two_parallel_tools", "two_users_at_once"):
-        for mode in _MODES:
+        for mode in ORDINARY_MODES:
             cells += _square(name, mode)
     gap = NotVerifiedDocument(scenario="streaming", reason="the backend cannot stream", session_mode=SessionMode.LOCKED)
     return document(cells, not_verified=[gap])
