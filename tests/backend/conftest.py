@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from logfire.testing import CaptureLogfire
-from pydantic_ai.models.function import FunctionModel
+from pydantic_ai.models import Model
 
 from fixtures.backend.app.settings import Settings
 from tests.backend.product import Product, running
@@ -21,11 +22,12 @@ def logs(capfire: CaptureLogfire) -> CaptureLogfire:
 
 
 @pytest.fixture
-async def start(clone_url: str) -> AsyncIterator[Start]:
+async def start(clone_url: str, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts the application with a model and settings; it stops at the end of the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(model: FunctionModel, **settings: Any) -> Product:
-            return await stack.enter_async_context(running(Settings(database_url=clone_url, model=model, **settings)))
+        async def start(model: Model, **settings: Any) -> Product:
+            settings = {"database_url": clone_url, "state_directory": tmp_path, "model": model, **settings}
+            return await stack.enter_async_context(running(Settings(**settings)))
 
         yield start
