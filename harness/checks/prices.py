@@ -4,6 +4,9 @@ A price depends on the provider, the model, the tokens, and the time of the requ
 `genai-prices` does not know (the name of a local or scripted tier) says nothing about the model, so that the
 model's own name decides; a provider that it knows is final, and a model that it does not know there has no
 price.
+
+Cached tokens are a part of the prompt's, at a price of their own where a model has one; reasoning tokens are a part of
+the completion's, at the same price. A provider bills its own count of both (`Charge`).
 """
 
 from collections.abc import Sequence
@@ -52,9 +55,13 @@ def price_of(charges: Sequence[Charge]) -> Price:
 
 
 def price_of_tokens(charge: Charge, prompt_tokens: int, completion_tokens: int, *, at: datetime) -> Price:
-    """The price of so many tokens of the charge's model in one response; `UNPRICED` if the model has none."""
+    """The price of so many tokens of the charge's model in one response; `UNPRICED` if the model has none.
+
+    Of the prompt's tokens as many are cached as the charge says, and at most all of them.
+    """
     provider = charge.provider if _is_known(charge.provider) else None
-    usage = Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
+    cached_tokens = min(charge.cached_tokens, prompt_tokens)
+    usage = Usage(input_tokens=prompt_tokens, cache_read_tokens=cached_tokens, output_tokens=completion_tokens)
     try:
         price = calc_price(usage, charge.model, provider_id=provider, genai_request_timestamp=at)
     except LookupError:

@@ -3,19 +3,40 @@
 from harness.errors import UsageError
 from harness.providers.provider import Provider
 from harness.providers.scripted import ScriptedProvider
-from harness.providers.wire import WireProvider
+from harness.providers.wire import CLIENT_SECONDS, WireProvider
 from harness.scenario import ModelTier
 
 __all__ = ["create_provider"]
 
 
-def create_provider(tier: ModelTier, *, model_name: str = "gpt-4o") -> Provider:
-    """A provider of the tier, not yet started; raises `UsageError` for a tier that does not exist."""
-    if tier is ModelTier.SCRIPTED:
-        return ScriptedProvider(model_name=model_name)
+def create_provider(
+    tier: ModelTier,
+    *,
+    model_name: str = "gpt-4o",
+    fallback_model_name: str | None = None,
+    max_retries: int = 0,
+    client_seconds: float = CLIENT_SECONDS,
+) -> Provider:
+    """A provider of the tier, not yet started.
+
+    `client_seconds` has no meaning in the tier `scripted`, which has no client. Raises `UsageError` for a tier that
+    does not exist, and for what it cannot do.
+    """
     if tier is ModelTier.WIRE:
-        return WireProvider(model_name=model_name)
-    raise UsageError(
-        f"the model tier {tier.value!r} is not available in this version; "
-        f"use {ModelTier.SCRIPTED.value!r} or {ModelTier.WIRE.value!r}"
-    )
+        return WireProvider(
+            model_name=model_name,
+            fallback_model_name=fallback_model_name,
+            max_retries=max_retries,
+            client_seconds=client_seconds,
+        )
+    if tier is not ModelTier.SCRIPTED:
+        raise UsageError(
+            f"the model tier {tier.value!r} is not available in this version; "
+            f"use {ModelTier.SCRIPTED.value!r} or {ModelTier.WIRE.value!r}"
+        )
+    if fallback_model_name is not None or max_retries:
+        raise UsageError(
+            f"the model tier {tier.value!r} has no fallback model and no client that retries: nothing fails in it; "
+            f"use {ModelTier.WIRE.value!r}, or leave both out"
+        )
+    return ScriptedProvider(model_name=model_name)

@@ -1,23 +1,28 @@
 """Which scripted response is due, and what was charged for: the part that every scripted tier shares.
 
-Concurrent turns and retries reach a provider in any order, so nothing here counts requests. A request carries
-its whole conversation: the last user message that belongs to a script names the turn, and the number of model
-responses after it is the step. The same request therefore gets the same response, whenever and however often
-it comes, and each serving of it is one line of the invoice. Scripts and invoice may be used from several
-threads.
+Concurrent turns and retries reach a provider in any order, so no response depends on how many requests came before.
+A request carries its whole conversation: the last user message that belongs to a script names the turn, and the
+number of model responses after it is the step. The same request therefore gets the same response, whenever and
+however often it comes, and each serving of it is one line of the invoice.
+
+Only faults are counted: how often one has struck a step of a script (`ScriptBook.strike`), because a fault strikes
+the first requests for it, and spares the later ones. Scripts, counts and invoice may be used from several threads.
 """
 
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from harness.errors import BackendError, UsageError
 from harness.evidence import Charge, FaultSeen
+from harness.fault import WireFault, WireFaultKind
 from harness.providers.provider import ScriptedCall, ScriptedResponse, TurnScript
+from harness.providers.script_check import check_script
 
 __all__ = [
     "PROVIDER_NAME",
@@ -49,10 +54,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """The response that is due, and the turn that it belongs to."""
+    """The response that is due, the turn that it belongs to, and its place: the script's message, and the step.
+
+    `faults` are those of the script for this response, in their order.
+    """
 
     turn: str
+    message: str
+    step: int
     response: ScriptedResponse
+    faults: tuple[WireFault, ...]
 
 
 class ScriptBook:
@@ -61,12 +72,13 @@ class ScriptBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._scripts: dict[str, TurnScript] = {}
-        self._charges: list[Charge] = []
+        self._charges: dict[str, Charge] = {}
         self._faults: list[FaultSeen] = []
+        self._strikes: Counter[tuple[str, int]] = Counter()
 
     def expect(self, script: TurnScript) -> None:
         """Learn a script; raises `UsageError` if it cannot be played, or its message starts another turn."""
-        _check(script)
+        check_script(script)
         with self._lock:
             known = self._scripts.setdefault(script.message, script)
         if known != script:
@@ -89,28 +101,59 @@ class ScriptBook:
             )
         response = script.responses[step]
         _check_offered(script, response.calls, offered)
-        return Due(turn=script.turn, response=response)
+        faults = tuple(fault for fault in script.faults if fault.response == step)
+        return Due(turn=script.turn, message=script.message, step=step, response=response, faults=faults)
 
-    def charge(self, due: Due, *, model: str, stream: bool) -> Charge:
-        """Put a response that is being served on the invoice."""
+    def strike(self, due: Due, *, kinds: Collection[WireFaultKind] = frozenset(WireFaultKind)) -> WireFault | None:
+        """The fault that is next for this response, if it is of one of `kinds`; it counts as carried out."""
+        place = (due.message, due.step)
+        with self._lock:
+            fault = _next(due.faults, struck=self._strikes[place])
+            if fault is None or fault.kind not in kinds:
+                return None
+            self._strikes[place] += 1
+            self._faults.append(FaultSeen(label=fault.label, turn=due.turn))
+        return fault
+
+    def charge(self, due: Due, *, model: str, stream: bool, billed: bool = True, delivered: bool = True) -> Charge:
+        """What is charged for a response that is being served; on the invoice only if it is `billed`.
+
+        `model` is the one that was asked for. What is not `delivered` yet can be said to be so later (`deliver`).
+        """
+        usage = due.response.usage
         charge = Charge(
             response_id=f"chatcmpl-{uuid4().hex}",
             turn=due.turn,
             provider=PROVIDER_NAME,
-            model=model,
-            prompt_tokens=due.response.usage.prompt_tokens,
-            completion_tokens=due.response.usage.completion_tokens,
+            model=due.response.model or model,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
             served_at=datetime.now(UTC),
             stream=stream,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            delivered=delivered,
         )
-        with self._lock:
-            self._charges.append(charge)
+        if billed:
+            with self._lock:
+                self._charges[charge.response_id] = charge
         return charge
+
+    def deliver(self, charge: Charge) -> None:
+        """Say on the invoice, if the charge is there, that the response went out whole."""
+        with self._lock:
+            if charge.response_id in self._charges:
+                self._charges[charge.response_id] = replace(charge, delivered=True)
+
+    def charged(self, response_id: str | None) -> Charge:
+        """The line of the invoice for a response; raises `KeyError` if there is none."""
+        with self._lock:
+            return self._charges[response_id or ""]
 
     def invoice(self) -> tuple[Charge, ...]:
         """What was served so far, in the order of serving."""
         with self._lock:
-            return tuple(self._charges)
+            return tuple(self._charges.values())
 
     def faults(self) -> tuple[FaultSeen, ...]:
         """The scripted faults that were carried out so far."""
@@ -159,17 +202,13 @@ def _contains(text: str, message: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(message)}(?!\w)", text) is not None
 
 
-def _check(script: TurnScript) -> None:
-    where = f"the script of turn {script.turn!r}"
-    if not script.message.strip():
-        raise UsageError(f"{where} has an empty message: nothing would start it")
-    if not script.responses:
-        raise UsageError(f"{where} has no responses: the agent's first request could not be answered")
-    for number, response in enumerate(script.responses, 1):
-        if not response.calls and not response.text:
-            raise UsageError(f"response {number} of {where} has neither tool calls nor a text")
-        if response.usage.total_tokens <= 0:
-            raise UsageError(f"response {number} of {where} has no tokens: such a response is never billed")
+def _next(faults: Iterable[WireFault], *, struck: int) -> WireFault | None:
+    """The fault of the next strike, when so many have struck already."""
+    for fault in faults:
+        if struck < fault.times:
+            return fault
+        struck -= fault.times
+    return None
 
 
 def _check_offered(script: TurnScript, calls: Iterable[ScriptedCall], offered: Collection[str]) -> None:

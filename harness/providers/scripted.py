@@ -5,7 +5,8 @@ its responses no identifier; neither can be reconciled with an invoice. `Scripte
 (so that Pydantic AI knows that it reaches no provider) whose responses, plain and streamed, carry exactly the
 scripted tokens, a response identifier of their own, and a provider name by which `genai-prices` prices them.
 
-A response is put on the invoice when it is ready. A client that gives up before that is not charged.
+A response is put on the invoice when it is ready. A client that gives up before that is not charged. There is no
+wire, so that no wire fault can strike.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from pydantic_ai.models.function import (
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
+from harness.errors import UsageError
 from harness.evidence import Charge, FaultSeen
 from harness.providers.provider import ScriptedResponse, TurnScript
 from harness.providers.script import PROVIDER_NAME, Said, ScriptBook, arguments_of, pieces_of
@@ -68,7 +70,15 @@ class ScriptedProvider:
         return self._model
 
     def expect(self, script: TurnScript) -> None:
-        """Learn what to do when `script.message` comes; raises `UsageError` if that cannot be played."""
+        """Learn what to do when `script.message` comes; raises `UsageError` if that cannot be played.
+
+        Nor can a script with faults be.
+        """
+        if script.faults:
+            raise UsageError(
+                f"the script of turn {script.turn!r} has faults ({', '.join(fault.label for fault in script.faults)}), "
+                f"and the model tier {self.tier.value!r} has no wire for them to strike; use {ModelTier.WIRE.value!r}"
+            )
         self._book.expect(script)
 
     def invoice(self) -> tuple[Charge, ...]:
@@ -92,6 +102,17 @@ class ScriptedModel(FunctionModel):
         """The provider that it stands for."""
         return PROVIDER_NAME
 
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """The due response, under the name of the model that answers, which `FunctionModel` replaces by its own."""
+        response = await super().request(messages, model_settings, model_request_parameters)
+        response.model_name = self._book.charged(response.provider_response_id).model
+        return response
+
     @asynccontextmanager
     async def request_stream(
         self,
@@ -106,7 +127,7 @@ class ScriptedModel(FunctionModel):
         async with aclosing(_deltas(response)) as deltas:
             streamed = _ScriptedStream(
                 model_request_parameters=parameters,
-                _model_name=self.model_name,
+                _model_name=charge.model,
                 _iter=deltas,
                 charge=charge,
             )
@@ -189,7 +210,12 @@ async def _deltas(response: ScriptedResponse) -> AsyncGenerator[str | DeltaToolC
 
 
 def _usage(charge: Charge) -> RequestUsage:
-    return RequestUsage(input_tokens=charge.prompt_tokens, output_tokens=charge.completion_tokens)
+    return RequestUsage(
+        input_tokens=charge.prompt_tokens,
+        cache_read_tokens=charge.cached_tokens,
+        output_tokens=charge.completion_tokens,
+        details={"reasoning_tokens": charge.reasoning_tokens},
+    )
 
 
 def _finish_reason(response: ScriptedResponse) -> FinishReason:

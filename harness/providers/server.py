@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from harness.errors import EnvironmentMissing, UsageError
+from harness.providers.connection import ConnectionProtocol
 from harness.providers.loopback import is_loopback
 
 __all__ = ["ServerThread"]
@@ -96,7 +97,7 @@ class ServerThread:
     async def _serve(self, listener: socket.socket) -> None:
         config = uvicorn.Config(
             self._application,
-            http="h11",
+            http=ConnectionProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

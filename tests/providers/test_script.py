@@ -1,10 +1,13 @@
 """Which response is due, from the conversation alone."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import UsageError
+from harness.evidence import FaultSeen
+from harness.fault import NOT_SERVED, WireFault, WireFaultKind
 from harness.providers.provider import ScriptedResponse, TurnScript
 from harness.providers.script import Said, ScriptBook, UnscriptedRequestError, pieces_of
 from harness.scenario import TokenUsage
@@ -95,6 +98,76 @@ def test_script_that_cannot_be_played(wrong: TurnScript, message: str) -> None:
     """A script that no model could follow is refused when it is given, not when it is due."""
     with pytest.raises(UsageError, match=message):
         ScriptBook().expect(wrong)
+
+
+@pytest.mark.parametrize(
+    ("usage", "message"),
+    [
+        ({"cached_tokens": 8}, "has 8 cached tokens, which are a part of its 7 prompt tokens; give it from 0 to 7"),
+        ({"reasoning_tokens": 6}, "has 6 reasoning tokens, which are a part of its 5 completion tokens"),
+        ({"cached_tokens": -1}, "has -1 cached tokens"),
+    ],
+)
+def test_usage_that_no_provider_counts(usage: dict[str, int], message: str) -> None:
+    """A part of the tokens is not more than the whole."""
+    response = ScriptedResponse(usage=TokenUsage(prompt_tokens=7, completion_tokens=5, **usage), text="one")
+
+    with pytest.raises(UsageError, match=message):
+        ScriptBook().expect(TurnScript(turn="t1", message="Find it", responses=(response,)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            WireFault(kind=WireFaultKind.SERVER_ERROR, response=2),
+            "the fault 'server_error at response 2' of the script of turn 't1' can never strike: its responses count",
+        ),
+        (WireFault(kind=WireFaultKind.SERVER_ERROR, response=-1), "can never strike"),
+        (WireFault(kind=WireFaultKind.MALFORMED, times=0), "is to strike 0 times; give it at least 1"),
+        (WireFault(kind=WireFaultKind.STALL), r"is to last 0\.0 seconds; say for how long"),
+        (WireFault(kind=WireFaultKind.STALL, seconds=float("nan")), "is to last nan seconds"),
+    ],
+)
+def test_fault_that_cannot_strike(fault: WireFault, message: str) -> None:
+    """A fault that would never come, or not last, is refused when it is given."""
+    plain = script("t1", "Find it", "one", "two")
+
+    with pytest.raises(UsageError, match=message):
+        ScriptBook().expect(replace(plain, faults=(fault,)))
+
+
+def test_faults_are_counted_for_each_response() -> None:
+    """Each strike takes the next fault of its own response, and only one of the kinds that are asked for."""
+    reset = WireFault(kind=WireFaultKind.RESET_IN_ANSWER, response=1)
+    limited = WireFault(kind=WireFaultKind.RATE_LIMITED, times=2)
+    book = ScriptBook()
+    book.expect(replace(script("t1", "Find it", "one", "two"), faults=(reset, limited)))
+    first, second = (book.due([user("Find it"), *[MODEL] * step], offered=()) for step in (0, 1))
+
+    strikes = [
+        book.strike(second, kinds=NOT_SERVED),
+        book.strike(first, kinds=NOT_SERVED),
+        book.strike(second),
+        book.strike(first),
+        book.strike(first),
+        book.strike(second),
+    ]
+
+    assert strikes == [None, limited, reset, limited, None, None]
+    labels = ["rate_limited at response 0", "reset_in_answer at response 1", "rate_limited at response 0"]
+    assert book.faults() == tuple(FaultSeen(label=label, turn="t1") for label in labels)
+
+
+def test_charge_is_delivered_later(book: ScriptBook) -> None:
+    """A charge keeps its place on the invoice when its response is said to be delivered; one not billed has none."""
+    due = book.due([user("Find it")], offered=())
+    first, second = (book.charge(due, model="gpt-4o", stream=False, delivered=False) for _ in range(2))
+
+    book.deliver(book.charge(due, model="gpt-4o", stream=False, delivered=False, billed=False))
+    book.deliver(first)
+
+    assert book.invoice() == (replace(first, delivered=True), second)
 
 
 def test_messages_are_unique(book: ScriptBook) -> None:

@@ -26,6 +26,13 @@ MakeAgent = Callable[[Provider], Agent[None, str]]
 
 MESSAGE = "Who is on duty?"
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("directory", "documents")]
+USAGE = {
+    "prompt_tokens": 211,
+    "completion_tokens": 37,
+    "total_tokens": 248,
+    "prompt_tokens_details": {"cached_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0},
+}
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": MESSAGE}], "tools": TOOLS}
 
 
@@ -90,7 +97,7 @@ async def test_held_application_loop_does_not_stop_it(wire: WireProvider, two_ca
                 "finish_reason": "tool_calls",
             }
         ],
-        "usage": {"prompt_tokens": 211, "completion_tokens": 37, "total_tokens": 248},
+        "usage": USAGE,
     }
 
 
@@ -111,7 +118,7 @@ async def test_stream_splits_calls_into_deltas(wire: WireProvider, two_calls: Tw
     assert end["choices"] == [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]
     assert [event["usage"] for event in (*chunks, end)] == [None] * (len(chunks) + 1)
     assert last["choices"] == []
-    assert last["usage"] == {"prompt_tokens": 211, "completion_tokens": 37, "total_tokens": 248}
+    assert last["usage"] == USAGE
     assert {event["id"] for event in events} == {wire.invoice()[0].response_id}
 
 
@@ -274,7 +281,7 @@ async def test_nothing_is_left_behind(make_agent: MakeAgent, two_calls: TwoCalls
 async def test_stop_does_not_wait_for_the_model(two_calls: TwoCalls) -> None:
     """A request that the model still works on when the server stops is answered by 503, and not charged."""
     book, stopping = BookThatTells(), asyncio.Event()
-    chat = ChatCompletions(book, model_name="gpt-4o", api_key="key", stopping=stopping)
+    chat = ChatCompletions(book, model_names=["gpt-4o"], api_key="key", stopping=stopping)
     server = ServerThread(chat.application(), stopping=stopping, host="127.0.0.1", port=0)
     await server.start()
     book.expect(two_calls("t1", MESSAGE, seconds=3600.0))
