@@ -3,7 +3,8 @@
 Three sides are laid next to each other for each turn: the provider's invoice, which the code under test
 cannot touch; the responses that the agent saw; and the ledger rows that the backend wrote. At grain `turn`
 one row must carry the sum of the turn's invoice lines, at grain `request` there must be one row per line. A
-turn that failed after the provider had served it is on the invoice, and must be in the ledger like any other.
+turn that failed or was interrupted after the provider had served it is on the invoice, and must be in the ledger like
+any other; so must a response that never arrived. Only a turn for which nothing was served needs no row.
 
 Costs are compared as `Decimal`, to the last digit, with `genai-prices` at the time when each response was
 served. The price of a whole turn is the sum of the prices of its responses, because that is what a provider
@@ -11,24 +12,39 @@ charges: for a model with price tiers the price of the summed tokens would be hi
 
 A row must also name the provider and the model that served it (`harness.checks.models`), and the row of a turn that
 was answered must say that it is complete, as far as the backend has these columns.
+
+Guarantee: one mistake is told once, by the kind that names it best, with all three sides beside it. A row that lies in
+another turn's session is not also missing where it belongs; a zero is no wrong cost; rows at another grain than the
+ledger was declared in are one finding a turn.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from harness.checks.conclusion import Conclusion, turns_of
+from harness.checks.ledger_account import (
+    Account,
+    Bill,
+    Entry,
+    cost_text,
+    is_nil,
+    listed,
+    quoted,
+    shortened,
+    tokens_of,
+    tokens_text,
+)
+from harness.checks.ledger_costs import Mistake, amounts_of, totals_of
+from harness.checks.ledger_matching import by_age, grain_of, match
+from harness.checks.ledger_responses import receive
 from harness.checks.models import COMPLETE, names_its_source
-from harness.checks.prices import UNPRICED, Price, price_of, price_of_tokens
 from harness.errors import MissingEvidence
 from harness.evidence import Charge, Evidence, LedgerGrain, LedgerRow, ModelResponseSeen, Turn
 from harness.verdict import CheckResult, FindingKind
 
 __all__ = ["Ledger"]
-
-_Tokens = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,289 +55,240 @@ class Ledger:
 
     def __call__(self, evidence: Evidence) -> CheckResult:
         """A finding for each difference between the three sides."""
-        turns = turns_of(evidence)
         conclusion = Conclusion(self.name)
-        accounts = _accounts(turns, evidence, conclusion)
-        owners = {row.id: account.turn.id for account in accounts for row in account.rows}
-        for account in accounts:
-            _compare_responses(account, conclusion)
-            _compare_rows(account, evidence.ledger_grain, conclusion)
-            _compare_answer(account, owners, conclusion)
-        return conclusion.result
+        accounts = _accounts(evidence, conclusion)
+        entries = _entries(accounts, evidence.ledger.items)
+        match([bill for account in accounts.values() for bill in account.bills], entries)
+        owners = _assign(entries, accounts)
+        told = _Told(conclusion=conclusion, declared=evidence.ledger_grain)
+        for entry in entries:
+            if entry.owner is None:
+                told.stray(entry)
+        for account in accounts.values():
+            told.responses(account)
+            told.rows(account)
+            told.answer(account, owners)
+        return told.result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    """The three sides of one turn."""
-
-    turn: Turn
-    charges: tuple[Charge, ...]
-    responses: tuple[ModelResponseSeen, ...]
-    rows: tuple[LedgerRow, ...]
-
-    @property
-    def where(self) -> str:
-        return f"turn {self.turn.id!r} of {self.turn.tenant}/{self.turn.agent}"
-
-    @property
-    def sides(self) -> str:
-        """Invoice, client and ledger next to each other, as every finding shows them."""
-        invoice = _listed(_tokens(charge) for charge in self.charges)
-        client = _listed(_tokens(response) for response in self.responses)
-        ledger = _listed(_tokens(row) for row in self.rows)
-        return f"invoice {invoice} | client {client} | ledger {ledger} (prompt+completion tokens)"
-
-    def find(self, conclusion: Conclusion, kind: FindingKind, message: str, row: LedgerRow | None = None) -> None:
-        where = self.where if row is None else f"{self.where}, row {row.id}"
-        conclusion.find(kind, f"{message}; {self.sides}", where=where, turn=self.turn.id)
-
-
-def _tokens(item: Charge | ModelResponseSeen | LedgerRow) -> _Tokens:
-    return (item.prompt_tokens, item.completion_tokens)
-
-
-def _listed(tokens: Iterable[_Tokens]) -> str:
-    parts = [_shown(pair) for pair in tokens]
-    return f"{len(parts)}: {', '.join(parts)}" if parts else "0"
-
-
-def _shown(tokens: _Tokens) -> str:
-    return "+".join("NULL" if part is None else str(part) for part in tokens)
-
-
-def _accounts(turns: Sequence[Turn], evidence: Evidence, conclusion: Conclusion) -> list[_Account]:
-    charges, responses, rows = evidence.invoice.items, evidence.responses.items, evidence.ledger.items
-    known = {turn.id for turn in turns}
-    if stray := sorted({charge.turn for charge in charges} - known):
-        conclusion.doubts.append(f"the invoice names turns that are not in the evidence: {', '.join(stray)}")
-    rows_by_turn = _rows_by_turn(turns, rows, conclusion)
-    responses_by_turn = _responses_by_turn(known, charges, responses, conclusion)
-    return [
-        _Account(
+def _accounts(evidence: Evidence, conclusion: Conclusion) -> dict[str, Account]:
+    """By turn, without rows as yet."""
+    turns = {turn.id: turn for turn in turns_of(evidence)}
+    charges: defaultdict[str, list[Charge]] = defaultdict(list)
+    for charge in evidence.invoice:
+        charges[charge.turn].append(charge)
+    if stray := sorted(charges.keys() - turns.keys()):
+        conclusion.doubts.append(f"the invoice names turns that are not in the evidence, {listed(stray)}")
+    responses = _responses(turns, evidence, conclusion)
+    return {
+        name: Account(
             turn=turn,
-            charges=tuple(charge for charge in charges if charge.turn == turn.id),
-            responses=tuple(responses_by_turn[turn.id]),
-            rows=tuple(rows_by_turn[turn.id]),
+            charges=tuple(charges[name]),
+            responses=tuple(responses[name]),
+            grain=evidence.ledger_grain,
         )
-        for turn in turns
-    ]
+        for name, turn in turns.items()
+    }
 
 
-def _rows_by_turn(
-    turns: Sequence[Turn], rows: Iterable[LedgerRow], conclusion: Conclusion
-) -> dict[str, list[LedgerRow]]:
-    sessions, answers = _sessions(turns), _answers(turns)
-    owned: dict[str, list[LedgerRow]] = defaultdict(list)
-    for row in sorted(rows, key=_age):
-        owner = sessions.get(row.session_id) if row.session_id is not None else None
-        if owner is not None:
-            owned[owner].append(row)
-            continue
-        claimant = answers.get(row.id)
-        if claimant is not None:
-            owned[claimant].append(row)
-        conclusion.find(
-            FindingKind.FOREIGN_ROW,
-            f"row {row.id} for {_shown(_tokens(row))} tokens names session {row.session_id!r}, which is no "
-            "turn's" + (f", though the answer of turn {claimant!r} names it" if claimant else ""),
-            where=f"row {row.id}",
-            turn=claimant,
-        )
+def _responses(
+    turns: Mapping[str, Turn], evidence: Evidence, conclusion: Conclusion
+) -> defaultdict[str, list[ModelResponseSeen]]:
+    """By turn; one that was seen outside a turn belongs to the turn in which it was served."""
+    served = {charge.response_id: charge.turn for charge in evidence.invoice}
+    owned: defaultdict[str, list[ModelResponseSeen]] = defaultdict(list)
+    for response in evidence.responses:
+        turn = response.turn if response.turn in turns else served.get(response.response_id or "")
+        if turn is not None and turn in turns:
+            owned[turn].append(response)
+        else:
+            what = f"{tokens_text(tokens_of(response))} tokens in response {quoted(response.response_id)}"
+            message = f"the client received {what}, which belongs to no turn and is on no line of the invoice"
+            conclusion.find(FindingKind.UNSEEN_RESPONSE, message)
     return owned
 
 
-def _age(row: LedgerRow) -> tuple[str, str]:
-    return (row.created_at.isoformat() if row.created_at else "", str(row.id))
+def _entries(accounts: Mapping[str, Account], rows: Iterable[LedgerRow]) -> list[Entry]:
+    """The rows, oldest first, with the turns that they and answers name; settles in which grain each turn has them."""
+    turns = [account.turn for account in accounts.values()]
+    homes, claims = _sessions(turns), _claims(turns)
+    entries = [
+        Entry(row=row, home=homes.get(row.session_id or ""), claimants=tuple(claims[row.id]))
+        for row in sorted(rows, key=by_age)
+    ]
+    at_home: defaultdict[str, list[LedgerRow]] = defaultdict(list)
+    for entry in entries:
+        if entry.home is not None:
+            at_home[entry.home.id].append(entry.row)
+    for name, own in at_home.items():
+        accounts[name].grain = grain_of(accounts[name].charges, own, accounts[name].grain)
+    return entries
 
 
-def _sessions(turns: Sequence[Turn]) -> dict[str, str]:
+def _sessions(turns: Iterable[Turn]) -> dict[str, Turn]:
     """Whose turn a row's `session_id` names: the id it was sent with, or the one it was answered with."""
-    sent = {turn.id: turn.id for turn in turns}
-    answered: dict[str, str] = {}
+    sent = {turn.id: turn for turn in turns}
+    answered: dict[str, Turn] = {}
     for turn in turns:
         session = turn.answer.session_id if turn.answer else None
-        if session is None or session in sent:
+        if session is None or session in sent or is_nil(session):
             continue
         if session in answered:
             raise MissingEvidence(
-                f"turns {answered[session]!r} and {turn.id!r} were both answered with session {session!r}, "
+                f"turns {answered[session].id!r} and {turn.id!r} were both answered with session {session!r}, "
                 "so that their rows cannot be told apart"
             )
-        answered[session] = turn.id
+        answered[session] = turn
     return answered | sent
 
 
-def _answers(turns: Iterable[Turn]) -> dict[UUID, str]:
-    return {turn.answer.llm_request_id: turn.id for turn in turns if turn.answer and turn.answer.llm_request_id}
+def _claims(turns: Iterable[Turn]) -> defaultdict[UUID, list[Turn]]:
+    """The turns whose answers name a row; the nil UUID names none."""
+    claims: defaultdict[UUID, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        named = turn.answer.llm_request_id if turn.answer else None
+        if named is not None and not is_nil(named):
+            claims[named].append(turn)
+    return claims
 
 
-def _responses_by_turn(
-    known: set[str], charges: Iterable[Charge], responses: Iterable[ModelResponseSeen], conclusion: Conclusion
-) -> dict[str, list[ModelResponseSeen]]:
-    by_response = {charge.response_id: charge.turn for charge in charges}
-    owned: dict[str, list[ModelResponseSeen]] = defaultdict(list)
-    for response in responses:
-        turn = response.turn
-        if turn is None and response.response_id is not None:
-            turn = by_response.get(response.response_id)
-        if turn in known and turn is not None:
-            owned[turn].append(response)
-            continue
-        conclusion.find(
-            FindingKind.UNSEEN_RESPONSE,
-            f"the client received response {response.response_id!r} with {_shown(_tokens(response))} tokens, "
-            "which belongs to no turn and is on no line of the invoice",
-        )
-    return owned
+def _assign(entries: Iterable[Entry], accounts: Mapping[str, Account]) -> dict[UUID, list[str]]:
+    """Give each account its rows; returns, by row, the turns that it is accounted to."""
+    owners: dict[UUID, list[str]] = {}
+    for entry in entries:
+        if entry.owner is not None:
+            accounts[entry.owner.id].entries.append(entry)
+            owners.setdefault(entry.row.id, []).append(entry.owner.id)
+    return owners
 
 
-def _compare_responses(account: _Account, conclusion: Conclusion) -> None:
-    served = Counter(_tokens(charge) for charge in account.charges)
-    received = Counter(_tokens(response) for response in account.responses)
-    if served != received:
-        unseen, uncharged = sorted((served - received).elements()), list((received - served).elements())
-        parts = [f"the client did not receive {_listed(unseen)}"] if unseen else []
-        parts += [f"the provider did not serve {_listed(uncharged)}"] if uncharged else []
-        account.find(conclusion, FindingKind.UNSEEN_RESPONSE, " and ".join(parts))
-    elif not served and account.turn.answer is not None:
-        conclusion.doubts.append(
-            f"{account.where} was answered, but neither the invoice nor the client has a response of it"
-        )
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """The findings, one account after the other."""
+
+    conclusion: Conclusion
+    declared: LedgerGrain
+    carrying: set[UUID] = field(default_factory=set)
+    unexplained: list[str] = field(default_factory=list)
+    without_tokens: int = 0
+
+    @property
+    def result(self) -> CheckResult:
+        """What was found, what was left open, and what was only noticed."""
+        if self.unexplained:
+            message = (
+                f"was answered, but neither the invoice nor the client has a response of it, {listed(self.unexplained)}"
+            )
+            self.conclusion.doubts.append(f"a turn {message}")
+        if self.without_tokens:
+            self.conclusion.notes.append(f"the client was not told the tokens of {self.without_tokens} responses")
+        return self.conclusion.result
+
+    def stray(self, entry: Entry) -> None:
+        """A row that is accounted to no turn."""
+        amount = f"for {tokens_text(entry.tokens)} tokens and {cost_text(entry.row.total_cost)} USD"
+        for kind, message in _misplaced(entry, None):
+            self.conclusion.find(kind, f"row {entry.row.id} {amount} {message}", where=f"row {entry.row.id}")
+
+    def responses(self, account: Account) -> None:
+        """Invoice and client."""
+        received = receive(account.charges, account.responses, interrupted=account.turn.interrupted is not None)
+        self.without_tokens += received.not_told
+        if sentences := list(received.sentences()):
+            self._find(account, FindingKind.UNSEEN_RESPONSE, " and ".join(sentences))
+        elif not account.charges and account.turn.answer is not None:
+            self.unexplained.append(account.where)
+
+    def rows(self, account: Account) -> None:
+        """Invoice and ledger."""
+        if account.grain is not self.declared:
+            self._find(account, *_other_grain(account.entries, self.declared))
+        for bill in account.bills:
+            if bill.entry is None:
+                self._find(account, FindingKind.MISSING_ROW, f"no row bills {tokens_text(bill.tokens)} tokens")
+        for entry in account.entries:
+            for kind, message in self._mistakes(account, entry):
+                self._find(account, kind, message, entry.row)
+
+    def answer(self, account: Account, owners: Mapping[UUID, Sequence[str]]) -> None:
+        """The row that the answer names is one of the turn's."""
+        if account.turn.answer is None or not (account.charges or account.entries):
+            return
+        named = account.turn.answer.llm_request_id
+        nameless = any(is_nil(entry.row.id) for entry in account.entries)
+        if named is None:
+            message = "the answer's llm_request_id is None: by the backend's own account no row bills it"
+            self._find(account, FindingKind.UNBILLED_RESPONSE, message)
+        elif is_nil(named):
+            if not nameless:
+                self._find(account, FindingKind.NIL_IDENTIFIER, f"the answer names row {named}, the nil UUID")
+        elif named not in owners:
+            # A row of the turn's that has lost its identifier has been told already.
+            if not nameless:
+                self._find(
+                    account, FindingKind.UNBILLED_RESPONSE, f"the answer names row {named}, which is not in the ledger"
+                )
+        elif account.turn.id not in owners[named]:
+            message = f"the answer names row {named}, which bills turn {owners[named][0]!r}"
+            self._find(account, FindingKind.UNBILLED_RESPONSE, message)
+
+    def _mistakes(self, account: Account, entry: Entry) -> Iterator[Mistake]:
+        yield from _misplaced(entry, account.turn)
+        if entry.bill is not None:
+            if entry.row.id in self.carrying and not is_nil(entry.row.id):
+                yield FindingKind.DUPLICATE_ROW, "has the identifier of another row: what was read has no unique one"
+            self.carrying.add(entry.row.id)
+            yield from amounts_of(entry.row, entry.bill)
+            yield from _source(entry.row, entry.bill)
+            return
+        if entry.home is account.turn and not _bills_nothing(entry.row, account.turn):
+            what = "what is billed already" if account.bills else "a turn for which the provider served nothing"
+            yield FindingKind.DUPLICATE_ROW, f"bills {what}"
+        yield from totals_of(entry.row, account.bills)
+
+    def _find(self, account: Account, kind: FindingKind, message: str, row: LedgerRow | None = None) -> None:
+        told, where = message, account.where
+        if row is not None:
+            told, where = f"row {row.id} {message}", f"{where}, row {row.id}"
+        self.conclusion.find(kind, f"{told}; {account.sides}", where=where, turn=account.turn.id)
 
 
-def _compare_rows(account: _Account, grain: LedgerGrain, conclusion: Conclusion) -> None:
-    bills = _bills(account.charges, grain)
-    matched, missing, surplus = _match(bills, account.rows)
-    for bill in missing:
-        account.find(conclusion, FindingKind.MISSING_ROW, f"no row bills {_shown(_total(bill))} tokens")
-    for row in surplus:
-        what = "what is billed already" if bills else "a turn for which the provider served nothing"
-        account.find(conclusion, FindingKind.DUPLICATE_ROW, f"row {row.id} bills {what}", row)
-    for bill, row in matched:
-        _compare_tokens(account, bill, row, conclusion)
-        _compare_source(account, bill, row, conclusion)
-        _compare_cost(account, bill, row, conclusion)
-    prices = [price_of(bill) for bill in bills]
-    for row in account.rows:
-        _compare_tenant(account, row, conclusion)
-        _compare_totals(account, row, prices, conclusion)
+def _misplaced(entry: Entry, owner: Turn | None) -> Iterator[Mistake]:
+    """How a row names itself, its session and its tenant, where that is not the turn that it is accounted to."""
+    row = entry.row
+    if is_nil(row.id):
+        yield FindingKind.NIL_IDENTIFIER, "has the nil UUID for its identifier"
+    reasons = []
+    if is_nil(row.session_id):
+        yield FindingKind.NIL_IDENTIFIER, "names the nil UUID for its session"
+    elif owner is None or entry.home is not owner:
+        whose = f"that of turn {entry.home.id!r}" if entry.home else "no turn's"
+        reasons.append(f"names session {quoted(row.session_id)}, which is {whose}")
+    if owner is not None and not entry.is_for(owner):
+        named = f"{quoted(row.account_slug)}/{quoted(row.agent_instance_slug)}"
+        reasons.append(f"bills {named}, and the turn was served to {owner.tenant!r}/{owner.agent!r}")
+    if reasons:
+        yield FindingKind.FOREIGN_ROW, " and ".join(reasons)
 
 
-_Bill = tuple[Charge, ...]
+def _bills_nothing(row: LedgerRow, turn: Turn) -> bool:
+    """Whether it only notes a request that was not served, in a turn that was not answered, and says so."""
+    amounts = (*tokens_of(row), row.total_tokens, row.prompt_cost, row.completion_cost, row.total_cost)
+    return turn.answer is None and row.completion_status not in {COMPLETE, None} and not any(amounts)
 
 
-def _bills(charges: tuple[Charge, ...], grain: LedgerGrain) -> list[_Bill]:
-    """What one row has to bill: the turn's whole invoice, or one line of it."""
-    if grain is LedgerGrain.TURN:
-        return [charges] if charges else []
-    return [(charge,) for charge in sorted(charges, key=lambda charge: charge.served_at)]
+def _source(row: LedgerRow, bill: Bill) -> Iterator[Mistake]:
+    if not names_its_source(row, bill.charges):
+        named = "/".join("NULL" if name is None else shortened(name) for name in (row.provider, row.model))
+        yield FindingKind.WRONG_MODEL, f"names {named}, and served was {bill.models}"
+    arrived = bill.turn.answer is not None and any(charge.delivered for charge in bill.charges)
+    if arrived and row.completion_status not in {COMPLETE, None}:
+        yield FindingKind.WRONG_MODEL, f"has the status {quoted(row.completion_status)}, and the turn was answered"
 
 
-def _total(bill: _Bill) -> _Tokens:
-    return (sum(charge.prompt_tokens for charge in bill), sum(charge.completion_tokens for charge in bill))
-
-
-def _match(
-    bills: Sequence[_Bill], rows: Sequence[LedgerRow]
-) -> tuple[list[tuple[_Bill, LedgerRow]], list[_Bill], list[LedgerRow]]:
-    """Rows with the bill they are for (by tokens first, the rest by age), bills without, rows without."""
-    rest = list(rows)
-    open_bills: list[_Bill] = []
-    matched: list[tuple[_Bill, LedgerRow]] = []
-    for bill in bills:
-        row = _best(bill, rest)
-        if row is None:
-            open_bills.append(bill)
-        else:
-            rest.remove(row)
-            matched.append((bill, row))
-    matched += zip(open_bills, rest, strict=False)
-    pairs = min(len(open_bills), len(rest))
-    return matched, open_bills[pairs:], rest[pairs:]
-
-
-def _best(bill: _Bill, rows: Iterable[LedgerRow]) -> LedgerRow | None:
-    """The row with the bill's tokens; among several, one with its price too."""
-    same = [row for row in rows if _tokens(row) == _total(bill)]
-    total = price_of(bill).total
-    return next((row for row in same if row.total_cost == total), same[0] if same else None)
-
-
-def _compare_tokens(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Conclusion) -> None:
-    if _tokens(row) != _total(bill):
-        message = f"row {row.id} has {_shown(_tokens(row))} tokens, and the provider counted {_shown(_total(bill))}"
-        account.find(conclusion, FindingKind.WRONG_TOKENS, message, row)
-
-
-def _compare_source(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Conclusion) -> None:
-    if not names_its_source(row, bill):
-        message = f"row {row.id} names {row.provider or 'NULL'}/{row.model or 'NULL'}, and served was {_models(bill)}"
-        account.find(conclusion, FindingKind.WRONG_MODEL, message, row)
-    if account.turn.answer is not None and row.completion_status not in {COMPLETE, None}:
-        message = f"row {row.id} has the status {row.completion_status!r}, and the turn was answered"
-        account.find(conclusion, FindingKind.WRONG_MODEL, message, row)
-
-
-def _models(bill: _Bill) -> str:
-    return ", ".join(sorted({f"{charge.provider}/{charge.model}" for charge in bill}))
-
-
-def _compare_cost(account: _Account, bill: _Bill, row: LedgerRow, conclusion: Conclusion) -> None:
-    actual = Price(prompt=row.prompt_cost, completion=row.completion_cost, total=row.total_cost)
-    expected = price_of(bill)
-    if actual == expected or actual == _price_of_own_tokens(bill, row):
-        return
-    models = _models(bill)
-    price = "has no known price, so that every cost must be NULL" if expected == UNPRICED else f"costs {expected}"
-    message = f"row {row.id} has {actual}, and {_shown(_total(bill))} tokens of {models}: that {price}"
-    account.find(conclusion, FindingKind.WRONG_COST, message, row)
-
-
-def _price_of_own_tokens(bill: _Bill, row: LedgerRow) -> Price | None:
-    """The price of what the row says where its tokens are wrong, so that one mistake is not told twice."""
-    if _tokens(row) == _total(bill) or row.prompt_tokens is None or row.completion_tokens is None:
-        return None
-    charge = bill[-1]
-    return price_of_tokens(charge, row.prompt_tokens, row.completion_tokens, at=charge.served_at)
-
-
-def _compare_tenant(account: _Account, row: LedgerRow, conclusion: Conclusion) -> None:
-    turn = account.turn
-    if (row.account_slug, row.agent_instance_slug) != (turn.tenant, turn.agent):
-        message = (
-            f"row {row.id} bills {row.account_slug!r}/{row.agent_instance_slug!r}, "
-            f"and the turn was served to {turn.tenant!r}/{turn.agent!r}"
-        )
-        account.find(conclusion, FindingKind.FOREIGN_ROW, message, row)
-
-
-def _compare_totals(account: _Account, row: LedgerRow, prices: Sequence[Price], conclusion: Conclusion) -> None:
-    if not _adds_up(row.total_tokens, row.prompt_tokens, row.completion_tokens):
-        message = f"row {row.id} has {row.total_tokens} tokens in all, and {_shown(_tokens(row))} in its parts"
-        account.find(conclusion, FindingKind.BROKEN_TOTAL, message, row)
-    price = Price(prompt=row.prompt_cost, completion=row.completion_cost, total=row.total_cost)
-    # A model with a fee per request costs more than its tokens: its exact price is no broken total.
-    if not _adds_up(price.total, price.prompt, price.completion) and price not in prices:
-        message = f"row {row.id} has costs that do not add up: {price}"
-        account.find(conclusion, FindingKind.BROKEN_TOTAL, message, row)
-
-
-def _adds_up(total: int | Decimal | None, one: int | Decimal | None, other: int | Decimal | None) -> bool:
-    if total is None or one is None or other is None:
-        return total is one is other is None
-    return total == one + other
-
-
-def _compare_answer(account: _Account, owners: Mapping[UUID, str], conclusion: Conclusion) -> None:
-    if account.turn.answer is None or not (account.charges or account.rows):
-        return
-    named = account.turn.answer.llm_request_id
-    if named is None:
-        message = "the answer's llm_request_id is None: by the backend's own account no row bills it"
-        account.find(conclusion, FindingKind.UNBILLED_RESPONSE, message)
-    elif owners.get(named) != account.turn.id:
-        owner = owners.get(named)
-        message = f"the answer names row {named}, which " + (
-            f"bills turn {owner!r}" if owner else "is not in the ledger"
-        )
-        account.find(conclusion, FindingKind.UNBILLED_RESPONSE, message)
+def _other_grain(entries: Sequence[Entry], declared: LedgerGrain) -> tuple[FindingKind, str]:
+    if declared is LedgerGrain.TURN:
+        message = f"the rows are one per request ({len(entries)} of them), and the ledger was declared per turn"
+        return FindingKind.DUPLICATE_ROW, message
+    message = "one row bills all requests of the turn, and the ledger was declared per request"
+    return FindingKind.MISSING_ROW, message
