@@ -170,6 +170,21 @@ class EmbeddedServer:
             await self.stop()
             raise
 
+    async def restart(self) -> None:
+        """Stop the server in order, breaking its connections, and start it again, with the same data and address.
+
+        What `start` returned stays true, but for the process id among its details. May run in any event loop.
+
+        Raises:
+            EnvironmentMissing: it was not started, or does not start again; then only `stop` is left.
+        """
+        if self._guard is None:
+            raise EnvironmentMissing("there is no embedded server to restart: it was not started, or was stopped")
+        try:
+            await self._guard.restart()
+        except EnvironmentMissing as error:
+            raise EnvironmentMissing(f"embedded PostgreSQL could not be started again: {error}") from None
+
     async def stop(self) -> None:
         """Stop the server and remove its directory."""
         guard, self._guard = self._guard, None

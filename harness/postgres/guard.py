@@ -4,13 +4,15 @@ Problem: whatever a run starts must end with the run, even if the run is killed 
 it.
 
 Mechanism: `Guard.start` runs `guardian.py` by its path, in a session of its own (Ctrl-C does not reach it),
-tells it what to guard, and waits for its answer. `Guard.stop` closes the pipe and waits until the guardian
-has cleaned up. Nothing but a plain `subprocess.Popen` is kept, so the two may run in different event loops.
+tells it what to guard, and waits for its answer. `Guard.restart` asks it to restart its ward, and waits
+likewise. `Guard.stop` closes the pipe and waits until the guardian has cleaned up. Nothing but a plain
+`subprocess.Popen` is kept, so that each may run in another event loop.
 
 Guarantee: if `start` raises or is cancelled, the guardian has cleaned up and has ended.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -51,6 +53,20 @@ class Guard:
             raise EnvironmentMissing(report["message"])
         return report
 
+    async def restart(self) -> dict[str, Any]:
+        """Have the ward stopped in order and started again; returns the report of it, as `start` does.
+
+        Raises:
+            EnvironmentMissing: nothing was started, or the ward could not be started again.
+        """
+        process = self._process
+        if process is None:
+            raise EnvironmentMissing("nothing was started that could be restarted")
+        report = _report(await asyncio.to_thread(_order, process))
+        if report["event"] != "ready":
+            raise EnvironmentMissing(report["message"])
+        return report
+
     async def stop(self) -> str:
         """Let the guardian clean up and wait for its end; returns why it could not, or an empty string."""
         process, self._process = self._process, None
@@ -76,6 +92,14 @@ def _spawn(ward: Mapping[str, Any]) -> subprocess.Popen[bytes]:
 
 def _read_line(process: subprocess.Popen[bytes]) -> bytes:
     return process.stdout.readline() if process.stdout is not None else b""
+
+
+def _order(process: subprocess.Popen[bytes]) -> bytes:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the missing answer says
+            process.stdin.write(b"restart\n")
+            process.stdin.flush()
+    return _read_line(process)
 
 
 def _finish(process: subprocess.Popen[bytes]) -> str:

@@ -7,16 +7,16 @@ Mechanism: the owner starts this file as a process in a session of its own and w
 standard input. The guardian does what the line says, reports on its standard output, and then waits for the
 end of that input. The end comes when the owner closes the pipe, and equally when the owner dies. Once a
 second it also looks whether it still has the same parent, in case a forked child of the owner holds the
-pipe open.
+pipe open. Until then every further line asks for a restart of the ward, which is reported in the same way.
 
 Guarantee: there is one way to stop, whether the owner asks for it or dies. Only the standard library is
 imported, and the file is run by its path, so that it starts in milliseconds.
 
 Two kinds of ward:
 
-- ``postgres``: initialise a data directory, run a server on it; at the end stop the server and remove the
-  directory.
-- ``command``: at the end, run a command.
+- ``postgres``: initialise a data directory, run a server on it, restart it when asked to; at the end stop the
+  server and remove the directory.
+- ``command``: at the end, run a command. There is nothing to restart.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -89,7 +90,9 @@ def _guard_postgres(ward: dict[str, Any]) -> None:
         _initialise(ward, directory)
         server, port = _launch_on_any_port(ward, directory)
         _report(event="ready", port=port, pid=server.pid)
-        _wait_for_end_of_owner(ward["parent"])
+        for _ in _orders(ward["parent"]):
+            server = _restart(server, ward, directory, port)
+            _report(event="ready", port=port, pid=server.pid)
     except _TerminatedError:
         pass
     finally:
@@ -102,7 +105,8 @@ def _guard_postgres(ward: dict[str, Any]) -> None:
 def _guard_command(ward: dict[str, Any]) -> None:
     _report(event="ready")
     with contextlib.suppress(_TerminatedError):
-        _wait_for_end_of_owner(ward["parent"])
+        for _ in _orders(ward["parent"]):
+            _report(event="failed", message="there is nothing to restart")
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     done = subprocess.run(  # noqa: S603  # the owner's own command
         ward["command"], stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
@@ -151,9 +155,21 @@ def _launch_on_any_port(ward: dict[str, Any], directory: Path) -> tuple[subproce
     return _launch(ward, directory, last), last
 
 
-def _launch(ward: dict[str, Any], directory: Path, port: int) -> subprocess.Popen[bytes]:
+def _restart(
+    server: subprocess.Popen[bytes], ward: dict[str, Any], directory: Path, port: int
+) -> subprocess.Popen[bytes]:
+    """Stop in order (SIGINT, the fast shutdown), and start on the same data and port; the log goes on."""
+    server.send_signal(signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(STOP_SECONDS)
+    _stop(server)
+    (directory / DATA / "postmaster.pid").unlink(missing_ok=True)  # a killed server's says "ready" still
+    return _launch(ward, directory, port, mode="ab")
+
+
+def _launch(ward: dict[str, Any], directory: Path, port: int, *, mode: str = "wb") -> subprocess.Popen[bytes]:
     log = directory / LOG
-    with log.open("wb") as stream:
+    with log.open(mode) as stream:
         server = subprocess.Popen(  # noqa: S603  # the owner's own command
             [*ward["postgres"], "-D", str(directory / DATA), "-p", str(port)],
             stdin=subprocess.DEVNULL,
@@ -197,11 +213,18 @@ def _as_user(ward: dict[str, Any], directory: Path) -> dict[str, Any]:
     return options
 
 
-def _wait_for_end_of_owner(parent: int) -> None:
+def _orders(parent: int) -> Iterator[bytes]:
+    """The owner's lines, until it closes the pipe or dies."""
+    pending = b""
     while os.getppid() == parent:
         readable, _, _ = select.select([sys.stdin], [], [], _PARENT_SECONDS)
-        if readable and not os.read(sys.stdin.fileno(), 1024):
+        if not readable:
+            continue
+        data = os.read(sys.stdin.fileno(), 1024)
+        if not data:
             return
+        *lines, pending = (pending + data).split(b"\n")
+        yield from lines
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,7 @@ from harness.postgres import RunningServer, ServerAddress, require_extension
 from harness.postgres.admin import connect
 from harness.postgres.embedded import EmbeddedServer, free_ports
 from harness.postgres.guardian import OWNER_FILE
-from harness.postgres.leftovers import PREFIX
+from harness.postgres.leftovers import PREFIX, find_server
 from harness.postgres.owner import Owner
 
 
@@ -28,6 +28,12 @@ def processes_of(running: RunningServer) -> list[psutil.Process]:
     guardian = server.parent()
     assert guardian is not None
     return [guardian, server, *server.children(recursive=True)]
+
+
+def current_processes(running: RunningServer) -> list[psutil.Process]:
+    server = find_server(Path(running.details["data directory"]))
+    assert server is not None
+    return [server, *server.children(recursive=True)]
 
 
 def shown_by(process: psutil.Process) -> list[str]:
@@ -217,5 +223,52 @@ async def test_stop_cleans_up_after_a_killed_guardian() -> None:
     async with started(server) as running:
         processes = processes_of(running)
         processes[0].kill()
+
+    assert_gone(running, processes)
+
+
+async def test_a_restarted_server_has_its_data_address_and_log_still() -> None:
+    """A restart ends connections and processes, and nothing else; it may run in another event loop."""
+    server = EmbeddedServer()
+    async with started(server) as running:
+        async with connect(running.address, "postgres") as connection:
+            await connection.execute("CREATE TABLE kept AS SELECT 1 AS number")
+            with pytest.raises(asyncpg.UndefinedTableError):
+                await connection.execute("SELECT * FROM nobody")
+            await asyncio.to_thread(asyncio.run, server.restart())
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+                await connection.execute("SELECT 1")
+        await server.restart()
+        async with connect(running.address, "postgres") as connection:
+            kept = await connection.fetchval("SELECT number FROM kept")
+
+        processes = current_processes(running)
+
+        assert kept == 1
+        assert running.log_path is not None
+        assert 'relation "nobody" does not exist' in running.log_path.read_text()
+        assert int(running.details["pid"]) not in {process.pid for process in processes}
+
+    assert_gone(running, processes)
+
+
+async def test_a_server_that_was_not_started_cannot_be_restarted() -> None:
+    """The error says that there is no server."""
+    with pytest.raises(EnvironmentMissing, match="no embedded server to restart"):
+        await EmbeddedServer().restart()
+
+
+async def test_a_server_that_does_not_start_again_says_why() -> None:
+    """If something else took the port meanwhile, the restart fails, and stopping leaves nothing."""
+    server = EmbeddedServer()
+    async with started(server) as running:
+        processes = processes_of(running)
+        processes[1].kill()
+        psutil.wait_procs(processes[1:], timeout=10)
+        with (
+            socket.create_server((running.address.host, running.address.port)),
+            pytest.raises(EnvironmentMissing, match=r"could not be started again: .*is taken"),
+        ):
+            await server.restart()
 
     assert_gone(running, processes)

@@ -31,8 +31,8 @@ async def write(connection: Connection, number: int = 1, body: str = "a") -> Non
 
 async def soon(connection: Connection, query: str, expected: object) -> object:
     """What a query gives once it gives the expected value, or at last."""
-    found = None
+    found = await connection.fetchval(query)
     async with asyncio.timeout(10):
-        while (found := await connection.fetchval(query)) != expected:
-            await asyncio.sleep(0)
+        while found != expected:
+            found = await connection.fetchval(query)
     return found
