@@ -57,8 +57,11 @@ def price_of(charges: Sequence[Charge]) -> Price:
 def price_of_tokens(charge: Charge, prompt_tokens: int, completion_tokens: int, *, at: datetime) -> Price:
     """The price of so many tokens of the charge's model in one response; `UNPRICED` if the model has none.
 
-    Of the prompt's tokens as many are cached as the charge says, and at most all of them.
+    Of the prompt's tokens as many are cached as the charge says, and at most all of them. Fewer tokens than none,
+    which a ledger may have, are `UNPRICED` too.
     """
+    if min(prompt_tokens, completion_tokens) < 0:
+        return UNPRICED
     provider = charge.provider if _is_known(charge.provider) else None
     cached_tokens = min(charge.cached_tokens, prompt_tokens)
     usage = Usage(input_tokens=prompt_tokens, cache_read_tokens=cached_tokens, output_tokens=completion_tokens)
