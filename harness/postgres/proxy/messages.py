@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["MAXIMUM", "Kind", "Message", "Reader", "command_tag", "error_response", "query", "ready", "sqlstate"]
+__all__ = ["MAXIMUM", "Kind", "Message", "Reader", "error_response", "query", "ready", "sqlstate"]
 
 MAXIMUM = 64 * 1024**2
 """The longest message that is held, in bytes; PostgreSQL's own limit is 1 GiB."""
@@ -220,11 +220,6 @@ def sqlstate(message: Message) -> str | None:
         return None
     fields = [field for field in message.body.split(b"\0") if field[:1] == b"C"]
     return fields[0][1:].decode("latin-1") if fields else None
-
-
-def command_tag(message: Message) -> str | None:
-    """What a `CommandComplete` says was done, such as `COMMIT` or `INSERT 0 1`; `None` for any other message."""
-    return message.texts(1)[0] if message.kind is Kind.COMMAND_COMPLETE else None
 
 
 def _message(letter: bytes, body: bytes) -> bytes:
