@@ -34,9 +34,9 @@ class House:
         proxy.expect(TURN, calls)
         return proxy
 
-    async def connect(self, proxy: Proxy, *, call: str | None = None, **options: object) -> Connection:
+    async def connect(self, proxy: Proxy, *, call: str | None = None) -> Connection:
         """A connection through the proxy that works for a tool call, or for nobody."""
-        connection: Connection = await asyncpg.connect(self.dsn(proxy), **options)  # type: ignore[arg-type]  # any
+        connection: Connection = await asyncpg.connect(self.dsn(proxy))
         self.stack.callback(connection.terminate)
         if call is not None:
             proxy.assign(connection.get_server_pid(), (TURN, call))

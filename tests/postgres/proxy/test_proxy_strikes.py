@@ -1,7 +1,7 @@
 """Each kind of fault at each moment: what the client gets, what the server has afterwards, and what is recorded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from time import perf_counter
 
 import asyncpg
@@ -295,10 +295,10 @@ async def test_only_the_ledger_s_transaction_is_struck(house: House) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_server() -> AsyncIterator[tuple[EmbeddedServer, RunningServer]]:
+def own_server() -> Iterator[tuple[EmbeddedServer, RunningServer]]:
     """A server that no other test needs."""
     server = EmbeddedServer()
-    yield server, asyncio.run(server.start())  # type: ignore[misc]  # a synchronous fixture, so that no loop keeps it
+    yield server, asyncio.run(server.start())
     asyncio.run(server.stop())
 
 
