@@ -99,7 +99,15 @@ def main() -> None:
     type=click.Choice(list(map(str, PoolState))),
     help="Only this pool state.",
 )
-@click.option("--scenario", "scenarios", multiple=True, metavar="NAME", help="Only this scenario.")
+@click.option(
+    "--scenario", "scenarios", multiple=True, metavar="NAME", help="Only this scenario, or a pattern: 'ledger*'."
+)
+@click.option(
+    "--scenario-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Only the scenario in this JSON file.",
+)
 @click.option("--tier", "tiers", multiple=True, type=click.Choice(_FAKE_TIERS), help="Only this model tier.")
 @click.option(
     "--output",

@@ -33,6 +33,7 @@ class Config:
 
     Empty tuples mean "all". `turn_timeout` is in seconds. `full_length` runs tools of 2.4 s instead of 0.24 s.
     `postgres` is `auto`, `container`, `embedded` or a URL, and may hold a password: it is not shown in the `repr`.
+    `scenario_file` is a scenario of the user's own, which is then the only one.
     """
 
     backend: str = ""
@@ -42,6 +43,7 @@ class Config:
     pool_states: tuple[PoolState, ...] = ()
     tiers: tuple[ModelTier, ...] = ()
     scenarios: tuple[str, ...] = ()
+    scenario_file: Path | None = None
     full_length: bool = False
     turn_timeout: float = 30.0
     output: Path | None = None
@@ -172,5 +174,6 @@ _CONVERTERS: Mapping[str, object] = {
     "scenarios": lambda value: tuple(_words(value)),
     "turn_timeout": _seconds,
     "full_length": _switch,
+    "scenario_file": lambda value: Path(str(value)),
     "output": lambda value: Path(str(value)),
 }

@@ -25,11 +25,7 @@ from harness.evidence import FaultSeen
 from harness.fault import DatabaseFault
 from harness.observe.attribution import attributed
 from harness.postgres.clones import Database
-
-try:
-    from harness.postgres.proxy import Owners, Proxy
-except ImportError:
-    pass
+from harness.postgres.proxy import Owners, Proxy
 from harness.postgres.server import RunningServer
 from harness.scenario import Scenario
 

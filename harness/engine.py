@@ -311,7 +311,9 @@ class Engine:
             await _in_time(context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds)
 
     def _reproduce(self, cell: Cell) -> str:
-        words = ["sessionproof", "verify", "--scenario", cell.scenario.name, "--mode", cell.mode.value]
+        file = self.config.scenario_file
+        which = ["--scenario", cell.scenario.name] if file is None else ["--scenario-file", str(file)]
+        words = ["sessionproof", "verify", *which, "--mode", cell.mode.value]
         words += ["--pool-state", cell.pool_state.value, "--tier", cell.tier.value]
         if self.config.backend != default_backend():
             words += ["--backend", self.config.backend]
@@ -329,8 +331,6 @@ def repeats(cell: Cell) -> bool:
 
 
 def _provider(cell: Cell) -> Provider:
-    if not cell.scenario.fault:
-        return create_provider(cell.tier)
     return create_provider(
         cell.tier,
         fallback_model_name=FALLBACK_MODEL if cell.scenario.fallback else None,
@@ -345,7 +345,7 @@ def _settings(cell: Cell, disruption: Disruption, provider: Provider) -> Backend
         session_mode=cell.mode,
         pool=PoolSettings.for_state(cell.pool_state),
         model=provider.model,
-        fallback_model=getattr(provider, "fallback_model", None),
+        fallback_model=provider.fallback_model,
         ledger_grain=LedgerGrain(cell.scenario.ledger_grain),
         state_directory=disruption.state_directory,
     )

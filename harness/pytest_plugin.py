@@ -50,7 +50,10 @@ _RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 
 def scenario(*experiments: Scenario) -> pytest.MarkDecorator:
-    """Run the decorated test once for each cell of `experiments`; it asks for the fixture `verify_cell`."""
+    """Run the decorated test once for each cell of `experiments`; it asks for the fixture `verify_cell`.
+
+    Without any, it is run for the scenario of `--scenario-file`, or not at all.
+    """
     return pytest.mark.sessionproof(*experiments)
 
 
@@ -69,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--sessionproof-tier", action="append", dest="sessionproof_tiers", help="only this model tier")
     add("--sessionproof-scenario", action="append", dest="sessionproof_scenarios", help="only this scenario")
+    add("--sessionproof-scenario-file", metavar="FILE", help="only the scenario in this JSON file")
     add("--sessionproof-full-length", action="store_true", default=None, help="tools ten times as long")
     add("--sessionproof-turn-timeout", metavar="SECONDS", help="how long one turn may take")
     add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")

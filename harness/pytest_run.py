@@ -36,6 +36,7 @@ from harness.report.redact import masker, redact
 from harness.report.terminal import render
 from harness.report.write import write_reports
 from harness.scenario import Cell, Scenario
+from harness.scenario_file import read_scenario
 
 __all__ = ["CellNotAsExpectedError", "Run"]
 
@@ -48,6 +49,7 @@ _SETTINGS = (
     "pool_states",
     "tiers",
     "scenarios",
+    "scenario_file",
     "full_length",
     "turn_timeout",
     "output",
@@ -158,7 +160,7 @@ class Run:
         values: list[object] = []
         names: list[str] = []
         try:
-            for scenario in scenarios:
+            for scenario in self._asked_for(scenarios):
                 prefix = f"{scenario.name}-" if len(scenarios) > 1 else ""
                 for name, planned in self._engine.plan(scenario):
                     values.append(planned)
@@ -167,6 +169,12 @@ class Run:
             self.note(error)
             return [], []
         return values, names
+
+    def _asked_for(self, scenarios: Sequence[Scenario]) -> Sequence[Scenario]:
+        """A test's own scenarios; with a scenario from a file, that one for the test that has none, and no others."""
+        if self.config.scenario_file is None:
+            return scenarios
+        return () if scenarios else (read_scenario(self.config.scenario_file),)
 
     def deselect(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """Those of the scenarios' tests that are not to run: not asked for, or all of them if something is wrong."""

@@ -82,6 +82,8 @@ def _settings(config: Config) -> Iterator[str]:
     yield from (f"--sessionproof-pool-state={state}" for state in config.pool_states)
     yield from (f"--sessionproof-tier={tier}" for tier in config.tiers)
     yield from (f"--sessionproof-scenario={name}" for name in config.scenarios)
+    if config.scenario_file is not None:
+        yield f"--sessionproof-scenario-file={config.scenario_file.absolute()}"
     if config.full_length:
         yield "--sessionproof-full-length"
     yield f"--sessionproof-turn-timeout={config.turn_timeout:g}"

@@ -1,18 +1,20 @@
 """Cancelling a task at one chosen await, and at each of them in turn.
 
-Problem: a task can be cancelled wherever it waits, and racing `task.cancel()` against a network does not say where it
-struck, nor does it strike there again.
+Problem: a task can be cancelled wherever it, or a task that it waits for, is waiting; racing `task.cancel()` against a
+network does not say where it struck, nor does it strike there again.
 
-Mechanism: the coroutine is driven one step at a time, and each step that ends in waiting is counted. At the chosen one
-the task that runs it is cancelled, as soon as it has begun to wait: whatever it waits for is cancelled with it, as by
-a client that went away. Cancelling at each await in turn is the idea of `sqlalchemy.testing.cancellation`.
+Mechanism: the coroutine is driven one step at a time, and each step that ends in waiting is counted; so are the steps
+of the tasks that are created on its behalf, which the loop's task factory tells. At the chosen one the task that runs
+the coroutine is cancelled, as soon as it has begun to wait: whatever it waits for is cancelled with it, as by a client
+that went away. Cancelling at each await in turn is the idea of `sqlalchemy.testing.cancellation`.
 
 Guarantee: no timing is involved in where it strikes. What the coroutine does with the cancellation is its own affair;
-it is told once.
+it is told once. When it has ended, the loop has its own task factory again.
 """
 
 import asyncio
 from collections.abc import Coroutine, Generator
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 __all__ = ["CancelledAt"]
@@ -23,18 +25,51 @@ T = TypeVar("T")
 class CancelledAt(Generic[T]):
     """An awaitable that runs `coroutine`, and cancels the task that awaits it at its await number `at`, from 1.
 
-    `awaits` counts them; `struck` says whether that one came.
+    `awaits` counts them; `struck` says whether that one came. Awaited once, and not inside of another.
     """
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], at: int) -> None:
         self._coroutine = coroutine
         self._at = at
+        self._task: asyncio.Task[Any] | None = None
         self.awaits = 0
 
     @property
     def struck(self) -> bool:
         """Whether the coroutine came to that await."""
         return self.awaits >= self._at
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        before = loop.get_task_factory()
+        token = _running.set(self)
+        loop.set_task_factory(_create)
+        try:
+            result: T = yield from _Steps(self._coroutine, self).__await__()
+        finally:
+            loop.set_task_factory(before)
+            _running.reset(token)
+            self._task = None
+        return result
+
+    def count(self) -> None:
+        """A step of it has ended in waiting."""
+        if self._task is not None:
+            self.awaits += 1
+            if self.awaits == self._at:
+                asyncio.get_running_loop().call_soon(self._task.cancel)
+
+
+_running: ContextVar[CancelledAt[Any] | None] = ContextVar("cancelled_at", default=None)
+
+
+class _Steps(Generic[T]):
+    """Runs a coroutine step by step, and counts those that end in waiting."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], counter: CancelledAt[Any]) -> None:
+        self._coroutine = coroutine
+        self._counter = counter
 
     def __await__(self) -> Generator[Any, Any, T]:
         error: BaseException | None = None
@@ -44,15 +79,20 @@ class CancelledAt(Generic[T]):
             except StopIteration as stop:
                 result: T = stop.value
                 return result
-            self._count()
+            self._counter.count()
             error = None
             try:
                 yield waits_for
             except BaseException as thrown:  # noqa: BLE001  # it is thrown on, into the coroutine
                 error = thrown
 
-    def _count(self) -> None:
-        self.awaits += 1
-        task = asyncio.current_task()
-        if self.awaits == self._at and task is not None:
-            asyncio.get_running_loop().call_soon(task.cancel)
+
+def _create(loop: asyncio.AbstractEventLoop, coroutine: Any, **arguments: Any) -> "asyncio.Task[Any]":
+    """A task whose steps are counted, if it is created on behalf of a coroutine whose steps are."""
+    counter = _running.get()
+    driven = coroutine if counter is None else _drive(coroutine, counter)
+    return asyncio.Task(driven, loop=loop, **arguments)
+
+
+async def _drive(coroutine: Coroutine[Any, Any, T], counter: CancelledAt[Any]) -> T:
+    return await _Steps(coroutine, counter)

@@ -117,3 +117,56 @@ async def test_what_the_coroutine_raises_is_raised() -> None:
 
     with pytest.raises(LookupError, match="nothing there"):
         await asyncio.create_task(drive())
+
+
+async def test_awaits_of_tasks_on_its_behalf_count(steps: list[str]) -> None:
+    """It strikes where such a task waits; the one that waits for it is cancelled, and passes that on a step later."""
+
+    async def child() -> None:
+        for number in range(1, 10):
+            steps.append(f"child {number}")
+            await asyncio.sleep(0)
+
+    async def parent() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child())
+
+    cancelled = CancelledAt(parent(), 3)  # the parent's one wait, and the child's second
+
+    async def drive() -> None:
+        await cancelled
+
+    task = asyncio.create_task(drive())
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    assert steps == ["child 1", "child 2", "child 3"]
+
+
+async def test_other_tasks_do_not_count(steps: list[str]) -> None:
+    """Neither what ran before nor what is created elsewhere meanwhile; afterwards the loop is as it was."""
+
+    async def stranger() -> None:
+        for _ in range(5):
+            steps.append("stranger")
+            await asyncio.sleep(0)
+
+    loop = asyncio.get_running_loop()
+    factory = loop.get_task_factory()
+    cancelled = CancelledAt(three_waits([]), 4)
+
+    async def drive() -> str:
+        return await cancelled
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(drive())
+        group.create_task(stranger())
+
+    assert task.result() == "done"
+    assert (cancelled.awaits, len(steps)) == (3, 5)
+    assert loop.get_task_factory() is factory
+
+
+@pytest.fixture
+def steps() -> list[str]:
+    return []

@@ -1,0 +1,55 @@
+"""Scenarios in which one thing goes wrong, and whose question is always the same: is the ledger right all the same?
+
+They run on a warm pool, against the wire provider, whose invoice is the witness, with three ways of billing: on the
+turn's shared session, in a session per operation, and durably. What each is expected to lose is named; what is not
+named must not be lost. Only the ledger is judged, because what else fails may be the fault itself: it is counted.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.scenario import Message, ModelTier, PoolState, Scenario, SessionMode
+from harness.verdict import Expectation, FindingKind
+
+__all__ = ["LOST", "fault_scenario"]
+
+LOST = frozenset({FindingKind.MISSING_ROW})
+"""A bill that never reaches the ledger."""
+
+_MODES = (SessionMode.SHARED, SessionMode.PER_OPERATION, SessionMode.DURABLE)
+_FOLLOWS = frozenset({FindingKind.UNBILLED_RESPONSE})
+"""An answer that names no row says only what is missing anyway."""
+
+
+def fault_scenario(
+    name: str,
+    fault: str,
+    *messages: Message,
+    shared: frozenset[FindingKind] = frozenset(),
+    per_operation: frozenset[FindingKind] = frozenset(),
+    durable: frozenset[FindingKind] = frozenset(),
+    allowed: frozenset[FindingKind] = frozenset(),
+    **fields: Any,
+) -> Scenario:
+    """The scenario `ledger_{name}`, with the kinds of findings that each way of billing must show.
+
+    `fault` says in a few words what goes wrong; what follows from it whoever bills is `allowed`. `fields` are further
+    fields of the scenario.
+    """
+    losses: Mapping[SessionMode, frozenset[FindingKind]] = dict(
+        zip(_MODES, (shared, per_operation, durable), strict=True)
+    )
+    return Scenario(
+        name=f"ledger_{name}",
+        question=f"Is every request billed once, and rightly: {fault}?",
+        fault=fault,
+        messages=messages,
+        expectations={(mode, PoolState.WARM): _expected(kinds, allowed) for mode, kinds in losses.items()},
+        pool_states=dict.fromkeys(_MODES, (PoolState.WARM,)),
+        tiers=(ModelTier.WIRE,),
+        **fields,
+    )
+
+
+def _expected(kinds: frozenset[FindingKind], allowed: frozenset[FindingKind]) -> Expectation:
+    return Expectation(required=kinds, allowed=allowed | (_FOLLOWS - kinds if kinds else frozenset()))
