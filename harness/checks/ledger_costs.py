@@ -82,11 +82,12 @@ def _meant(cost: Price, row: LedgerRow, bill: Bill) -> Price:
 
 
 def _prices_of_own_tokens(row: LedgerRow, bill: Bill) -> Iterator[Price]:
-    """What a row that has other tokens than the bill may have taken for their price; nothing if they are the same."""
+    """What a row with other tokens than the bill may have taken for their price; none, if it does not know them."""
     prompt, completion = tokens_of(row)
-    if prompt is None or completion is None:
-        yield UNPRICED
-    elif (prompt, completion) != bill.tokens and min(prompt, completion) >= 0:
+    if (prompt, completion) == bill.tokens:
+        return
+    yield UNPRICED
+    if prompt is not None and completion is not None and min(prompt, completion) >= 0:
         models = {(charge.provider, charge.model): charge for charge in bill.charges}
         for charge in models.values():
             yield price_of_tokens(charge, prompt, completion, at=charge.served_at)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.report.document import CellDocument
-from harness.scenario import ModelTier, PoolState, SessionMode
+from harness.scenario import Message, ModelTier, PoolState, SessionMode
 from harness.verdict import FindingKind, Verdict
 from scenarios.test_failing_tool import FAILING_TOOL
 from scenarios.test_four_mixed_tools import FOUR_MIXED_TOOLS
@@ -18,13 +18,22 @@ RunCell = Callable[..., Awaitable[CellDocument]]
 K = FindingKind
 
 UNPAIRED = replace(TWO_PARALLEL_TOOLS, paired_repetitions=0)
+PLAN = SINGLE_TOOL.messages[0].plan
+UNPRICED = replace(
+    SINGLE_TOOL, name="unpriced_model", messages=(Message(plan=replace(PLAN, served_model="in-house-1")),)
+)
 UNBILLED = {K.MISSING_ROW, K.UNBILLED_RESPONSE}
 SILENT_DEFECTS = [
     ("default_shared", UNPAIRED, {K.SERIALISED, K.SESSION_OVERLAP}),
     ("tracker_without_commit", SINGLE_TOOL, UNBILLED),
     ("double_billing", SINGLE_TOOL, {K.DUPLICATE_ROW}),
     ("foreign_tenant", SINGLE_TOOL, {K.FOREIGN_ROW}),
+    ("wrong_tokens", SINGLE_TOOL, {K.WRONG_TOKENS}),
     ("wrong_price", SINGLE_TOOL, {K.WRONG_COST}),
+    ("zero_cost", SINGLE_TOOL, {K.ZERO_COST}),
+    ("null_priced_as_zero", UNPRICED, {K.NULL_PRICED_AS_ZERO}),
+    ("broken_total", SINGLE_TOOL, {K.BROKEN_TOTAL}),
+    ("nil_identifier", SINGLE_TOOL, {K.NIL_IDENTIFIER}),
     ("wrong_model", SINGLE_TOOL, {K.WRONG_MODEL}),
     ("wrong_status", SINGLE_TOOL, {K.WRONG_MODEL}),
     ("one_lock", UNPAIRED, {K.SERIALISED}),
@@ -88,6 +97,16 @@ async def test_unrelated_error_is_not_taken_for_the_bug(run_cell: RunCell) -> No
 
     assert {K.ILLEGAL_STATE, K.UNEXPECTED_ERROR} <= kinds(document)
     assert "unexpected finding 'unexpected_error'" in document.objections
+
+
+async def test_a_zero_for_an_unpriced_model_is_wrong_for_that_model_only(run_cell: RunCell) -> None:
+    """The same backend is clean where the model has a price, and so is the reference backend where it has none."""
+    zero = await run_cell(SINGLE_TOOL, backend="fixtures.broken.null_priced_as_zero:backend")
+    reference = [await run_cell(UNPRICED, tier=tier) for tier in (ModelTier.SCRIPTED, ModelTier.WIRE)]
+
+    assert (zero.verdict, zero.findings) == (Verdict.PASSED, ())
+    assert [(document.verdict, document.findings) for document in reference] == [(Verdict.PASSED, ())] * 2
+    assert {row.total_cost for document in reference for row in document.evidence.ledger.items} == {None}
 
 
 @pytest.mark.parametrize("scenario", [SINGLE_TOOL, UNPAIRED, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name)
