@@ -74,6 +74,11 @@ class Provider(Protocol):
         """The model to give to the application."""
         ...
 
+    @property
+    def fallback_model(self) -> Model | None:
+        """The model to turn to when the first one fails; `None` if none was asked for, or the tier has none."""
+        ...
+
     def expect(self, script: TurnScript) -> None:
         """Learn what to do when `script.message` comes."""
         ...

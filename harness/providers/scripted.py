@@ -69,6 +69,11 @@ class ScriptedProvider:
         """The model to give to the application; always the same one."""
         return self._model
 
+    @property
+    def fallback_model(self) -> Model | None:
+        """There is none: nothing fails in this tier."""
+        return None
+
     def expect(self, script: TurnScript) -> None:
         """Learn what to do when `script.message` comes; raises `UsageError` if that cannot be played.
 

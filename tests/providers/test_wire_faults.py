@@ -34,6 +34,7 @@ from harness.fault import NOT_SERVED, WireFault, WireFaultKind
 from harness.providers.chat_completions import ChatCompletions
 from harness.providers.provider import Provider, ScriptedResponse, TurnScript
 from harness.providers.script import ScriptBook
+from harness.providers.scripted import ScriptedProvider
 from harness.providers.wire import WireProvider
 from harness.scenario import TokenUsage
 
@@ -476,6 +477,7 @@ def test_arguments_that_cannot_be(arguments: dict[str, Any], message: str) -> No
 def test_no_fallback_model() -> None:
     """Where no name is given for it there is none, and where one is there is none before the start."""
     assert WireProvider().fallback_model is None
+    assert ScriptedProvider().fallback_model is None
     with pytest.raises(UsageError, match="no model before it is started"):
         _ = WireProvider(fallback_model_name="gpt-4o-mini").fallback_model
 
