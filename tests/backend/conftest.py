@@ -9,6 +9,7 @@ import pytest
 from logfire.testing import CaptureLogfire
 from pydantic_ai.models import Model
 
+from fixtures.backend.app.services.usage_lookup import UsageLookup
 from fixtures.backend.app.settings import Settings
 from tests.backend.product import Product, running
 
@@ -26,8 +27,8 @@ async def start(clone_url: str, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts the application with a model and settings; it stops at the end of the test."""
     async with AsyncExitStack() as stack:
 
-        async def start(model: Model, **settings: Any) -> Product:
+        async def start(model: Model, *, lookup: UsageLookup | None = None, **settings: Any) -> Product:
             settings = {"database_url": clone_url, "state_directory": tmp_path, "model": model, **settings}
-            return await stack.enter_async_context(running(Settings(**settings)))
+            return await stack.enter_async_context(running(Settings(**settings), usage_lookup=lookup))
 
         yield start

@@ -18,6 +18,7 @@ from fixtures.backend.app.agents.simple_chat import SimpleChat
 from fixtures.backend.app.database import Database
 from fixtures.backend.app.main import create_app
 from fixtures.backend.app.models import Base
+from fixtures.backend.app.services.usage_lookup import UsageLookup
 from fixtures.backend.app.settings import Settings
 
 Call = tuple[str, Mapping[str, Any]]
@@ -112,9 +113,9 @@ class Product:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Product]:
+async def running(settings: Settings, *, usage_lookup: UsageLookup | None = None) -> AsyncIterator[Product]:
     """The application, from start to stop."""
-    app = create_app(settings)
+    app = create_app(settings, usage_lookup=usage_lookup)
     async with (
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://product") as client,

@@ -29,7 +29,12 @@ def test_settings_come_from_the_environment() -> None:
             "DATABASE_URL": "postgresql+asyncpg://localhost/products",
             "DATABASE_POOL_SIZE": "3",
             "DATABASE_POOL_PRE_PING": "true",
-            "SESSION_MODE": "locked",
+            "SESSION_MODE": "durable",
+            "STATE_DIRECTORY": "/var/lib/assistants",
+            "BILLING_SECONDS": "0.5",
+            "DRAIN_SECONDS": "8",
+            "FALLBACK_MODEL": "openai-chat:gpt-4o-mini",
+            "REQUEST_LIMIT": "20",
         }
     )
 
@@ -37,7 +42,12 @@ def test_settings_come_from_the_environment() -> None:
         database_url="postgresql+asyncpg://localhost/products",
         pool_size=3,
         pool_pre_ping=True,
-        session_mode=SessionMode.LOCKED,
+        session_mode=SessionMode.DURABLE,
+        state_directory=Path("/var/lib/assistants"),
+        billing_seconds=0.5,
+        drain_seconds=8,
+        fallback_model="openai-chat:gpt-4o-mini",
+        request_limit=20,
     )
 
 
@@ -52,6 +62,10 @@ def test_settings_come_from_the_environment() -> None:
         (
             {"DATABASE_URL": "postgresql+asyncpg://localhost/products", "DATABASE_POOL_SIZE": "many"},
             "The environment sets 'pool_size' wrongly: Input should be a valid integer",
+        ),
+        (
+            {"DATABASE_URL": "postgresql+asyncpg://localhost/products", "SESSION_MODE": "durable"},
+            "The session mode 'durable' keeps bills in a folder, and none is set; set STATE_DIRECTORY",
         ),
     ],
 )
