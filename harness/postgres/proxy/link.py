@@ -19,7 +19,7 @@ from typing import Protocol
 
 from harness.postgres.proxy.batches import Answer, Batch, Batcher
 from harness.postgres.proxy.desk import Desk
-from harness.postgres.proxy.messages import Kind, Message, Reader, error_response, query
+from harness.postgres.proxy.messages import Kind, Message, Reader, error_response, is_last, query
 from harness.postgres.proxy.rules import Strike
 from harness.postgres.proxy.session import Look, Session
 from harness.postgres.server import ServerAddress
@@ -65,6 +65,7 @@ class Link:
         self._copied = _COPIED
         self._news = asyncio.Event()
         self._until_sync = False
+        self._last_words = b""
         self._reset = False
         self.silent = False
         self.gone = False
@@ -248,19 +249,27 @@ class Link:
                 if self.silent:
                     break
                 understood = self._backend.lost is None
-                passed = [message.raw for message in self._backend.feed(data) if not self._keep(message)]
+                passed = [message for message in self._backend.feed(data) if not self._keep(message)]
                 if understood and self._backend.lost is not None:
                     self._not_understood("the server", self._backend.lost)
                 self._news.set()
-                if passed:
-                    self._to_client.write(b"".join(passed))
-                    with suppress(OSError):
-                        await self._to_client.drain()
+                await self._pass(passed)
         finally:
             self.gone = True
             self._news.set()
             if self._answer is None and not self.silent:  # else whoever carries out a fault ends the connection
+                if not self._to_client.is_closing():
+                    self._to_client.write(self._last_words)
                 self._to_client.close()
+
+    async def _pass(self, messages: list[Message]) -> None:
+        """To the client; but the server's last words come together with the end, or a driver can be between the two."""
+        self._last_words += b"".join(message.raw for message in messages if is_last(message))
+        data = b"".join(message.raw for message in messages if not is_last(message))
+        if data:
+            self._to_client.write(data)
+            with suppress(OSError):
+                await self._to_client.drain()
 
     def _keep(self, message: Message) -> bool:
         self.session.heard(message)

@@ -15,7 +15,7 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["MAXIMUM", "Kind", "Message", "Reader", "error_response", "query", "ready", "sqlstate"]
+__all__ = ["MAXIMUM", "Kind", "Message", "Reader", "error_response", "is_last", "query", "ready", "sqlstate"]
 
 MAXIMUM = 64 * 1024**2
 """The longest message that is held, in bytes; PostgreSQL's own limit is 1 GiB."""
@@ -220,6 +220,11 @@ def sqlstate(message: Message) -> str | None:
         return None
     fields = [field for field in message.body.split(b"\0") if field[:1] == b"C"]
     return fields[0][1:].decode("latin-1") if fields else None
+
+
+def is_last(message: Message) -> bool:
+    """Whether it is an `ErrorResponse` after which the server ends the connection."""
+    return message.kind is Kind.ERROR and not {b"VFATAL", b"VPANIC"}.isdisjoint(message.body.split(b"\0"))
 
 
 def _message(letter: bytes, body: bytes) -> bytes:

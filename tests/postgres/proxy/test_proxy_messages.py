@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.postgres.proxy.batches import Batcher
-from harness.postgres.proxy.messages import Kind, Message, Reader, error_response, query, ready, sqlstate
+from harness.postgres.proxy.messages import Kind, Message, Reader, error_response, is_last, query, ready, sqlstate
 
 STARTUP = struct.pack("!II", 24, 196608) + b"user\0me\0database"[:14] + b"\0\0"
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
@@ -120,6 +120,7 @@ def test_what_is_built_is_what_is_read() -> None:
 
     assert sqlstate(error) == "53300"
     assert sqlstate(end) is None
+    assert (is_last(error), is_last(end)) == (True, False)
     assert (end.kind, end.status) == (Kind.READY_FOR_QUERY, "E")
     assert (asked.kind, asked.texts(1)) == (Kind.QUERY, ("SELECT 1",))
     assert (key.kind, key.number) == (Kind.BACKEND_KEY_DATA, 4711)
