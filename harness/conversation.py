@@ -118,10 +118,13 @@ class Conversation:
         await _settle(before)
 
     async def _cancel_at_each(self, application: Application, message: Message) -> None:
-        """Send the message for each of its awaits, and cancel it there, until a turn ends before its await comes."""
+        """Send the message for each of its awaits, and cancel it there, until a turn ends before its await comes.
+
+        No two of these turns have the same tokens, so that no row can be taken for another turn's.
+        """
         for at in count(1):
             before = asyncio.all_tasks()
-            prepared = self._prepare(replace(message, cancel_at=at))
+            prepared = self._prepare(replace(message, cancel_at=at, plan=_with_more_tokens(message.plan, at)))
             (turn,) = await self._send_together(application, [prepared])
             await _settle(before)
             if turn.interrupted is None or at == MOST_AWAITS:
@@ -192,6 +195,11 @@ class Conversation:
     def _interrupted(self, turn: Turn, label: str, point: str) -> Turn:
         self.faults.append(FaultSeen(label=label, turn=turn.id))
         return replace(turn, interrupted=f"{label} {point}")
+
+
+def _with_more_tokens(plan: ToolPlan, more: int) -> ToolPlan:
+    usages = tuple(replace(usage, prompt_tokens=usage.prompt_tokens + more) for usage in plan.usages)
+    return replace(plan, usages=usages)
 
 
 def _planned_calls(turn: str, tenant: Tenant, plan: ToolPlan) -> tuple[PlannedCall, ...]:

@@ -54,8 +54,13 @@ def receive(
         elif not _agrees(charge, response, cut=interrupted or not charge.delivered):
             received.differing.append((charge, response))
     received.unseen += [charge for charge in left if charge.delivered and not interrupted]
-    received.unserved += unserved + unlike
+    received.unserved += [each for each in unserved + unlike if not (interrupted and _is_nothing(each))]
     return received
+
+
+def _is_nothing(response: ModelResponseSeen) -> bool:
+    """A stream of which nothing had come when it was cut off."""
+    return response.response_id is None and tokens_of(response) == _NOT_TOLD
 
 
 def _pair(

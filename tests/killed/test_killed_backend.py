@@ -88,7 +88,8 @@ async def rows(url: str) -> tuple[LedgerRow, ...]:
     return (await read_ledger(backend, url)).items
 
 
-@pytest.mark.parametrize("kills", [pytest.param(3, id="3 times"), pytest.param(KILLS, marks=pytest.mark.repeated)])
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(KILLS, marks=pytest.mark.repeated)])
 async def test_killing_the_backend_loses_no_bill(kills: int, clone_url: str, tmp_path: Path) -> None:
     """After the last start, each request on the invoice is billed once, for its tokens and its price."""
     moments = random.Random(20_260_601)  # a seed, so that a failure can be repeated
