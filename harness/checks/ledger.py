@@ -112,10 +112,12 @@ def _entries(accounts: Mapping[str, Account], rows: Iterable[LedgerRow]) -> list
     """The rows, oldest first, with the turns that they and answers name; settles in which grain each turn has them."""
     turns = [account.turn for account in accounts.values()]
     homes, claims = _sessions(turns), _claims(turns)
-    entries = [
-        Entry(row=row, home=homes.get(row.session_id or ""), claimants=tuple(claims[row.id]))
-        for row in sorted(rows, key=by_age)
-    ]
+    identifiers: set[UUID] = set()
+    entries: list[Entry] = []
+    for row in sorted(rows, key=by_age):
+        home, repeated = homes.get(row.session_id or ""), row.id in identifiers and not is_nil(row.id)
+        identifiers.add(row.id)
+        entries.append(Entry(row=row, home=home, claimants=tuple(claims[row.id]), repeated=repeated))
     at_home: defaultdict[str, list[LedgerRow]] = defaultdict(list)
     for entry in entries:
         if entry.home is not None:
@@ -168,7 +170,6 @@ class _Told:
 
     conclusion: Conclusion
     declared: LedgerGrain
-    carrying: set[UUID] = field(default_factory=set)
     unexplained: list[str] = field(default_factory=list)
     without_tokens: int = 0
 
@@ -235,9 +236,8 @@ class _Told:
     def _mistakes(self, account: Account, entry: Entry) -> Iterator[Mistake]:
         yield from _misplaced(entry, account.turn)
         if entry.bill is not None:
-            if entry.row.id in self.carrying and not is_nil(entry.row.id):
+            if entry.repeated:
                 yield FindingKind.DUPLICATE_ROW, "has the identifier of another row: what was read has no unique one"
-            self.carrying.add(entry.row.id)
             yield from amounts_of(entry.row, entry.bill)
             yield from _source(entry.row, entry.bill)
             return

@@ -5,7 +5,7 @@ at grain `request` one for each line. `sides` shows them next to each other, wit
 turns with many responses.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from functools import cached_property, reduce
@@ -21,6 +21,7 @@ __all__ = [
     "Account",
     "Bill",
     "Entry",
+    "Line",
     "Tokens",
     "cost_text",
     "is_nil",
@@ -48,6 +49,10 @@ _LONGEST_COST = 60
 _LONGEST_TEXT = 80
 
 
+Line = tuple[Charge, Price]
+"""Of an invoice."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Bill:
     """What one row has to carry: its charges, their tokens and their price; `entry` is the row that does."""
@@ -59,9 +64,10 @@ class Bill:
     entry: "Entry | None" = None
 
     @classmethod
-    def of(cls, turn: Turn, charges: tuple[Charge, ...]) -> "Bill":
+    def of(cls, turn: Turn, lines: Sequence[Line]) -> "Bill":
         """The bill for these lines of the turn's invoice."""
-        return cls(turn=turn, charges=charges, tokens=total_of(charges), price=price_of(charges))
+        charges = tuple(charge for charge, _ in lines)
+        return cls(turn=turn, charges=charges, tokens=total_of(charges), price=_price_of([price for _, price in lines]))
 
     @property
     def models(self) -> str:
@@ -73,12 +79,14 @@ class Bill:
 class Entry:
     """A ledger row: `home` is the turn whose session it names, `claimants` are those whose answers name the row.
 
-    `bill` is what it carries; without one it carries nothing that was served, or what another row carries already.
+    `repeated`: an older row has the same identifier. `bill` is what it carries; without one it carries nothing that was
+    served, or what another row carries already.
     """
 
     row: LedgerRow
     home: Turn | None
     claimants: tuple[Turn, ...] = ()
+    repeated: bool = False
     bill: Bill | None = None
 
     @property
@@ -114,12 +122,17 @@ class Account:
     entries: list[Entry] = field(default_factory=list)
 
     @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The invoice in the order of serving, with the price of each line, which takes time to look up."""
+        by_time = sorted(self.charges, key=lambda charge: charge.served_at)
+        return tuple((charge, price_of((charge,))) for charge in by_time)
+
+    @cached_property
     def bills(self) -> tuple[Bill, ...]:
         """What rows have to carry, in the order of serving."""
-        if self.grain is LedgerGrain.TURN:
-            return (Bill.of(self.turn, self.charges),) if self.charges else ()
-        by_time = sorted(self.charges, key=lambda charge: charge.served_at)
-        return tuple(Bill.of(self.turn, (charge,)) for charge in by_time)
+        if self.grain is LedgerGrain.REQUEST:
+            return tuple(Bill.of(self.turn, [line]) for line in self.lines)
+        return (Bill.of(self.turn, self.lines),) if self.lines else ()
 
     @property
     def where(self) -> str:
@@ -129,28 +142,41 @@ class Account:
     @cached_property
     def sides(self) -> str:
         """Invoice, client and ledger next to each other, as every finding shows them."""
-        invoice = [(tokens_of(charge), price_of((charge,)).total) for charge in self.charges]
-        client = [(tokens_of(response), self._told_cost(response)) for response in self.responses]
+        invoice = [(tokens_of(charge), price.total) for charge, price in self.lines]
+        client = [(tokens_of(response), cost) for response, cost in self._told()]
         ledger = [(entry.tokens, entry.row.total_cost) for entry in self.entries]
         return (
             f"invoice {_side(invoice)} | client {_side(client)} | "
             f"ledger {_side(ledger)} (prompt+completion tokens, cost in USD)"
         )
 
-    def _told_cost(self, response: ModelResponseSeen) -> Decimal | None:
-        """What the tokens that the client was told cost, by the line of the invoice that it is for, if there is one."""
-        charge = next((charge for charge in self.charges if charge.response_id == response.response_id), None)
-        charge = charge or next((charge for charge in self.charges if tokens_of(charge) == tokens_of(response)), None)
-        if charge is None:
-            return None
-        if tokens_of(charge) == tokens_of(response):
-            return price_of((charge,)).total
-        return price_of_tokens(charge, response.prompt_tokens, response.completion_tokens, at=charge.served_at).total
+    def _told(self) -> Iterator[tuple[ModelResponseSeen, Decimal | None]]:
+        """What the client's tokens cost, by the line of the invoice that a response is for, if there is one."""
+        named = {charge.response_id: (charge, price) for charge, price in self.lines}
+        alike = {tokens_of(charge): (charge, price) for charge, price in self.lines}
+        for response in self.responses:
+            line = named.get(response.response_id or "") or alike.get(tokens_of(response))
+            yield response, _cost_of(response, *line) if line else None
 
 
 def tokens_of(item: Charge | ModelResponseSeen | LedgerRow) -> Tokens:
     """Of the prompt and of the completion."""
     return (item.prompt_tokens, item.completion_tokens)
+
+
+def _cost_of(response: ModelResponseSeen, charge: Charge, price: Price) -> Decimal | None:
+    if tokens_of(response) == tokens_of(charge):
+        return price.total
+    return price_of_tokens(charge, response.prompt_tokens, response.completion_tokens, at=charge.served_at).total
+
+
+def _price_of(prices: Sequence[Price]) -> Price:
+    """Of all of these together; without any part that has none."""
+    return Price(
+        prompt=_sum([price.prompt for price in prices], EXACT.add),
+        completion=_sum([price.completion for price in prices], EXACT.add),
+        total=_sum([price.total for price in prices], EXACT.add),
+    )
 
 
 def total_of(charges: Iterable[Charge]) -> tuple[int, int]:

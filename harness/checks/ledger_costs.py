@@ -14,10 +14,9 @@ from harness.checks.ledger_account import (
     price_text,
     tokens_of,
     tokens_text,
-    total_of,
 )
 from harness.checks.prices import UNPRICED, Price, price_of, price_of_tokens
-from harness.evidence import Charge, LedgerRow
+from harness.evidence import LedgerRow
 from harness.verdict import FindingKind
 
 __all__ = ["Mistake", "amounts_of", "cost_of", "totals_of"]
@@ -91,16 +90,17 @@ def _prices_of_own_tokens(row: LedgerRow, bill: Bill) -> Iterator[Price]:
         models = {(charge.provider, charge.model): charge for charge in bill.charges}
         for charge in models.values():
             yield price_of_tokens(charge, prompt, completion, at=charge.served_at)
-        for part in _parts_of(bill):
-            if total_of(part) == (prompt, completion):
-                yield price_of(part)
+        yield from _prices_of_parts(bill, (prompt, completion))
 
 
-def _parts_of(bill: Bill) -> Iterator[Sequence[Charge]]:
-    """One response of several alone, and all but one."""
+def _prices_of_parts(bill: Bill, tokens: tuple[int, int]) -> Iterator[Price]:
+    """Of one response of several, or of all but one, where it has so many tokens."""
+    rest = (bill.tokens[0] - tokens[0], bill.tokens[1] - tokens[1])
     for position, charge in enumerate(bill.charges):
-        yield (charge,)
-        yield bill.charges[:position] + bill.charges[position + 1 :]
+        if tokens_of(charge) == tokens:
+            yield price_of((charge,))
+        if tokens_of(charge) == rest:
+            yield price_of(bill.charges[:position] + bill.charges[position + 1 :])
 
 
 def _unpriced(cost: Price, bill: Bill) -> Iterator[Mistake]:

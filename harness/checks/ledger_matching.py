@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from harness.checks.ledger_account import Bill, Entry, tokens_of, total_of
+from harness.checks.models import COMPLETE
 from harness.evidence import Charge, LedgerGrain, LedgerRow
 
 __all__ = ["by_age", "grain_of", "match"]
@@ -60,8 +61,12 @@ def match(bills: Sequence[Bill], entries: Iterable[Entry]) -> None:
                 bill.entry, entry.bill = entry, bill
 
 
-def _rank(entry: Entry) -> tuple[bool, tuple[datetime, str]]:
-    return (entry.home is not None and not entry.is_for(entry.home), by_age(entry.row))
+def _rank(entry: Entry) -> tuple[bool, bool, bool, bool, tuple[datetime, str]]:
+    """Of rows that are alike, the turn's own come first: by tenant, by what its answer names, by how it ended."""
+    home, status = entry.home, entry.row.completion_status
+    foreign = home is not None and not entry.is_for(home)
+    other_ending = home is not None and status is not None and (status == COMPLETE) is (home.answer is None)
+    return (entry.repeated, foreign, home not in entry.claimants, other_ending, by_age(entry.row))
 
 
 def _waiting(rule: _Rule, entries: Iterable[Entry]) -> defaultdict[Hashable, deque[Entry]]:
@@ -93,8 +98,8 @@ def _cost(row: LedgerRow) -> Decimal | None:
 
 _RULES = (
     _Rule(
-        bill=lambda bill: (bill.turn.id, bill.tokens, bill.price.total, bill.charges[-1].model),
-        entry=lambda entry: [(_home(entry), entry.tokens, _cost(entry.row), entry.row.model)],
+        bill=lambda bill: (bill.turn.id, bill.tokens, sum(bill.tokens), bill.price.total, bill.charges[-1].model),
+        entry=lambda entry: [(_home(entry), entry.tokens, entry.row.total_tokens, _cost(entry.row), entry.row.model)],
         undisputed=True,
     ),
     _Rule(
