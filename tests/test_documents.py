@@ -10,10 +10,15 @@ import pytest
 from harness.cli import main
 from harness.config import resolve
 from harness.scenario import Scenario, SessionMode
+from harness.verdict import FindingKind
 from scenarios import (
     test_bill_per_request,
     test_failing_tool,
     test_four_mixed_tools,
+    test_ledger_database_faults,
+    test_ledger_fallback,
+    test_ledger_turn_faults,
+    test_ledger_wire_faults,
     test_no_tools,
     test_rollback_beside_write,
     test_single_tool,
@@ -24,6 +29,7 @@ from scenarios import (
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
 MODULES = [
     test_bill_per_request,
     test_failing_tool,
@@ -35,16 +41,23 @@ MODULES = [
     test_two_parallel_tools,
     test_two_users,
 ]
+FAULTS = [
+    *test_ledger_database_faults.DATABASE_FAULTS,
+    *test_ledger_fallback.FALLBACKS,
+    *test_ledger_turn_faults.TURN_FAULTS,
+    *test_ledger_wire_faults.WIRE_FAULTS,
+]
 SCENARIOS = [value for module in MODULES for value in vars(module).values() if isinstance(value, Scenario)]
 
 
-def _blocks(language: str = "") -> list[str]:
+def _blocks(language: str = "", *, text: str = README) -> list[str]:
     """The code blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def _commands(program: str) -> list[list[str]]:
-    lines = [line.partition("#")[0] for block in _blocks() for line in block.splitlines()]
+    blocks = [*_blocks(), *_blocks(text=LEDGER)]
+    lines = [line.partition("#")[0] for block in blocks for line in block.splitlines()]
     return [shlex.split(line)[1:] for line in lines if line.startswith(f"{program} ")]
 
 
@@ -61,7 +74,39 @@ def test_commands_are_understood(arguments: list[str]) -> None:
 
 def test_all_modules_of_the_suite_are_known_here() -> None:
     """A new scenario cannot be forgotten in the README, because it cannot be forgotten here."""
-    assert len(list((ROOT / "scenarios").glob("test_*.py"))) == len(MODULES) == len(SCENARIOS)
+    others = {"test_from_file"} | {path.stem for path in (ROOT / "scenarios").glob("test_ledger_*.py")}
+    known = {path.stem for path in (ROOT / "scenarios").glob("test_*.py")} - others
+
+    assert len(known) == len(MODULES) == len(SCENARIOS)
+
+
+def test_faults_are_distinct_and_counted() -> None:
+    """No two have a name or a fault in common, and the documents say how many there are."""
+    cells = sum(len(states) * len(each.tiers) for each in FAULTS for states in each.pool_states.values())
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    architecture = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+    assert len({each.name for each in FAULTS}) == len({each.fault for each in FAULTS}) == len(FAULTS)
+    assert f"fail in {len(FAULTS)} ways" in changes
+    assert f"{cells} cells" in architecture
+
+
+def test_faults_of_the_readme_are_faults() -> None:
+    """With what each way of billing is expected to lose: the rows that are missing."""
+    (table,) = [block for block in _blocks() if block.startswith("ledger rows")]
+    for line in table.splitlines()[1:]:
+        name, *shown = re.split(r" {2,}", line)
+        (scenario,) = [each for each in FAULTS if each.fault == name]
+        lost = [FindingKind.MISSING_ROW in each.required for each in scenario.expectations.values()]
+        assert [f"{int(loses)}/0/0" for loses in lost] == shown
+
+
+def test_findings_of_the_ledger_document_are_kinds() -> None:
+    """Each row of its table names one."""
+    names = re.findall(r"^\| `(\w+)` \|", LEDGER, flags=re.MULTILINE)
+
+    assert len(names) == 9
+    assert {FindingKind(name) for name in names} <= set(FindingKind)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

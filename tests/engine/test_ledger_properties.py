@@ -56,7 +56,7 @@ def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path)
     holds()
 
 
-@pytest.mark.repeated
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 def test_the_durable_ledger_equals_the_invoice_in_many_turns(run: RunScenario, tmp_path: Path) -> None:
     """A thousand of them."""
@@ -69,7 +69,7 @@ def test_the_durable_ledger_equals_the_invoice_in_many_turns(run: RunScenario, t
     holds()
 
 
-@pytest.mark.repeated
+@pytest.mark.exhaustive
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("mode", [SessionMode.SHARED, SessionMode.PER_OPERATION])
 def test_the_smallest_loss_is_one_request(run: RunScenario, mode: SessionMode) -> None:

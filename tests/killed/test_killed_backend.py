@@ -89,7 +89,7 @@ async def rows(url: str) -> tuple[LedgerRow, ...]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(KILLS, marks=pytest.mark.repeated)])
+@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(KILLS, marks=pytest.mark.exhaustive)])
 async def test_killing_the_backend_loses_no_bill(kills: int, clone_url: str, tmp_path: Path) -> None:
     """After the last start, each request on the invoice is billed once, for its tokens and its price."""
     moments = random.Random(20_260_601)  # a seed, so that a failure can be repeated
