@@ -29,12 +29,14 @@ def fault_scenario(
     per_operation: frozenset[FindingKind] = frozenset(),
     durable: frozenset[FindingKind] = frozenset(),
     allowed: frozenset[FindingKind] = frozenset(),
+    plain_may: frozenset[FindingKind] = frozenset(),
     **fields: Any,
 ) -> Scenario:
     """The scenario `ledger_{name}`, with the kinds of findings that each way of billing must show.
 
-    `fault` says in a few words what goes wrong; what follows from it whoever bills is `allowed`. `fields` are further
-    fields of the scenario.
+    `fault` says in a few words what goes wrong; what follows from it whoever bills is `allowed`, and what the plain
+    ways of billing lose in one run and not in another is what they `plain_may`. `fields` are further fields of the
+    scenario.
     """
     losses: Mapping[SessionMode, frozenset[FindingKind]] = dict(
         zip(_MODES, (shared, per_operation, durable), strict=True)
@@ -44,7 +46,10 @@ def fault_scenario(
         question=f"Is every request billed once, and rightly: {fault}?",
         fault=fault,
         messages=messages,
-        expectations={(mode, PoolState.WARM): _expected(kinds, allowed) for mode, kinds in losses.items()},
+        expectations={
+            (mode, PoolState.WARM): _expected(kinds, allowed if mode is SessionMode.DURABLE else allowed | plain_may)
+            for mode, kinds in losses.items()
+        },
         pool_states=dict.fromkeys(_MODES, (PoolState.WARM,)),
         tiers=(ModelTier.WIRE,),
         **fields,
@@ -52,4 +57,5 @@ def fault_scenario(
 
 
 def _expected(kinds: frozenset[FindingKind], allowed: frozenset[FindingKind]) -> Expectation:
-    return Expectation(required=kinds, allowed=allowed | (_FOLLOWS - kinds if kinds else frozenset()))
+    follows = _FOLLOWS if (kinds | allowed) & LOST else frozenset()
+    return Expectation(required=kinds, allowed=(allowed | follows) - kinds)

@@ -51,7 +51,13 @@ DATABASE_FAULTS = [
     at_tool(D.CUT_BEFORE, AT_STATEMENT, "connection cut at a statement", shared=LOST),
     at_tool(D.CUT_AFTER, AT_STATEMENT, "connection cut after a statement was sent", shared=LOST),
     at_tool(D.SERIALIZATION_FAILURE, AT_STATEMENT, "serialization failure", shared=LOST),
-    at_tool(D.RESTART, AT_STATEMENT, "server stopped and started again", shared=LOST),
+    at_tool(
+        D.RESTART,
+        AT_STATEMENT,
+        "server stopped and started again",
+        shared=LOST,
+        plain_may=LOST,  # the bill is written while the server is away, or when it is back
+    ),
     at_tool(D.DELAY, AT_STATEMENT, "latency", seconds=0.3),
     at_bill(D.TERMINATE, AT_STATEMENT, "pg_terminate_backend", **BOTH_LOSE),
     at_bill(D.CUT_BEFORE, AT_STATEMENT, "connection cut at the row", **BOTH_LOSE),

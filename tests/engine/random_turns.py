@@ -53,7 +53,7 @@ def _wire_faults(draw: st.DrawFn, responses: int) -> WireFault:
 
 
 @st.composite
-def _messages(draw: st.DrawFn) -> Message:
+def _messages(draw: st.DrawFn, *, cancelled: bool) -> Message:
     tenant = draw(st.integers(0, 1))
     roles = ROLES if tenant == 0 else SECOND_CUSTOMER
     steps = st.builds(ToolStep, role=st.sampled_from(roles))
@@ -65,7 +65,7 @@ def _messages(draw: st.DrawFn) -> Message:
         faults=tuple(draw(st.lists(_wire_faults(responses), max_size=1))),
     )
     message = Message(plan=plan, tenant=tenant, stream=draw(st.booleans()), wave=draw(st.integers(0, 1)))
-    return replace(message, cancel_at=draw(st.none() | st.integers(1, LATEST_AWAIT)))
+    return replace(message, cancel_at=draw(st.none() | st.integers(1, LATEST_AWAIT))) if cancelled else message
 
 
 _database_faults = st.builds(
@@ -77,9 +77,12 @@ _database_faults = st.builds(
 
 
 @st.composite
-def conversations(draw: st.DrawFn) -> Scenario:
-    """One to three messages of two customers, with at most one fault in each, and at most one at the database."""
-    messages = draw(st.lists(_messages(), min_size=1, max_size=3))
+def conversations(draw: st.DrawFn, *, cancelled: bool = True) -> Scenario:
+    """One to three messages of two customers, with at most one fault in each, and at most one at the database.
+
+    Where a cancellation strikes depends on the network's pace; without `cancelled` a conversation always ends alike.
+    """
+    messages = draw(st.lists(_messages(cancelled=cancelled), min_size=1, max_size=3))
     return fault_scenario(
         "random",
         "whatever goes wrong",
