@@ -17,6 +17,7 @@ TOOLS = ((ToolStep(role=ToolRole.READ), ToolStep(role=ToolRole.SEARCH)),)
 FIRST = TokenUsage(prompt_tokens=418, completion_tokens=61)
 SECOND = TokenUsage(prompt_tokens=1130, completion_tokens=95)
 WRONG = frozenset({FindingKind.WRONG_TOKENS})
+ONE_TOKEN = TokenUsage(prompt_tokens=1, completion_tokens=1)
 MORE_THAN_32_BITS = TokenUsage(prompt_tokens=3_000_000_000, completion_tokens=95)
 CACHED = TokenUsage(prompt_tokens=1130, completion_tokens=95, cached_tokens=1024)
 REASONED = TokenUsage(prompt_tokens=1130, completion_tokens=895, reasoning_tokens=832)
@@ -90,6 +91,13 @@ WIRE_FAULTS = [
         "first_request_reset",
         "the turn's only answer reset, billed",
         struck(K.RESET_BEFORE_ANSWER, response=0),
+        shared=LOST,
+        per_operation=LOST,
+    ),
+    fault_scenario(
+        "smallest_loss",
+        "no tools, one token, and the answer reset: the smallest loss there is",
+        Message(plan=ToolPlan(rounds=(), usages=(ONE_TOKEN,), faults=(WireFault(kind=K.RESET_BEFORE_ANSWER),))),
         shared=LOST,
         per_operation=LOST,
     ),

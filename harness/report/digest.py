@@ -145,13 +145,15 @@ def losses(document: RunDocument) -> list[str]:
     """A sentence for each of `faulty_modes`: rows missing, twice there and wrong under all faults together."""
     stated = []
     for mode in faulty_modes(document):
-        damages = [cell.damage for cell in document.cells if cell.session_mode is mode and cell.damage is not None]
+        cells = [cell for cell in document.cells if cell.session_mode is mode and cell.fault]
+        damages = [cell.damage for cell in cells if cell.damage is not None]
+        wrong_cells = sum(not cell.as_expected for cell in cells)
         missing, duplicate, wrong = (
             sum(getattr(damage, name) for damage in damages) for name in ("missing", "duplicate", "wrong")
         )
         stated.append(
-            f"{mode}: under {_plural(len(damages), 'fault')}, ledger rows missing {missing}, twice {duplicate}, "
-            f"wrong {wrong}"
+            f"{mode}: under {_plural(len(cells), 'fault')}, ledger rows missing {missing}, twice {duplicate}, "
+            f"wrong {wrong}; {f'{wrong_cells} NOT AS EXPECTED' if wrong_cells else 'as expected'}"
         )
     return stated
 
@@ -174,9 +176,9 @@ def _labels(cells: Sequence[CellDocument]) -> tuple[Label, ...]:
 
 
 def headline(document: RunDocument) -> list[str]:
-    """One sentence per mode, the repaired form first: `per_operation: 64 of 64 cells passed`."""
+    """One sentence per mode of the matrix, the repaired form first: `per_operation: 64 of 64 cells passed`."""
     ordered = sorted(modes(document), key=lambda mode: mode is not SessionMode.PER_OPERATION)
-    cells = {mode: [cell for cell in document.cells if cell.session_mode is mode] for mode in ordered}
+    cells = {mode: [cell for cell in _ordinary(document) if cell.session_mode is mode] for mode in ordered}
     return [_sentence(mode, cells[mode]) for mode in ordered if cells[mode]]
 
 

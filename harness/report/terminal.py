@@ -104,7 +104,7 @@ def _faults(document: RunDocument) -> Table:
     for mode in digest.faulty_modes(document):
         table.add_column(str(mode), no_wrap=True)
     for name, cells in digest.faults(document):
-        table.add_row(Text(inline(name, limit=60)), *map(_damage, cells))
+        table.add_row(Text(inline(name, limit=100)), *map(_damage, cells))
     return table
 
 

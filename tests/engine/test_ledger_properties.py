@@ -73,7 +73,7 @@ def test_the_durable_ledger_equals_the_invoice_in_many_turns(run: RunScenario, t
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("mode", [SessionMode.SHARED, SessionMode.PER_OPERATION])
 def test_the_smallest_loss_is_one_request(run: RunScenario, mode: SessionMode) -> None:
-    """Hypothesis comes down to one message without tools, and one fault: this is what the plain trackers lose."""
+    """Hypothesis comes down to one message without tools, and one fault; `ledger_smallest_loss` keeps it."""
 
     def loses(scenario: Scenario) -> bool:
         return any(finding.kind in WRONG for finding in run(scenario, mode).findings)

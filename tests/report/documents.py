@@ -29,7 +29,7 @@ from harness.report.document import (
     RunDocument,
 )
 from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan
-from harness.verdict import CheckResult, Expectation, Finding, FindingKind, judge
+from harness.verdict import CheckResult, Damage, Expectation, Finding, FindingKind, judge
 
 __all__ = [
     "HOSTILE",
@@ -112,12 +112,14 @@ def cell(
     unknown: str = "",
     evidence: Evidence | None = None,
     question: str = "Do two tools of one turn get in each other's way?",
+    fault: str = "",
+    damage: Damage | None = None,
 ) -> CellDocument:
     """One cell with what was found in it, judged as the engine does."""
     expectations = {(mode, pool_state): expectation} if expectation else {}
-    plan = ToolPlan(rounds=(), usages=())
+    messages = (Message(plan=ToolPlan(rounds=(), usages=())),)
     subject = Cell(
-        scenario=Scenario(name=scenario, question=question, messages=(Message(plan=plan),), expectations=expectations),
+        scenario=Scenario(name=scenario, question=question, messages=messages, expectations=expectations, fault=fault),
         mode=mode,
         pool_state=pool_state,
         tier=tier,
@@ -134,6 +136,7 @@ def cell(
         reproduce=(f"sessionproof verify --scenario {scenario} --mode {mode} --pool-state {pool_state} --tier {tier}"),
         seconds=0.25,
         clone_seconds=0.03,
+        damage=damage,
     )
 
 
@@ -170,6 +173,23 @@ def as_expected() -> RunDocument:
             cells += _square(name, mode)
     gap = NotVerifiedDocument(scenario="streaming", reason="the backend cannot stream", session_mode=SessionMode.LOCKED)
     return document(cells, not_verified=[gap])
+
+
+def with_faults() -> RunDocument:
+    """Two faults in three ways of billing; the plain ones lose a bill to the first, and one of them not as expected."""
+    lost = Damage(missing=1, duplicate=0, wrong=0, tools=2, failed_tools=2, turns=1, failed_turns=0)
+    kept = Damage(missing=0, duplicate=0, wrong=0, tools=2, failed_tools=1, turns=1, failed_turns=1)
+    expected = Expectation(required=frozenset({FindingKind.MISSING_ROW}))
+    cut, shared, plain, durable = "connection <cut>", SessionMode.SHARED, SessionMode.PER_OPERATION, SessionMode.DURABLE
+    cells = [
+        cell("single_tool", plain),
+        cell("ledger_cut", shared, fault=cut, damage=lost, findings=[_MISSING], expectation=expected),
+        cell("ledger_cut", plain, fault=cut, damage=lost, findings=[_MISSING]),
+        cell("ledger_cut", durable, fault=cut, damage=kept),
+        cell("ledger_slow", shared, fault="latency", damage=kept),
+        cell("ledger_slow", durable, fault="latency", damage=kept),
+    ]
+    return document(cells)
 
 
 def _square(name: str, mode: SessionMode) -> list[CellDocument]:

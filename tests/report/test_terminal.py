@@ -131,7 +131,9 @@ def test_hostile_text_neither_drives_the_terminal_nor_is_read_as_markup() -> Non
 
 def test_the_whole_matrix_fits_80_columns() -> None:
     """Where wide gaps would break a scenario's name, the gaps are narrow."""
-    cells = [documents.expected_to_show("two_parallel_tools", mode) for mode in documents.ORDINARY_MODES for _ in range(8)]
+    cells = [
+        documents.expected_to_show("two_parallel_tools", mode) for mode in documents.ORDINARY_MODES for _ in range(8)
+    ]
 
     table = terminal.render(documents.document(cells), width=80).splitlines()
 
