@@ -155,6 +155,14 @@ async def test_a_full_disk_refuses_a_bill_and_keeps_the_others(tmp_path: Path) -
         assert set(await spool.list_bills()) == {first.id, second.id}
 
 
+async def test_others_do_not_read_what_users_wrote(tmp_path: Path) -> None:
+    """The files are the application's alone."""
+    async with open_spool(tmp_path / "bills") as spool:
+        await add(spool, bill(None))
+
+        assert {file.stat().st_mode & 0o077 for file in (tmp_path / "bills").iterdir()} == {0}
+
+
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """With what the system says."""
     (tmp_path / "file").touch()
