@@ -292,8 +292,8 @@ def test_a_row_in_the_wrong_place_is_not_missing_in_the_right_one(two: Case, bui
     assert two.messages(replace(one, session_id=None), other) == ["row 1 names session NULL, which is no turn's"]
     assert two.messages(replace(one, session_id="t2", account_slug="agrofresh"), other) == [
         (
-            "row 1 names session 't2', which is that of turn 't2' and bills 'agrofresh'/'chat', and the turn was served to "
-            "'wyckoff'/'chat'"
+            "row 1 names session 't2', which is that of turn 't2' "
+            "and bills 'agrofresh'/'chat', and the turn was served to 'wyckoff'/'chat'"
         )
     ]
     assert two.messages(replace(one, agent_instance_slug=None), other) == [
