@@ -95,11 +95,11 @@ def _responses(
     turns: Mapping[str, Turn], evidence: Evidence, conclusion: Conclusion
 ) -> defaultdict[str, list[ModelResponseSeen]]:
     """By turn; one that was seen outside a turn belongs to the turn in which it was served."""
-    served = {charge.response_id: charge.turn for charge in evidence.invoice}
+    served: dict[str | None, str] = {charge.response_id: charge.turn for charge in evidence.invoice}
     owned: defaultdict[str, list[ModelResponseSeen]] = defaultdict(list)
     for response in evidence.responses:
-        turn = response.turn if response.turn in turns else served.get(response.response_id or "")
-        if turn is not None and turn in turns:
+        turn = response.turn if response.turn in turns else served.get(response.response_id)
+        if turn is not None:
             owned[turn].append(response)
         else:
             what = f"{tokens_text(tokens_of(response))} tokens in response {quoted(response.response_id)}"
@@ -115,7 +115,7 @@ def _entries(accounts: Mapping[str, Account], rows: Iterable[LedgerRow]) -> list
     identifiers: set[UUID] = set()
     entries: list[Entry] = []
     for row in sorted(rows, key=by_age):
-        home, repeated = homes.get(row.session_id or ""), row.id in identifiers and not is_nil(row.id)
+        home, repeated = homes.get(row.session_id), row.id in identifiers and not is_nil(row.id)
         identifiers.add(row.id)
         entries.append(Entry(row=row, home=home, claimants=tuple(claims[row.id]), repeated=repeated))
     at_home: defaultdict[str, list[LedgerRow]] = defaultdict(list)
@@ -127,10 +127,10 @@ def _entries(accounts: Mapping[str, Account], rows: Iterable[LedgerRow]) -> list
     return entries
 
 
-def _sessions(turns: Iterable[Turn]) -> dict[str, Turn]:
+def _sessions(turns: Iterable[Turn]) -> dict[str | None, Turn]:
     """Whose turn a row's `session_id` names: the id it was sent with, or the one it was answered with."""
-    sent = {turn.id: turn for turn in turns}
-    answered: dict[str, Turn] = {}
+    sent: dict[str | None, Turn] = {turn.id: turn for turn in turns}
+    answered: dict[str | None, Turn] = {}
     for turn in turns:
         session = turn.answer.session_id if turn.answer else None
         if session is None or session in sent or is_nil(session):
@@ -144,12 +144,12 @@ def _sessions(turns: Iterable[Turn]) -> dict[str, Turn]:
     return answered | sent
 
 
-def _claims(turns: Iterable[Turn]) -> defaultdict[UUID, list[Turn]]:
+def _claims(turns: Iterable[Turn]) -> defaultdict[UUID | None, list[Turn]]:
     """The turns whose answers name a row; the nil UUID names none."""
-    claims: defaultdict[UUID, list[Turn]] = defaultdict(list)
+    claims: defaultdict[UUID | None, list[Turn]] = defaultdict(list)
     for turn in turns:
         named = turn.answer.llm_request_id if turn.answer else None
-        if named is not None and not is_nil(named):
+        if not is_nil(named):
             claims[named].append(turn)
     return claims
 

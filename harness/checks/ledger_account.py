@@ -152,10 +152,10 @@ class Account:
 
     def _told(self) -> Iterator[tuple[ModelResponseSeen, Decimal | None]]:
         """What the client's tokens cost, by the line of the invoice that a response is for, if there is one."""
-        named = {charge.response_id: (charge, price) for charge, price in self.lines}
+        named: dict[str | None, Line] = {charge.response_id: (charge, price) for charge, price in self.lines}
         alike = {tokens_of(charge): (charge, price) for charge, price in self.lines}
         for response in self.responses:
-            line = named.get(response.response_id or "") or alike.get(tokens_of(response))
+            line = named.get(response.response_id) or alike.get(tokens_of(response))
             yield response, _cost_of(response, *line) if line else None
 
 

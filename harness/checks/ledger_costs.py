@@ -114,17 +114,15 @@ def _unpriced(cost: Price, bill: Bill) -> Iterator[Mistake]:
 
 def _priced(cost: Price, due: Price, bill: Bill) -> Iterator[Mistake]:
     """Of a model that has a price: parts that are wrong, and a total that neither is right nor follows from them."""
-    prompt, completion, total = (
-        "" if is_ == due_ else "zero" if is_ == 0 else "wrong"
-        for is_, due_ in ((cost.prompt, due.prompt), (cost.completion, due.completion), (cost.total, due.total))
-    )
-    told = f"has {price_text(cost)}: {_due(bill)}"
-    zero, follows = "zero" in (prompt, completion, total), _is_sum(cost)
+    parts = ((cost.prompt, due.prompt), (cost.completion, due.completion), (cost.total, due.total))
+    zero = any(is_ == 0 != due_ for is_, due_ in parts)
+    prompt, completion, total = (is_ not in {0, due_} for is_, due_ in parts)
+    told, follows = f"has {price_text(cost)}: {_due(bill)}", _is_sum(cost)
     if zero:
         yield FindingKind.ZERO_COST, told
-    if "wrong" in (prompt, completion) or (total == "wrong" and follows and not zero):
+    if prompt or completion or (total and follows and not zero):
         yield FindingKind.WRONG_COST, told
-    if total == "wrong" and not follows:
+    if total and not follows:
         yield _broken_cost(cost)
 
 

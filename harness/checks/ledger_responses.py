@@ -38,9 +38,7 @@ class Received:
             yield f"the client was told other tokens than the provider counted, {told}"
 
 
-def receive(
-    charges: Iterable[Charge], responses: Sequence[ModelResponseSeen], *, interrupted: bool = False
-) -> Received:
+def receive(charges: Iterable[Charge], responses: Sequence[ModelResponseSeen], *, interrupted: bool) -> Received:
     """Compare the two sides of one turn; `interrupted`: the client may lack anything, or have a part of it."""
     received = Received()
     named = [response for response in responses if response.response_id is not None]
@@ -53,8 +51,8 @@ def receive(
             received.not_told += 1
         elif not _agrees(charge, response, cut=interrupted or not charge.delivered):
             received.differing.append((charge, response))
-    received.unseen += [charge for charge in left if charge.delivered and not interrupted]
-    received.unserved += [each for each in unserved + unlike if not (interrupted and _is_nothing(each))]
+    received.unseen = [charge for charge in left if charge.delivered and not interrupted]
+    received.unserved = [each for each in unserved + unlike if not (interrupted and _is_nothing(each))]
     return received
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,22 @@ def test_the_price_of_wrong_tokens_is_not_told_again(build: "Build") -> None:
     assert found(build.row(1, 3300, 180), None, None, None) == ["wrong_cost"]
 
 
+def test_the_price_of_wrong_tokens_is_that_of_the_time(build: "Build") -> None:
+    """Also where only one side has a price, because the other is nothing; and also for what the client was told."""
+    before = build.charge(model="o3", served_at=datetime(2025, 5, 1, tzinfo=UTC))
+    row = build.row(1, 500, 0, model="o3")
+
+    assert kinds(check(build, [before], costing(row, "0.005", 0, "0.005"))) == ["wrong_tokens"]
+    assert kinds(check(build, [before], costing(row, "0.001", 0, "0.001"))) == [
+        "wrong_tokens",
+        "zero_cost",
+        "wrong_cost",
+    ]
+    seen = build.seen(before, completion_tokens=1)
+    evidence = build.evidence(build.turn(), invoice=[before], responses=[seen], ledger=[])
+    assert "| client 1: 1000+1 for 0.01004 |" in Ledger()(evidence).findings[0].message
+
+
 def test_a_negative_count_has_no_price(build: "Build") -> None:
     """Not even its own: the cost is compared with the bill's."""
     row = replace(build.row(), prompt_tokens=-1000, total_tokens=-900)
@@ -280,6 +297,10 @@ def test_the_three_sides_have_tokens_and_costs(build: "Build") -> None:
     assert sides(check(build, charges[:1], replace(build.row(), prompt_tokens=None))) == (
         "invoice 1: 1000+100 for 0.0035 | client 1: 1000+100 for 0.0035 | ledger 1: NULL+100 for 0.0035000 "
         "(prompt+completion tokens, cost in USD)"
+    )
+    four = [build.charge(number) for number in range(4)]
+    assert sides(check(build, four)).startswith(
+        f"invoice 4: 4000+400 for 0.0140 ({', '.join(['1000+100 for 0.0035'] * 4)}) | "
     )
     assert sides(check(build, [], build.row())) == (
         "invoice 0 | client 0 | ledger 1: 1000+100 for 0.0035000 (prompt+completion tokens, cost in USD)"

@@ -65,6 +65,21 @@ def test_a_turn_that_the_harness_interrupted_may_lack_anything(build: "Build") -
     ]
 
 
+def test_a_stream_of_which_nothing_had_come_was_not_received(build: "Build") -> None:
+    """Where the harness ended the turn; anything more than nothing must have been served."""
+    turn = failed(build, interrupted="the client left after 1 events")
+    nothing = ModelResponseSeen(turn="t1", response_id=None, model=None, prompt_tokens=0, completion_tokens=0)
+
+    assert exchanged(build, [], [nothing], turn).verdict is Verdict.PASSED
+    assert told(exchanged(build, [], [nothing])) == ["the provider did not serve 1: 0+0 of response NULL"]
+    assert told(exchanged(build, [], [replace(nothing, response_id="x")], turn)) == [
+        "the provider did not serve 1: 0+0 of response 'x'"
+    ]
+    assert told(exchanged(build, [], [replace(nothing, completion_tokens=1)], turn)) == [
+        "the provider did not serve 1: 0+1 of response NULL"
+    ]
+
+
 @pytest.mark.parametrize("status", ["complete", "failed", "interrupted", None])
 def test_a_turn_without_an_answer_may_have_a_row_with_any_status(build: "Build", status: str | None) -> None:
     """Whether it failed or was interrupted."""
@@ -102,6 +117,12 @@ def test_a_client_that_was_told_no_tokens_was_not_told_wrong_ones(build: "Build"
     assert result.verdict is Verdict.PASSED
     assert result.notes == ("the client was not told the tokens of 2 responses",)
     assert exchanged(build, charges, [build.seen(charge) for charge in charges]).notes == ()
+    turns = [failed(build), failed(build, turn="t2")]
+    more = [charges[0], build.charge(4, turn="t2")]
+    rows = [build.row(), build.row(2, session_id="t2")]
+    zero = [build.seen(charge, prompt_tokens=0, completion_tokens=0) for charge in more]
+    several = Ledger()(build.evidence(*turns, invoice=more, responses=zero, ledger=rows))
+    assert (several.check, several.notes) == ("ledger", result.notes)
     assert told(exchanged(build, charges[:1], [replace(untold[0], completion_tokens=1)])) == [
         "the client was told other tokens than the provider counted, 1: 0+1 for 1000+100"
     ]
@@ -140,6 +161,9 @@ def test_responses_without_identifiers_are_found_by_their_tokens(build: "Build")
     assert check(untold, untold, untold).verdict is Verdict.PASSED
     assert told(check(seen[0])) == ["the client did not receive 1: 7+7"]
     assert told(check(untold)) == ["the client did not receive 1: 7+7"]
+    assert told(check(seen[0], replace(seen[2], prompt_tokens=8))) == [
+        "the client did not receive 1: 7+7 and the provider did not serve 1: 8+7 of response NULL"
+    ]
     assert told(check(*seen, untold)) == ["the provider did not serve 1: 0+0 of response NULL"]
     assert told(check(*seen, replace(seen[2], prompt_tokens=8))) == [
         "the provider did not serve 1: 8+7 of response NULL"
@@ -153,6 +177,11 @@ def test_a_response_that_was_seen_outside_its_turn_is_found_by_its_identifier(bu
 
     assert exchanged(build, [charge], [replace(seen, turn=None)]).verdict is Verdict.PASSED
     assert exchanged(build, [charge], [replace(seen, turn="t9")]).verdict is Verdict.PASSED
+    unknown = build.charge(2, turn="t8")
+    other = build.evidence(
+        failed(build), invoice=[charge, unknown], responses=[seen, build.seen(unknown)], ledger=[build.row()]
+    )
+    assert Ledger()(other).reason == "the invoice names turns that are not in the evidence, 1: t8"
     for response_id, shown in (("x", "'x'"), (None, "NULL")):
         stray = replace(seen, turn=None, response_id=response_id)
         expected = (
@@ -181,6 +210,9 @@ def test_answered_turns_that_nobody_served_are_listed(build: "Build") -> None:
     turns = [build.turn(f"t{number}") for number in range(6)]
 
     result = Ledger()(build.evidence(*turns))
+    four = Ledger()(build.evidence(*turns[:4]))
+
+    assert four.reason.endswith("of it, 4: " + ", ".join(f"turn 't{number}' of wyckoff/chat" for number in range(4)))
 
     assert result.verdict is Verdict.UNKNOWN
     assert result.reason == (

@@ -396,6 +396,22 @@ def test_answers_that_name_the_nil_uuid(build: Build) -> None:
     assert case.kinds() == ["missing_row t1", "nil_identifier t1"]
 
 
+def test_an_answer_that_names_the_nil_uuid_names_no_row(build: Build) -> None:
+    """Not even one that has it: that one stays where its session says."""
+    turns = [build.turn("t1", answer=build.answer(0)), failed(build, "t2")]
+    case = Case(build, [build.charge(1), build.charge(2, turn="t2")], turns)
+
+    assert case.kinds(build.row(0, session_id="t2")) == ["missing_row t1", "nil_identifier t1", "nil_identifier t2 0"]
+
+
+def test_a_session_of_the_answers_own_is_the_turns_also_after_one_without(build: Build) -> None:
+    """Each turn is looked at, whatever the one before it was answered with."""
+    turns = [failed(build, "t1"), build.turn("t2", answer=build.answer(2, session_id="own"))]
+    case = Case(build, [build.charge(1), build.charge(2, turn="t2")], turns)
+
+    assert case.kinds(build.row(1), build.row(2, session_id="own")) == []
+
+
 def test_a_nil_identifier_is_not_also_an_unbilled_response(build: Build) -> None:
     """If the answer still names what the row should be called; what bills another turn is unbilled all the same."""
     turns = [build.turn("t1", answer=build.answer(9)), build.turn("t2", answer=build.answer(2))]
