@@ -28,7 +28,8 @@ async def start(clone_url: str, tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(model: Model, *, lookup: UsageLookup | None = None, **settings: Any) -> Product:
-            settings = {"database_url": clone_url, "state_directory": tmp_path, "model": model, **settings}
+            usual = {"database_url": clone_url, "state_directory": tmp_path, "model": model, "settle_seconds": 0}
+            settings = {**usual, **settings}
             return await stack.enter_async_context(running(Settings(**settings), usage_lookup=lookup))
 
         yield start

@@ -33,6 +33,7 @@ def test_settings_come_from_the_environment() -> None:
             "STATE_DIRECTORY": "/var/lib/assistants",
             "BILLING_SECONDS": "0.5",
             "DRAIN_SECONDS": "8",
+            "SETTLE_SECONDS": "9",
             "FALLBACK_MODEL": "openai-chat:gpt-4o-mini",
             "REQUEST_LIMIT": "20",
         }
@@ -46,6 +47,7 @@ def test_settings_come_from_the_environment() -> None:
         state_directory=Path("/var/lib/assistants"),
         billing_seconds=0.5,
         drain_seconds=8,
+        settle_seconds=9,
         fallback_model="openai-chat:gpt-4o-mini",
         request_limit=20,
     )

@@ -1,7 +1,8 @@
 """The tracker that loses nothing: what was served is billed once, whatever fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,8 @@ async def leave_behind(directory: Path, left: Bill) -> None:
 async def start_and_stop(clone_url: str, directory: Path, **settings: Any) -> list[dict[str, Any]]:
     """The ledger after the application has been started, and has finished what it found."""
     lookup = settings.pop("lookup", None)
-    arguments = {"database_url": clone_url, "state_directory": directory, "model": script(), **DURABLE, **settings}
+    arguments = {"database_url": clone_url, "state_directory": directory, "model": script(), **DURABLE}
+    arguments |= {"settle_seconds": 0, **settings}
     async with running(Settings(**arguments), usage_lookup=lookup) as product:
         pass
     return await ledger(product)
@@ -127,6 +129,30 @@ async def test_a_request_that_was_not_served_is_not_billed(start: Start, tmp_pat
     assert len(served.asked) == 1
     assert await ledger(product) == []
     assert await product.app.state.billing.spool.list_bills() == []
+
+
+async def test_a_provider_that_is_still_at_work_is_not_asked_too_early(start: Start) -> None:
+    """What it stores after the client has gone, and before `settle_seconds` are over, is billed."""
+    stored_at = 0.0
+
+    class StoredLater(Served):
+        async def find(self, model: Model, request_id: UUID) -> Sequence[ModelResponse]:
+            found = await super().find(model, request_id)
+            return found if time.time() >= stored_at else []
+
+    served = StoredLater()
+
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        nonlocal stored_at
+        served.serve(info, answer(prompt=120, completion=30))
+        stored_at = time.time() + 0.2
+        raise ModelAPIError("gpt-4o", "the connection broke")
+
+    product = await start(FunctionModel(respond, model_name="gpt-4o"), lookup=served, settle_seconds=0.3, **DURABLE)
+
+    await product.post()
+
+    assert [row["total_tokens"] for row in await ledger(product)] == [150]
 
 
 async def test_a_refusal_needs_no_question(start: Start) -> None:

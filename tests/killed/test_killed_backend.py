@@ -100,6 +100,7 @@ async def test_killing_the_backend_loses_no_bill(kills: int, clone_url: str, tmp
             "DATABASE_URL": clone_url,
             "SESSION_MODE": "durable",
             "STATE_DIRECTORY": str(tmp_path),
+            "SETTLE_SECONDS": "0.2",
             "CHAT_MODEL": "openai-chat:gpt-4o",
             "OPENAI_BASE_URL": provider.base_url,
             "OPENAI_API_KEY": provider.api_key,
