@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from harness.conversation import interruptions_of
 from harness.evidence import FaultSeen
-from harness.fault import DatabaseFault
+from harness.fault import DatabaseFault, WireFault
 from harness.observe.attribution import attributed
 from harness.postgres.clones import Database
 from harness.postgres.proxy import Owners, Proxy
@@ -34,8 +34,10 @@ __all__ = ["Disruption", "planned_faults"]
 
 def planned_faults(scenario: Scenario) -> tuple[str, ...]:
     """The label of each fault that a scenario asks for, as often as it is to strike."""
-    on_the_wire = [fault for message in scenario.messages for fault in message.plan.faults]
-    labels = [fault.label for fault in (*on_the_wire, *scenario.database_faults) for _ in range(fault.times)]
+    faults: list[WireFault | DatabaseFault] = list(scenario.database_faults)
+    for message in scenario.messages:
+        faults += message.plan.faults
+    labels = [fault.label for fault in faults for _ in range(fault.times)]
     return (*labels, *interruptions_of(scenario.messages))
 
 

@@ -371,6 +371,16 @@ def test_a_name_of_eighty_characters_is_whole(build: "Build") -> None:
     assert f"bills '{'x' * 80}'/'chat', and" in finding.message
 
 
+def test_models_are_listed_by_name(build: "Build") -> None:
+    """Each once, whatever the order in which they served."""
+    names = ["gpt-4o-mini", "o3", "gpt-4o", "gpt-4.1", "gpt-4o", "o1", "gpt-5"]
+    charges = [build.charge(number, model=model) for number, model in enumerate(names)]
+    (finding,) = check(build, charges, build.row(1, 7000, 700, model="x", total_cost=D(0))).findings[1:2]
+
+    listed = "openai/gpt-4.1, openai/gpt-4o, openai/gpt-4o-mini, openai/gpt-5, openai/o1, openai/o3"
+    assert f"7000+700 tokens of {listed} cost " in finding.message
+
+
 def test_a_right_row_of_a_mixed_turn_passes(build: "Build") -> None:
     """The price of a turn is the sum of what each model charges."""
     charges = [build.charge(1), build.charge(2, 7, 7, provider="anthropic", model="claude-sonnet-4-5")]

@@ -1,8 +1,9 @@
 """Whatever goes wrong in whatever turns: the durable ledger equals the invoice; the others have a smallest loss."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, find, given, settings
@@ -14,7 +15,7 @@ from harness.scenario_file import write_scenario
 from harness.verdict import FindingKind
 from tests.engine.random_turns import conversations
 
-RunCell = Callable[..., Awaitable[CellDocument]]
+RunCell = Callable[..., Coroutine[Any, Any, CellDocument]]
 RunScenario = Callable[[Scenario, SessionMode], CellDocument]
 
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
