@@ -357,6 +357,16 @@ def test_a_row_that_nobody_lacks_is_only_foreign(one: Case, build: Build) -> Non
     assert case.kinds(build.row(3, session_id="t2"), moved) == ["foreign_row t1 2", "wrong_tokens t1 2"]
 
 
+def test_a_row_that_two_answers_name_is_the_firsts(build: Build) -> None:
+    """The other answer names a row that is not its own."""
+    turns = [build.turn(name, answer=build.answer(5)) for name in ("t1", "t2")]
+    case = Case(build, [build.charge(1), build.charge(2, turn="t2")], turns)
+    rows = build.row(1), build.row(2, session_id="t2"), build.row(5, 5, 5, session_id=None)
+
+    assert case.kinds(*rows) == ["foreign_row t1 5", "unbilled_response t2"]
+    assert case.messages(*rows)[1] == "the answer names row 5, which bills turn 't1'"
+
+
 def test_nil_identifiers_of_rows(two: Case, build: Build) -> None:
     """A row is found by what else it says; a session that is nil is nobody's, and no second mistake."""
     one, other = rows_of_two(build)
