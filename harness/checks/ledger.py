@@ -193,7 +193,9 @@ class _Told:
 
     def responses(self, account: Account) -> None:
         """Invoice and client."""
-        received = receive(account.charges, account.responses, interrupted=account.turn.interrupted is not None)
+        turn = account.turn
+        interrupted, answered = turn.interrupted is not None, turn.answer is not None
+        received = receive(account.charges, account.responses, interrupted=interrupted, answered=answered)
         self.without_tokens += received.not_told
         if sentences := list(received.sentences()):
             self._find(account, FindingKind.UNSEEN_RESPONSE, " and ".join(sentences))

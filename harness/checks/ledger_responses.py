@@ -39,7 +39,11 @@ class Received:
 
 
 def receive(charges: Iterable[Charge], responses: Sequence[ModelResponseSeen], *, interrupted: bool) -> Received:
-    """Compare the two sides of one turn; `interrupted`: the client may lack anything, or have a part of it."""
+    """Compare the two sides of one turn.
+
+    `interrupted`: the client may lack anything, or have a part of it. Unless the turn was `answered`, a stream of which
+    nothing came was not received.
+    """
     received = Received()
     named = [response for response in responses if response.response_id is not None]
     unnamed = [response for response in responses if response.response_id is None]
@@ -52,12 +56,12 @@ def receive(charges: Iterable[Charge], responses: Sequence[ModelResponseSeen], *
         elif not _agrees(charge, response, cut=interrupted or not charge.delivered):
             received.differing.append((charge, response))
     received.unseen = [charge for charge in left if charge.delivered and not interrupted]
-    received.unserved = [each for each in unserved + unlike if not (interrupted and _is_nothing(each))]
+    received.unserved = [each for each in unserved + unlike if answered or not _is_nothing(each)]
     return received
 
 
 def _is_nothing(response: ModelResponseSeen) -> bool:
-    """A stream of which nothing had come when it was cut off."""
+    """A stream of which nothing had come when it broke, or was refused."""
     return response.response_id is None and tokens_of(response) == _NOT_TOLD
 
 

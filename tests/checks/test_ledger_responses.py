@@ -65,9 +65,10 @@ def test_a_turn_that_the_harness_interrupted_may_lack_anything(build: "Build") -
     ]
 
 
-def test_a_stream_of_which_nothing_had_come_was_not_received(build: "Build") -> None:
-    """Where the harness ended the turn; anything more than nothing must have been served."""
-    turn = failed(build, interrupted="the client left after 1 events")
+@pytest.mark.parametrize("interrupted", [None, "the client left after 1 events"])
+def test_a_stream_of_which_nothing_had_come_was_not_received(build: "Build", interrupted: str | None) -> None:
+    """Where the turn gave no answer; anything more than nothing must have been served."""
+    turn = failed(build, interrupted=interrupted)
     nothing = ModelResponseSeen(turn="t1", response_id=None, model=None, prompt_tokens=0, completion_tokens=0)
 
     assert exchanged(build, [], [nothing], turn).verdict is Verdict.PASSED
