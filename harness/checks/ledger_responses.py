@@ -38,7 +38,9 @@ class Received:
             yield f"the client was told other tokens than the provider counted, {told}"
 
 
-def receive(charges: Iterable[Charge], responses: Sequence[ModelResponseSeen], *, interrupted: bool) -> Received:
+def receive(
+    charges: Iterable[Charge], responses: Sequence[ModelResponseSeen], *, interrupted: bool, answered: bool
+) -> Received:
     """Compare the two sides of one turn.
 
     `interrupted`: the client may lack anything, or have a part of it. Unless the turn was `answered`, a stream of which
