@@ -326,6 +326,15 @@ def test_a_row_that_only_another_turns_answer_names_stays_where_it_belongs(build
     ]
 
 
+def test_what_a_wrong_answer_names_is_not_moved_by_it(build: Build) -> None:
+    """Nor where the row that it should name has a wrong cost, nor where a third turn lacks a row."""
+    turns = [failed(build, "t0"), build.turn("t1", answer=build.answer(2)), failed(build, "t2")]
+    charges = [build.charge(number, turn=turn.id) for number, turn in enumerate(turns)]
+    rows = build.row(1, total_cost=Decimal(1)), build.row(2, session_id="t2")
+
+    assert Case(build, charges, turns).kinds(*rows) == ["missing_row t0", "broken_total t1 1", "unbilled_response t1"]
+
+
 def test_a_row_of_the_tenant_is_preferred_where_several_could_be_meant(build: Build) -> None:
     """Two rows that are nobody's, and two turns that lack one."""
     turns = [failed(build, "t1"), failed(build, "t2", tenant="agrofresh")]
