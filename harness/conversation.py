@@ -35,6 +35,7 @@ from harness.scenario import INTENDED_FAILURES, Cell, Message, ToolPlan, ToolRol
 __all__ = ["Conversation", "interruptions_of", "tenant_of"]
 
 CANCELLED = "task cancelled"
+CANCELLED_AT_EACH = "task cancelled at each await, to the last"
 LEFT = "client left"
 EACH = 0
 """The `cancel_at` that stands for each await in turn."""
@@ -61,6 +62,8 @@ def interruptions_of(messages: Sequence[Message]) -> Iterator[str]:
             yield LEFT
         if message.cancel_at is not None:
             yield CANCELLED
+        if message.cancel_at == EACH:
+            yield CANCELLED_AT_EACH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +123,16 @@ class Conversation:
     async def _cancel_at_each(self, application: Application, message: Message) -> None:
         """Send the message for each of its awaits, and cancel it there, until a turn ends before its await comes.
 
-        No two of these turns have the same tokens, so that no row can be taken for another turn's.
+        No two of these turns have the same tokens, so that no row can be taken for another turn's. Only if the last one
+        is answered has each await been there: that is told as a fault of its own.
         """
         for at in count(1):
             before = asyncio.all_tasks()
             prepared = self._prepare(replace(message, cancel_at=at, plan=_with_more_tokens(message.plan, at)))
             (turn,) = await self._send_together(application, [prepared])
             await _settle(before)
+            if turn.answer is not None and turn.interrupted is None:
+                self.faults.append(FaultSeen(label=CANCELLED_AT_EACH, turn=turn.id))
             if turn.interrupted is None or at == MOST_AWAITS:
                 return
 
@@ -185,7 +191,7 @@ class Conversation:
         failure = task.exception() if task.done() and not task.cancelled() else None
         if failure is not None and not isinstance(failure, ClientLeft):
             self.note(failure)
-        turn = _turn(sending, task, interval, stuck)
+        turn = _turn(sending, task, interval, stuck, to_be_answered=self.cell.scenario.answered)
         if isinstance(failure, ClientLeft):
             return self._interrupted(turn, LEFT, f"after {sending.message.leave_after} events")
         if cancelled is not None and cancelled.struck:
@@ -260,7 +266,14 @@ def _text(tenant: Tenant, plan: ToolPlan, number: int) -> str:
     return tenant.rejected_answer if rejected else plan.answer
 
 
-def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stuck: tuple[StuckTask, ...]) -> Turn:
+def _turn(
+    sending: _Sending,
+    task: asyncio.Task[Answer],
+    interval: Interval,
+    stuck: tuple[StuckTask, ...],
+    *,
+    to_be_answered: bool | None,
+) -> Turn:
     failure = task.exception() if task.done() and not task.cancelled() else None
     answered = task.done() and not task.cancelled() and failure is None and not stuck
     error = str(failure) if failure is not None else "the turn was cancelled" if not answered and not stuck else None
@@ -279,6 +292,7 @@ def _turn(sending: _Sending, task: asyncio.Task[Answer], interval: Interval, stu
         error_type=type(failure).__qualname__ if failure is not None and not stuck else None,
         timed_out=bool(stuck),
         stuck=stuck,
+        to_be_answered=to_be_answered,
     )
 
 

@@ -147,6 +147,7 @@ class Turn:
     Exactly one of `answer`, `error` and `timed_out` is set. `tenant` and `agent` are the slugs it was sent to.
     `parallel` is false for the sequential half of a timing pair. `interrupted` says how the harness itself ended the
     turn, if it did: a client that went away, a task that was cancelled; its `error` is then no finding.
+    `to_be_answered` says whether the experiment needs an answer, or that there is none; `None` if it does not care.
     """
 
     id: str
@@ -164,6 +165,7 @@ class Turn:
     timed_out: bool = False
     stuck: tuple[StuckTask, ...] = ()
     interrupted: str | None = None
+    to_be_answered: bool | None = None
 
 
 class ErrorSource(StrEnum):

@@ -187,7 +187,8 @@ class Scenario:
     the application stops, or with `heals_after_stop` only then, so that it has to finish when it is started again.
     `client_retries` is how often the model's client
     sends a request again by itself, `client_seconds` for how long it waits for one. `fallback` gives the application a
-    second model to turn to. `turn_seconds` is how long a turn may take, if that is not for the command to say.
+    second model to turn to. `answered` says whether its turns must be answered, or must not be, for the fault to have
+    been there. `turn_seconds` is how long a turn may take, if that is not for the command to say.
     """
 
     name: str
@@ -204,6 +205,7 @@ class Scenario:
     client_retries: int = 0
     client_seconds: float = 600.0
     fallback: bool = False
+    answered: bool | None = None
     turn_seconds: float | None = None
 
     def expectation(self, mode: SessionMode, pool_state: PoolState) -> Expectation:

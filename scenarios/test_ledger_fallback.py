@@ -19,15 +19,22 @@ def turn(kind: WireFaultKind, *, stream: bool = False) -> Message:
 
 
 FALLBACKS = [
-    fault_scenario("fallback", "a fallback model takes over from HTTP 503", turn(K.UNAVAILABLE), fallback=True),
     fault_scenario(
-        "fallback_streamed", "a fallback model takes over, streamed", turn(K.UNAVAILABLE, stream=True), fallback=True
+        "fallback", "a fallback model takes over from HTTP 503", turn(K.UNAVAILABLE), fallback=True, answered=True
+    ),
+    fault_scenario(
+        "fallback_streamed",
+        "a fallback model takes over, streamed",
+        turn(K.UNAVAILABLE, stream=True),
+        fallback=True,
+        answered=True,
     ),
     fault_scenario(
         "fallback_after_reset",
         "a fallback model takes over from an answer that was reset, and billed",
         turn(K.RESET_IN_ANSWER),
         fallback=True,
+        answered=True,
         shared=WRONG,
         per_operation=WRONG,
     ),

@@ -1,5 +1,6 @@
 """What happens within a turn, and whether the ledger is right all the same: failing tools, limits, cancellations."""
 
+from functools import partial
 from typing import Any
 
 from harness.fault_scenario import LOST, fault_scenario
@@ -41,15 +42,16 @@ def endless() -> Message:
     return Message(plan=ToolPlan(rounds=rounds, usages=usages(len(rounds) + 1)))
 
 
+answered = partial(fault_scenario, answered=True)
 TURN_FAULTS = [
-    fault_scenario("tool_raises", "a tool raises", turn(ToolStep(role=ToolRole.FAIL), SEARCH), shared=LOST),
-    fault_scenario("tool_retries", "a tool asks the model to try again", turn(ToolStep(role=ToolRole.RETRY), SEARCH)),
-    fault_scenario("usage_limit", "the turn's limit of requests is hit", endless()),
-    fault_scenario("answer_rejected", "the answer is rejected and asked for again", rejected(stream=False)),
-    fault_scenario("answer_rejected_streamed", "the answer is rejected, streamed", rejected(stream=True)),
-    fault_scenario("specialist", "a tool asks another agent", specialist(stream=False)),
-    fault_scenario("specialist_streamed", "a tool asks another agent, streamed", specialist(stream=True)),
-    fault_scenario(
+    answered("tool_raises", "a tool raises", turn(ToolStep(role=ToolRole.FAIL), SEARCH), shared=LOST),
+    answered("tool_retries", "a tool asks the model to try again", turn(ToolStep(role=ToolRole.RETRY), SEARCH)),
+    fault_scenario("usage_limit", "the turn's limit of requests is hit", endless(), answered=False),
+    answered("answer_rejected", "the answer is rejected and asked for again", rejected(stream=False)),
+    answered("answer_rejected_streamed", "the answer is rejected, streamed", rejected(stream=True)),
+    answered("specialist", "a tool asks another agent", specialist(stream=False)),
+    answered("specialist_streamed", "a tool asks another agent, streamed", specialist(stream=True)),
+    answered(
         "two_agents", "two agents of one customer at once", turn(READ, SEARCH), Message(plan=turn(READ).plan, tenant=2)
     ),
     fault_scenario(
@@ -65,7 +67,7 @@ TURN_FAULTS = [
         turn(READ, SEARCH, cancel_at=0),
         shared=LOST,
         per_operation=LOST,
-        allowed=NOT_COUNTED,
+        plain_may=NOT_COUNTED,
     ),
     fault_scenario(
         "cancelled_streamed",
@@ -73,7 +75,7 @@ TURN_FAULTS = [
         turn(READ, SEARCH, stream=True, cancel_at=0),
         shared=LOST,
         per_operation=LOST,
-        allowed=NOT_COUNTED,
+        plain_may=NOT_COUNTED,
     ),
 ]
 

@@ -4,6 +4,7 @@ The provider says what it bills. It bills an answer also where the connection br
 client cannot know the tokens, and has to ask.
 """
 
+from functools import partial
 from typing import Any
 
 from harness.fault import WireFault, WireFaultKind
@@ -60,6 +61,7 @@ def broken(kind: WireFaultKind, what: str, **fields: Any) -> list[Scenario]:
     ]
 
 
+answered = partial(fault_scenario, answered=True)
 WIRE_FAULTS = [
     *refused(K.RATE_LIMITED, "HTTP 429 with Retry-After"),
     *refused(K.SERVER_ERROR, "HTTP 500"),
@@ -86,6 +88,15 @@ WIRE_FAULTS = [
         client_retries=2,
         shared=WRONG,
         per_operation=WRONG,
+    ),
+    fault_scenario(
+        "reset_retried_per_request",
+        "the same, with a row for each request",
+        struck(K.RESET_IN_ANSWER),
+        client_retries=2,
+        ledger_grain="request",
+        shared=LOST,
+        per_operation=LOST,
     ),
     fault_scenario(
         "first_request_reset",
@@ -119,20 +130,14 @@ WIRE_FAULTS = [
         shared=WRONG,
         per_operation=WRONG,
     ),
-    fault_scenario("large_usage", "usage above 32 bits", turn(second=MORE_THAN_32_BITS)),
-    fault_scenario(
-        "large_usage_streamed", "usage above 32 bits, streamed", turn(second=MORE_THAN_32_BITS, stream=True)
-    ),
-    fault_scenario("unpriced", "a model without a price", turn(served_model="in-house-7b")),
-    fault_scenario(
-        "unpriced_streamed", "a model without a price, streamed", turn(served_model="in-house-7b", stream=True)
-    ),
-    fault_scenario("cached_tokens", "cached tokens in the usage's details", turn(second=CACHED)),
-    fault_scenario(
-        "cached_tokens_streamed", "cached tokens in the details, streamed", turn(second=CACHED, stream=True)
-    ),
-    fault_scenario("reasoning_tokens", "reasoning tokens in the usage's details", turn(second=REASONED)),
-    fault_scenario(
+    answered("large_usage", "usage above 32 bits", turn(second=MORE_THAN_32_BITS)),
+    answered("large_usage_streamed", "usage above 32 bits, streamed", turn(second=MORE_THAN_32_BITS, stream=True)),
+    answered("unpriced", "a model without a price", turn(served_model="in-house-7b")),
+    answered("unpriced_streamed", "a model without a price, streamed", turn(served_model="in-house-7b", stream=True)),
+    answered("cached_tokens", "cached tokens in the usage's details", turn(second=CACHED)),
+    answered("cached_tokens_streamed", "cached tokens in the details, streamed", turn(second=CACHED, stream=True)),
+    answered("reasoning_tokens", "reasoning tokens in the usage's details", turn(second=REASONED)),
+    answered(
         "reasoning_tokens_streamed", "reasoning tokens in the details, streamed", turn(second=REASONED, stream=True)
     ),
 ]

@@ -22,7 +22,7 @@ from fixtures.backend.app.database import Database
 from fixtures.backend.app.services.bill_delivery import BillDelivery, is_passing
 from fixtures.backend.app.services.bills import Bill, Recourse, rows_of
 from fixtures.backend.app.services.spool import SpoolInUseError, open_spool
-from fixtures.backend.app.services.usage_lookup import StoredCompletions
+from fixtures.backend.app.services.usage_lookup import LookupRefusedError, StoredCompletions
 from fixtures.backend.app.settings import LedgerGrain, SessionMode, Settings
 from tests.backend.bills import Served, answer, bill, cancelled_at
 from tests.backend.conftest import Start
@@ -153,6 +153,71 @@ async def test_a_provider_that_is_still_at_work_is_not_asked_too_early(start: St
     await product.post()
 
     assert [row["total_tokens"] for row in await ledger(product)] == [150]
+
+
+class Refusing(Served):
+    """A provider whose interface has no stored completions."""
+
+    async def find(self, model: Model, request_id: UUID) -> Sequence[ModelResponse]:
+        """It answers HTTP 404."""
+        raise LookupRefusedError("HTTP 404")
+
+
+async def test_a_provider_that_does_not_tell_is_believed_what_it_answered(start: Start) -> None:
+    """Though its client may have tried twice."""
+    product = await start(script(), lookup=Refusing(repeats=True), **DURABLE)
+
+    await product.ask()
+
+    assert [row["total_tokens"] for row in await ledger(product)] == [SECOND_USAGE.total_tokens]
+
+
+async def test_what_a_provider_does_not_tell_is_a_row_without_a_cost(start: Start) -> None:
+    """Where no answer came: it may have been served, and nobody knows its tokens."""
+
+    def respond(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        raise ModelAPIError("gpt-4o", "the connection broke")
+
+    product = await start(FunctionModel(respond, model_name="gpt-4o"), lookup=Refusing(), **DURABLE)
+
+    await product.post()
+
+    assert [(row["total_tokens"], row["total_cost"]) for row in await ledger(product)] == [(0, None)]
+
+
+async def test_what_a_killed_process_left_is_not_asked_about_too_early(clone_url: str, tmp_path: Path) -> None:
+    """However long ago it was sent: the provider may have been at work until just now."""
+    killed = bill(None)
+    stored_at = time.time() + 0.2
+
+    class StoredLater(Served):
+        async def find(self, model: Model, request_id: UUID) -> Sequence[ModelResponse]:
+            return [answer(prompt=10)] if time.time() >= stored_at else []
+
+    served = StoredLater()
+    await leave_behind(tmp_path, killed)
+
+    [row] = await start_and_stop(
+        clone_url, tmp_path, lookup=served, model=script(model_name="gpt-4o"), settle_seconds=0.3
+    )
+
+    assert row["prompt_tokens"] == 10
+
+
+async def test_a_disk_that_hangs_bounds_the_turn(start: Start) -> None:
+    """The request is not made: it could not be written down in the time that a turn may be held up."""
+    product = await start(script(), billing_seconds=0.05, **DURABLE)
+    hanging = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        await hanging.wait()
+
+    product.app.state.billing.spool.add = hang
+
+    response = await product.post()
+
+    assert (response.status_code, response.json()) == (503, {"detail": "Nothing can be billed at present."})
+    assert await ledger(product) == []
 
 
 async def test_a_refusal_needs_no_question(start: Start) -> None:

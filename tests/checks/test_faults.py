@@ -51,10 +51,10 @@ def test_an_answer_before_the_last_planned_response_is_a_doubt(build: Any) -> No
 
 def test_a_turn_that_failed_or_was_interrupted_owes_no_responses(build: Any) -> None:
     """It was to end before its end."""
-    failed = build.turn("1", planned_responses=9, answer=None, error="HTTP 502")
+    failed = build.turn("t1", planned_responses=9, answer=None, error="HTTP 502")
     interrupted = build.turn("2", planned_responses=9, interrupted="client left after 2 events")
 
-    assert Faults()(evidence_of(build, failed, interrupted)).verdict is Verdict.PASSED
+    assert Faults()(evidence_of(build, failed, interrupted, invoice=[build.charge()])).verdict is Verdict.PASSED
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,27 @@ def test_what_was_not_recorded_is_not_taken_for_nothing(build: Any, record: str)
 
     assert result.verdict is Verdict.UNKNOWN
     assert "the disk was full" in result.reason
+
+
+@pytest.mark.parametrize("must", [True, False, None])
+def test_a_turn_that_must_be_answered_or_must_not_be_is_asked_about(build: Any, must: bool | None) -> None:
+    """What came of it the other way is a doubt: the limit was not hit, or the fault is another."""
+    answered = build.turn(planned_responses=1, to_be_answered=must)
+    failed = build.turn(planned_responses=1, answer=None, error="HTTP 502", to_be_answered=must)
+
+    verdicts = {
+        turn.answer is not None: Faults()(evidence_of(build, turn, invoice=[build.charge()])).verdict
+        for turn in (answered, failed)
+    }
+
+    assert verdicts[True] is (Verdict.UNKNOWN if must is False else Verdict.PASSED)
+    assert verdicts[False] is (Verdict.UNKNOWN if must is True else Verdict.PASSED)
+
+
+def test_a_turn_that_failed_before_anything_was_served_was_struck_by_a_fault(build: Any) -> None:
+    """Otherwise it failed by itself, and shows nothing of the fault."""
+    failed = build.turn(answer=None, error="HTTP 503")
+
+    assert "failed before anything was served" in Faults()(evidence_of(build, failed)).reason
+    struck = evidence_of(build, failed, came=("cut",), planned_faults=("cut",))
+    assert Faults()(struck).verdict is Verdict.PASSED
