@@ -5,7 +5,6 @@ turn's shared session, in a session per operation, and durably. What each is exp
 named must not be lost. Only the ledger is judged, because what else fails may be the fault itself: it is counted.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from harness.scenario import Message, ModelTier, PoolState, Scenario, SessionMode
@@ -27,28 +26,23 @@ def fault_scenario(
     *messages: Message,
     shared: frozenset[FindingKind] = frozenset(),
     per_operation: frozenset[FindingKind] = frozenset(),
-    durable: frozenset[FindingKind] = frozenset(),
-    allowed: frozenset[FindingKind] = frozenset(),
     plain_may: frozenset[FindingKind] = frozenset(),
     **fields: Any,
 ) -> Scenario:
-    """The scenario `ledger_{name}`, with the kinds of findings that each way of billing must show.
+    """The scenario `ledger_{name}`, with the kinds of findings that each plain way of billing must show.
 
-    `fault` says in a few words what goes wrong; what follows from it whoever bills is `allowed`, and what the plain
-    ways of billing lose in one run and not in another is what they `plain_may`. `fields` are further fields of the
-    scenario.
+    The durable one must show none. `fault` says in a few words what goes wrong; what the plain ways of billing lose in
+    one run and not in another is what they `plain_may`. `fields` are further fields of the scenario.
     """
-    losses: Mapping[SessionMode, frozenset[FindingKind]] = dict(
-        zip(_MODES, (shared, per_operation, durable), strict=True)
-    )
     return Scenario(
         name=f"ledger_{name}",
         question=f"Is every request billed once, and rightly: {fault}?",
         fault=fault,
         messages=messages,
         expectations={
-            (mode, PoolState.WARM): _expected(kinds, allowed if mode is SessionMode.DURABLE else allowed | plain_may)
-            for mode, kinds in losses.items()
+            (SessionMode.SHARED, PoolState.WARM): _expected(shared, plain_may),
+            (SessionMode.PER_OPERATION, PoolState.WARM): _expected(per_operation, plain_may),
+            (SessionMode.DURABLE, PoolState.WARM): Expectation(),
         },
         pool_states=dict.fromkeys(_MODES, (PoolState.WARM,)),
         tiers=(ModelTier.WIRE,),

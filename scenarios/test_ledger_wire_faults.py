@@ -79,7 +79,6 @@ WIRE_FAULTS = [
         "reset_unbilled_streamed",
         "connection reset between two events, not billed, streamed",
         struck(K.RESET_IN_ANSWER, billed=False, stream=True),
-        allowed=frozenset({FindingKind.UNSEEN_RESPONSE}),  # the client has the beginning of what is on no invoice
     ),
     fault_scenario(
         "reset_retried",

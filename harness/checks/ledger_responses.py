@@ -43,8 +43,8 @@ def receive(
 ) -> Received:
     """Compare the two sides of one turn.
 
-    `interrupted`: the client may lack anything, or have a part of it. Unless the turn was `answered`, a stream of which
-    nothing came was not received.
+    `interrupted`: the client may lack anything, or have a part of it. Unless the turn was `answered`, a stream whose
+    tokens were not told was not received.
     """
     received = Received()
     named = [response for response in responses if response.response_id is not None]
@@ -63,8 +63,8 @@ def receive(
 
 
 def _is_nothing(response: ModelResponseSeen) -> bool:
-    """A stream of which nothing had come when it broke, or was refused."""
-    return response.response_id is None and tokens_of(response) == _NOT_TOLD
+    """A stream that was refused, or broke before its tokens were told: what the client has is a beginning at most."""
+    return tokens_of(response) == _NOT_TOLD
 
 
 def _pair(

@@ -342,6 +342,7 @@ def test_a_row_of_the_tenant_is_preferred_where_several_could_be_meant(build: Bu
     rows = [build.row(1, session_id=None, account_slug="agrofresh"), build.row(2, session_id=None)]
 
     assert case.kinds(*rows) == ["foreign_row t1 2", "foreign_row t2 1"]
+    assert case.kinds(build.row(1), build.row(2, account_slug="x")) == ["foreign_row t2 2"]
     agents = [failed(build, "t1"), failed(build, "t2", agent="other")]
     case = Case(build, [build.charge(1), build.charge(2, turn="t2")], agents)
     rows = [build.row(1, session_id=None, agent_instance_slug="other"), build.row(2, session_id=None)]
