@@ -317,7 +317,8 @@ def test_any_ledger_gives_the_same_findings_in_any_order(build: Build, book: Boo
 @pytest.mark.parametrize("spoil", [False, True])
 def test_time_grows_with_the_rows(build: Build, grain: LedgerGrain, *, spoil: bool) -> None:
     """And not with rows times turns, also if each row is wrong in two ways."""
-    few, many = (reconcile_in(build, grain, turns, spoil=spoil) for turns in (20, 200))
+    pairs = [[reconcile_in(build, grain, turns, spoil=spoil) for turns in (20, 200)] for _ in range(3)]
+    few, many = (min(seconds) for seconds in zip(*pairs, strict=True))
 
     assert many / few < 30
 
