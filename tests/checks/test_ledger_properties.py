@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -344,7 +344,7 @@ def lines_run(build: Build, grain: LedgerGrain, count: int, *, spoil: bool) -> i
     evidence = book.evidence(build, rows)
     lines_seen = 0
 
-    def trace(_frame: FrameType, event: str, _argument: object) -> object:
+    def trace(_frame: FrameType, event: str, _argument: object) -> Any:
         nonlocal lines_seen
         lines_seen += event == "line"
         return trace
