@@ -12,7 +12,7 @@ from harness.fault_scenario import LOST
 from harness.report.document import CellDocument
 from harness.scenario import ModelTier, Scenario, SessionMode
 from harness.scenario_file import write_scenario
-from harness.verdict import FindingKind, Verdict
+from harness.verdict import FindingKind
 from tests.engine.random_turns import conversations
 
 RunCell = Callable[..., Coroutine[Any, Any, CellDocument]]
@@ -43,7 +43,8 @@ def check(scenario: Scenario, run: RunScenario, folder: Path) -> None:
         told = "\n".join(finding.message for finding in document.findings)
         pytest.fail(f"{told}\n$ sessionproof verify --scenario-file {path} --mode durable", pytrace=False)
     (ledger,) = [result for result in document.checks if result.check == "ledger"]
-    assert ledger.verdict is Verdict.PASSED, ledger.reason
+    assert "recorder" not in ledger.reason, ledger.reason  # a side that could not be read is no equality
+    assert document.evidence.turns
     assert document.damage is not None
     assert (document.damage.missing, document.damage.duplicate, document.damage.wrong) == (0, 0, 0)
 
