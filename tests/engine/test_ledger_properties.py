@@ -49,6 +49,8 @@ def check(scenario: Scenario, run: RunScenario, folder: Path) -> None:
     assert (document.damage.missing, document.damage.duplicate, document.damage.wrong) == (0, 0, 0)
 
 
+@pytest.mark.exhaustive
+@pytest.mark.timeout(900)
 def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path) -> None:
     """For random turns of two customers: tools, faults, cancellation points, retries, both grains."""
 
