@@ -28,6 +28,8 @@ DATABASE_KINDS = (
     DatabaseFaultKind.SERIALIZATION_FAILURE,
 )
 LATEST_AWAIT = 60
+WIDEST = 2
+"""How many tools go together at most: all messages at once must find a connection each in the usual pool."""
 
 _tokens = st.integers(1, 2_000)
 
@@ -45,11 +47,9 @@ def _usages(draw: st.DrawFn) -> TokenUsage:
 
 @st.composite
 def _wire_faults(draw: st.DrawFn, responses: int) -> WireFault:
-    return WireFault(
-        kind=draw(st.sampled_from(QUICK_KINDS)),
-        response=draw(st.integers(0, responses - 1)),
-        billed=draw(st.booleans()),
-    )
+    kind = draw(st.sampled_from(QUICK_KINDS))
+    whole = kind is WireFaultKind.WITHOUT_USAGE  # what a client has got whole, a provider bills
+    return WireFault(kind=kind, response=draw(st.integers(0, responses - 1)), billed=whole or draw(st.booleans()))
 
 
 @st.composite
@@ -57,7 +57,7 @@ def _messages(draw: st.DrawFn, *, cancelled: bool) -> Message:
     tenant = draw(st.integers(0, 1))
     roles = ROLES if tenant == 0 else SECOND_CUSTOMER
     steps = st.builds(ToolStep, role=st.sampled_from(roles))
-    rounds = draw(st.lists(st.lists(steps, min_size=1, max_size=3).map(tuple), max_size=2).map(tuple))
+    rounds = draw(st.lists(st.lists(steps, min_size=1, max_size=WIDEST).map(tuple), max_size=2).map(tuple))
     responses = len(rounds) + 1
     plan = ToolPlan(
         rounds=rounds,

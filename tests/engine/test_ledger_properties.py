@@ -42,15 +42,13 @@ def check(scenario: Scenario, run: RunScenario, folder: Path) -> None:
         write_scenario(scenario, path)
         told = "\n".join(finding.message for finding in document.findings)
         pytest.fail(f"{told}\n$ sessionproof verify --scenario-file {path} --mode durable", pytrace=False)
-    (ledger,) = [result for result in document.checks if result.check == "ledger"]
-    assert "recorder" not in ledger.reason, ledger.reason  # a side that could not be read is no equality
-    assert document.evidence.turns
+    reasons = {result.check: result.reason for result in document.checks}
+    assert "ledger" in reasons, reasons  # the backend did not start or stop: nothing was compared
+    assert "recorder" not in reasons["ledger"], reasons  # a side that could not be read is no equality
     assert document.damage is not None
     assert (document.damage.missing, document.damage.duplicate, document.damage.wrong) == (0, 0, 0)
 
 
-@pytest.mark.exhaustive
-@pytest.mark.timeout(900)
 def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path) -> None:
     """For random turns of two customers: tools, faults, cancellation points, retries, both grains."""
 

@@ -56,7 +56,7 @@ def _bound(number: int) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((HOST, number))
-    except BaseException:
+    except BaseException:  # interrupted, too, it leaves no socket behind
         bound.close()
         raise
     return bound
