@@ -11,7 +11,8 @@ cannot be referred to weakly.
 """
 
 import weakref
-from typing import Any
+
+from harness.server_process import server_process
 
 __all__ = ["Connections"]
 
@@ -39,13 +40,4 @@ class Connections:
 
     def _next(self, driver: object) -> tuple[int, int | None]:
         self._count += 1
-        return self._count, _backend_pid(driver)
-
-
-def _backend_pid(driver: Any) -> int | None:
-    """Asyncpg, then psycopg; `None` for another driver, or a connection that is broken already."""
-    try:
-        pid = driver.get_server_pid() if hasattr(driver, "get_server_pid") else driver.info.backend_pid
-        return int(pid) or None
-    except Exception:  # noqa: BLE001  # whatever an unknown driver raises, its server process stays unknown
-        return None
+        return self._count, server_process(driver)

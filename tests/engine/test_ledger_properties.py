@@ -49,23 +49,17 @@ def check(scenario: Scenario, run: RunScenario, folder: Path) -> None:
     assert (document.damage.missing, document.damage.duplicate, document.damage.wrong) == (0, 0, 0)
 
 
-def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "how_many",
+    [
+        pytest.param(QUICK, id="a few"),
+        pytest.param(THOROUGH, id="many", marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path, how_many: settings) -> None:
     """For random turns of two customers: tools, faults, cancellation points, retries, both grains."""
 
-    @QUICK
-    @given(conversations())
-    def holds(scenario: Scenario) -> None:
-        check(scenario, run, tmp_path)
-
-    holds()
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(1800)
-def test_the_durable_ledger_equals_the_invoice_in_many_turns(run: RunScenario, tmp_path: Path) -> None:
-    """A thousand of them."""
-
-    @THOROUGH
+    @how_many
     @given(conversations())
     def holds(scenario: Scenario) -> None:
         check(scenario, run, tmp_path)

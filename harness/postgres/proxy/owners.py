@@ -17,6 +17,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from harness.server_process import server_process
+
 __all__ = ["Owners"]
 
 
@@ -62,16 +64,6 @@ class Owners:
             self._tell(conn.connection.dbapi_connection, self._caller())
 
     def _tell(self, dbapi_connection: object | None, caller: tuple[str | None, str | None] | None) -> None:
-        pid = _backend_pid(dbapi_connection)
+        pid = server_process(dbapi_connection)
         if pid is not None:
             self._assign(pid, caller)
-
-
-def _backend_pid(dbapi_connection: Any) -> int | None:
-    """Asyncpg, then psycopg; `None` for another driver, or a connection that is broken already."""
-    driver = getattr(dbapi_connection, "driver_connection", None) or dbapi_connection
-    try:
-        pid = driver.get_server_pid() if hasattr(driver, "get_server_pid") else driver.info.backend_pid
-        return int(pid) or None
-    except Exception:  # noqa: BLE001  # whatever an unknown driver raises, its server process stays unknown
-        return None
