@@ -116,7 +116,11 @@ def main() -> None:
     help="Where the report goes [a new folder in reports/runs, or in sessionproof-runs].",
 )
 @click.option(
-    "-n", "workers", type=click.IntRange(0, 64), metavar="N", help="Worker processes [the CPUs and one, at most 4]."
+    "-n",
+    "workers",
+    type=click.IntRange(0, 64),
+    metavar="N",
+    help="Worker processes [the CPUs and one, at most 4; fewer for a few cells].",
 )
 @click.option("--full-length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s.")
 @click.option(
@@ -135,7 +139,7 @@ def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_
             directory=config.output or default_directory(Path.cwd()),
             console=_console(),
             errors=_console(stderr=True),
-            workers=default_workers() if workers is None else workers,
+            workers=default_workers(config) if workers is None else workers,
             debug=debug,
             program=_program(context),
         )

@@ -7,6 +7,7 @@ source, the value and what would be right.
 """
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,7 @@ from harness.scenario import ModelTier, PoolState, SessionMode
 __all__ = ["Config", "resolve"]
 
 _PREFIX = "SESSIONPROOF_"
+_WILDCARDS = frozenset("*?[")
 _RESERVED = frozenset({"require_docker"})
 E = TypeVar("E", bound=StrEnum)
 
@@ -60,6 +62,15 @@ class Config:
     def admits_scenario(self, name: str) -> bool:
         """Whether a scenario is asked for, by its name or by a pattern such as `ledger*`."""
         return not self.scenarios or any(fnmatchcase(name, pattern) for pattern in self.scenarios)
+
+    @property
+    def most_cells(self) -> int | None:
+        """How many cells can be asked for at most; `None` where a pattern may stand for any number of scenarios."""
+        names = ("",) if self.scenario_file is not None else self.scenarios
+        if not names or any(set(name) & _WILDCARDS for name in names):
+            return None
+        axes = (self.modes or SessionMode, self.pool_states or PoolState, self.tiers or ModelTier)
+        return len(set(names)) * math.prod(len(set(axis)) for axis in axes)
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
         """The scenarios asked for that none of `names` is."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from harness.postgres.choose import Probe, probe
 from harness.report.document import RunDocument
 from harness.report.redact import redact
 from harness.report.run_json import JsonWriter
+from harness.scenario import ModelTier, PoolState, SessionMode
 from tests.report import documents
 
 STANDIN = Path(__file__).parent / "report" / "standin.py"
@@ -407,7 +409,25 @@ def test_a_run_gets_a_folder_of_its_own(tmp_path: Path) -> None:
 
 def test_as_many_workers_as_processors_but_not_too_many() -> None:
     """Four at most: each has a loop whose timing is looked at."""
-    assert 1 <= default_workers() <= 4
+    assert 1 <= default_workers(Config()) <= 4
+
+
+def test_a_few_cells_get_fewer_workers() -> None:
+    """Starting a worker takes longer than running a few cells; a pattern may stand for many."""
+    one = Config(
+        scenarios=("no_tools",),
+        modes=(SessionMode.SHARED,),
+        pool_states=(PoolState.COLD,),
+        tiers=(ModelTier.WIRE,),
+    )
+
+    assert one.most_cells == 1
+    assert default_workers(one) == 1
+    assert replace(one, pool_states=()).most_cells == len(PoolState)
+    assert replace(one, scenarios=("no_tools", "streaming")).most_cells == 2
+    assert replace(one, scenarios=(), scenario_file=Path("own.json")).most_cells == 1
+    assert replace(one, scenarios=("no_*",)).most_cells is None
+    assert default_workers(replace(one, scenarios=("no_*",))) == default_workers(Config())
 
 
 def test_the_version_is_told() -> None:

@@ -43,8 +43,14 @@ def project(tmp_path: Path) -> Path:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-q"]
+    command += ["-p", "pytest_asyncio.plugin"]
     command += ["-o", "asyncio_mode=auto", f"--rootdir={project}", *arguments]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}:{project}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": f"{ROOT}:{project}",
+        "PYTHONPYCACHEPREFIX": sys.pycache_prefix or str(project / "pycache"),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     return subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=100
     )

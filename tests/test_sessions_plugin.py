@@ -124,7 +124,7 @@ def suite(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, empty_databa
             "DATABASE_URL": empty_database_url,
             "PATH": os.environ["PATH"],
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTHONPYCACHEPREFIX": str(tmp_path_factory.getbasetemp() / "pycache"),
+            "PYTHONPYCACHEPREFIX": sys.pycache_prefix or str(tmp_path_factory.getbasetemp() / "pycache"),
             "PYTHONPATH": f"{ROOT}:{tmp_path}",
         }
         command = [
@@ -638,20 +638,51 @@ def test_psycopg():
         await connection.close()
 
     asyncio.run(main())
+
+def test_pydantic_ai():
+    import asyncio, sys
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+    assert "pydantic_ai" not in sys.modules
+    from pydantic_ai import Agent, models
+    from pydantic_ai.models.test import TestModel
+
+    models.ALLOW_MODEL_REQUESTS = False
+    agent = Agent(TestModel())
+
+    async def main():
+        engine = create_async_engine(os.environ["DATABASE_URL"])
+        async with AsyncSession(engine) as session:
+
+            @agent.tool_plain
+            async def read():
+                await asyncio.gather(session.execute(text("SELECT 1")), return_exceptions=True)
+
+            @agent.tool_plain
+            async def write():
+                await asyncio.gather(session.execute(text("SELECT 1")), return_exceptions=True)
+
+            await agent.run("Go")
+        await engine.dispose()
+
+    asyncio.run(main())
 """
 
 
-def test_drivers_that_are_loaded_late(suite: Suite) -> None:
-    """A suite without an import of SQLAlchemy is watched too, and so are drivers that a test imports."""
+def test_libraries_that_are_loaded_late(suite: Suite) -> None:
+    """A suite without an import of SQLAlchemy is watched too, and so are drivers and agents that a test imports."""
     outcome = suite("", "--sessions=collect", plugin="no:asyncio", conftest="", application="", test_suite=LATE)
 
     assert outcome.tests == {
         "test_no_driver_is_loaded_by_the_suite": "PASSED",
         "test_asyncpg": "FAILED",
         "test_psycopg": "FAILED",
+        "test_pydantic_ai": "FAILED",
     }, outcome.text
     assert "on asyncpg.Connection 1" in _failure(outcome, "test_asyncpg")
     assert "on psycopg.AsyncConnection 1" in _failure(outcome, "test_psycopg")
+    assert ", tool 'read'" in _failure(outcome, "test_pydantic_ai")
 
 
 CONFTEST_THAT_RACES = """

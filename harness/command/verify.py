@@ -11,6 +11,7 @@ Guarantee: the exit status is 0 only if there is a document of this run, it is a
 ended well.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ INTERRUPTED = 128
 LOG = "pytest.log"
 _TAIL = 15
 _MOST_WORKERS = 4
+_CELLS_PER_WORKER = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,8 +222,13 @@ def default_directory(base: Path, *, now: Callable[[], datetime] = lambda: datet
     return directory
 
 
-def default_workers() -> int:
-    """One more than the processors that this process may use, because cells wait most of the time; at most four."""
+def default_workers(config: Config) -> int:
+    """One more than the processors that this process may use, because cells wait most of the time; at most four.
+
+    A few cells get fewer: a worker takes as long to start as it takes to run several of them.
+    """
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(usable + 1, _MOST_WORKERS)
+    workers = min(usable + 1, _MOST_WORKERS)
+    cells = config.most_cells
+    return workers if cells is None else min(workers, math.ceil(cells / _CELLS_PER_WORKER))

@@ -4,6 +4,7 @@ Mechanism: a function tool's call sets a context variable in the tool's own task
 creates inherit it, and SQLAlchemy's greenlets run in the context of the task that drives them.
 
 Guarantee: without Pydantic AI, and outside of a tool, there is no caller. Nothing of the run is kept but two names.
+Pydantic AI is not loaded for this, because that takes seconds which a suite without agents need not wait.
 """
 
 import sys
@@ -12,9 +13,13 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, NamedTuple
 
+from wrapt import register_post_import_hook
+
 from harness.patching import Patches
 
-__all__ = ["Caller", "current_tool", "install"]
+__all__ = ["Caller", "current_tool", "install", "when_loaded"]
+
+_MODULE = "pydantic_ai.toolsets.function"
 
 
 class Caller(NamedTuple):
@@ -32,10 +37,15 @@ current_tool: Callable[[], Caller | None] = _caller.get
 
 def install(patches: Patches) -> None:
     """Instrument Pydantic AI's function tools, if it is loaded."""
-    module = sys.modules.get("pydantic_ai.toolsets.function")
+    module = sys.modules.get(_MODULE)
     if module is not None:
         toolset = module.FunctionToolset
         patches.replace(toolset, "call_tool", _called(toolset.call_tool))
+
+
+def when_loaded(instrument: Callable[[], None]) -> None:
+    """Call `instrument` once, as soon as Pydantic AI's function tools are loaded; at once if they are."""
+    register_post_import_hook(lambda _: instrument(), _MODULE)
 
 
 def _called(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,8 +4,9 @@ Problem: many of the places are private names, which another version may not hav
 finds less, or accuses the innocent.
 
 Mechanism: every part is installed or none is. A name that is missing is an error that says which. Libraries that are
-installed are loaded first: an application may load them only after the watch has begun. The first time in a process,
-`self_test` shows that every hook is called.
+installed are loaded first: an application may load them only after the watch has begun. Pydantic AI alone, which takes
+long to load, is instrumented when the application loads it. The first time in a process, `self_test` shows that every
+hook is called.
 
 Guarantee: after `remove` every class is what it was, unless somebody else has put something in a hook's place; then
 that stays, and the hook below it does nothing any more.
@@ -33,7 +34,6 @@ _LIBRARIES = (
     "asyncpg",
     "psycopg",
     "psycopg_pool",
-    "pydantic_ai.toolsets.function",
     "sqlalchemy.dialects.postgresql.asyncpg",
     "uvloop",
 )
@@ -47,6 +47,8 @@ class _Installation:
         self.patches = Patches()
         self.drivers = drivers.Drivers()
         self.is_tested = False
+        self.is_on = False
+        self.awaits_agents = False
 
 
 _installed = _Installation()
@@ -62,8 +64,24 @@ def install() -> None:
     if not _installed.is_tested:
         _test()
         _installed.is_tested = True
+    if not _installed.awaits_agents:
+        _installed.awaits_agents = True
+        agents.when_loaded(_instrument_agents)
     _instrument(_installed.patches, _installed.drivers)
+    _installed.is_on = True
     runtime.begin()
+
+
+def _instrument_agents() -> None:
+    """Pydantic AI has been loaded. An error here would be one of the application's import, and is a limit instead."""
+    if not _installed.is_on:
+        return
+    try:
+        agents.install(_installed.patches)
+    except AttributeError as error:
+        runtime.limits.add(
+            f"findings do not name the tool that is called: Pydantic AI is another than expected: {error}"
+        )
 
 
 def _instrument(patches: Patches, on_drivers: drivers.Drivers) -> None:
@@ -122,6 +140,7 @@ def _load() -> None:
 
 def remove() -> None:
     """Restore everything."""
+    _installed.is_on = False
     _undo(_installed.patches, _installed.drivers)
 
 

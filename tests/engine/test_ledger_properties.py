@@ -18,7 +18,7 @@ from tests.engine.random_turns import conversations
 RunCell = Callable[..., Coroutine[Any, Any, CellDocument]]
 RunScenario = Callable[[Scenario, SessionMode], CellDocument]
 
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 THOROUGH = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 WRONG = LOST | {FindingKind.WRONG_TOKENS}
 

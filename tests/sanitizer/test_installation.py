@@ -23,9 +23,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.state import InstanceState
+from wrapt import notify_module_loaded
 
 from harness.errors import EnvironmentMissing, UsageError
-from harness.sanitizer import Watch, watch_sessions
+from harness.sanitizer import Watch, installation, watch_sessions
 from tests.sanitizer.conftest import MakeWorld
 from tests.sanitizer.legal_programs.work import settle, unit, write
 from tests.sanitizer.racy_programs.consequences import shared_session, together
@@ -434,6 +435,22 @@ def test_a_name_that_is_missing(owner: type, name: str, monkeypatch: pytest.Monk
     with watch_sessions() as watch:
         pass
     assert watch.problems == ()
+
+
+def test_another_pydantic_ai_that_is_loaded_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One without the function that knows the tool breaks neither its import nor the watch; it is a limit of it."""
+    module = ModuleType("pydantic_ai.toolsets.function")
+    monkeypatch.setattr(installation._installed, "awaits_agents", False)
+    monkeypatch.delitem(sys.modules, module.__name__, raising=False)
+    with watch_sessions() as watch:
+        before = watch.limits
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        notify_module_loaded(module)
+        after = watch.limits
+
+    assert before == ()
+    assert [limit.partition(":")[0] for limit in after] == ["findings do not name the tool that is called"]
+    assert "has no attribute 'FunctionToolset'" in after[0]
 
 
 # -- what the program sees --------------------------------------------------------------------------------------
