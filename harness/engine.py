@@ -28,7 +28,7 @@ from harness.checks import damage_of, default_checks, fault_checks, run_checks
 from harness.config import Config
 from harness.conversation import Conversation
 from harness.disruption import Disruption, planned_faults
-from harness.errors import BackendError
+from harness.errors import BackendError, EnvironmentMissing, SessionproofError
 from harness.evidence import Evidence, LedgerGrain, Record
 from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into
@@ -117,7 +117,8 @@ class Engine:
     async def verify(self, cell: Cell, *, clones: Clones, running: RunningServer) -> CellDocument:
         """Run a cell on a clone of its own, and judge what was seen.
 
-        A backend that does not start or stop makes the cell `unknown`, with the reason; it is not raised.
+        A backend that does not start or stop makes the cell `unknown`, with the reason; it is not raised. So does a
+        server that a scenario wants for itself and that cannot be had.
         """
         started = perf_counter()
         try:
@@ -156,11 +157,14 @@ class Engine:
 
     async def _verify_on_own_server(self, cell: Cell) -> CellDocument:
         """Run a cell that stops its server on one that nobody else uses."""
+        started = perf_counter()
         server = EmbeddedServer(reason="the scenario stops and starts its server")
-        running = await server.start()
         try:
+            running = await server.start()
             clones = Clones(running, secrets.token_hex(4))
             return await self._verify(cell, await self._prepare(clones), clones, running, server.restart)
+        except (EnvironmentMissing, BackendError) as error:
+            return self._undecided(cell, error, seconds=perf_counter() - started)
         finally:
             await server.stop()
 
@@ -186,8 +190,9 @@ class Engine:
             self._unprepared = error
             raise
 
-    def _undecided(self, cell: Cell, error: BackendError, *, seconds: float) -> CellDocument:
-        results = (CheckResult.unknown("backend", str(error)),)
+    def _undecided(self, cell: Cell, error: SessionproofError, *, seconds: float) -> CellDocument:
+        culprit = "backend" if isinstance(error, BackendError) else "server"
+        results = (CheckResult.unknown(culprit, str(error)),)
         judgement = judge(results, cell.expectation)
         reproduce = self._reproduce(cell)
         return CellDocument.of(

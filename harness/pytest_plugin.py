@@ -12,6 +12,7 @@ its marker or one of its options is given; what it does then is in `harness.pyte
 
 from __future__ import annotations
 
+import gc
 import warnings
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -147,6 +148,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     cells = [item.nodeid for item in session.items if item.get_closest_marker(MARKER)]
     if cells:
         _run(session.config).announce(len(cells))
+        if _is_dedicated(session.config):
+            gc.freeze()  # cells collect what they leave behind; what is loaded by now need not be looked at each time
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -163,13 +163,16 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """What a fault did in one cell: ledger rows that are missing, twice there or wrong, and what failed with it."""
+    """What a fault did in one cell: ledger rows that are missing, twice there or wrong, and what failed with it.
 
-    missing: int
-    duplicate: int
-    wrong: int
-    tools: int
-    failed_tools: int
+    Those of the ledger are `None` if it could not be reconciled, those of the tools if the tools were not recorded.
+    """
+
+    missing: int | None
+    duplicate: int | None
+    wrong: int | None
+    tools: int | None
+    failed_tools: int | None
     turns: int
     failed_turns: int
 

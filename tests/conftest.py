@@ -1,6 +1,7 @@
 """Databases for the tests: one server for the whole run, and a clone for each test that asks for one."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from fixtures.backend.adapter import backend
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from tests.sanitizer.world import SCHEMA
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: a collection that a test asks for looks at the test's own objects only."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _nothing(database_url: str) -> None:

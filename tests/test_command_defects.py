@@ -9,6 +9,8 @@ import pytest
 
 from harness import bundled
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 SELECTION = "--scenario two_parallel_tools --mode per_operation --pool-state cold --tier scripted"
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 SCENARIO = """
 from harness.pytest_plugin import VerifyCell, scenario

@@ -7,6 +7,7 @@ and a turn that the harness itself interrupted has not either.
 
 from collections.abc import Sequence
 
+from harness.checks.ledger import Ledger
 from harness.evidence import Evidence, PlannedCall, ToolOutcome, ToolRun, Turn
 from harness.verdict import CheckResult, Damage, FindingKind
 
@@ -28,16 +29,21 @@ _WRONG = frozenset(
 
 
 def damage_of(evidence: Evidence, results: Sequence[CheckResult]) -> Damage:
-    """The counts; those of tools are 0 of 0 where the tools could not be recorded."""
+    """The counts; `None` in place of what could not be looked at."""
+    sides = (evidence.invoice, evidence.responses, evidence.ledger)
+    reconciled = any(result.check == Ledger().name for result in results) and all(
+        side.missing is None for side in sides
+    )
     kinds = [finding.kind for result in results for finding in result.findings]
+    recorded = evidence.tools.missing is None
     runs = evidence.tools.entries
     calls = [(turn, call) for turn in evidence.turns if turn.interrupted is None for call in turn.planned]
     return Damage(
-        missing=kinds.count(FindingKind.MISSING_ROW),
-        duplicate=kinds.count(FindingKind.DUPLICATE_ROW),
-        wrong=sum(kind in _WRONG for kind in kinds),
-        tools=len(calls) if evidence.tools.missing is None else 0,
-        failed_tools=sum(_failed(turn, call, runs) for turn, call in calls if evidence.tools.missing is None),
+        missing=kinds.count(FindingKind.MISSING_ROW) if reconciled else None,
+        duplicate=kinds.count(FindingKind.DUPLICATE_ROW) if reconciled else None,
+        wrong=sum(kind in _WRONG for kind in kinds) if reconciled else None,
+        tools=len(calls) if recorded else None,
+        failed_tools=sum(_failed(turn, call, runs) for turn, call in calls) if recorded else None,
         turns=len(evidence.turns),
         failed_turns=sum(turn.answer is None and turn.interrupted is None for turn in evidence.turns),
     )

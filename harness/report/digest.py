@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from harness.report.document import CellDocument, FindingDocument, NotVerifiedDocument, RunDocument
 from harness.scenario import ModelTier, SessionMode
-from harness.verdict import FindingKind, Verdict
+from harness.verdict import Damage, FindingKind, Verdict
 
 __all__ = [
     "Example",
@@ -34,10 +34,15 @@ __all__ = [
     "objections",
     "problems",
     "reasons",
+    "rows_text",
     "scope",
     "server",
     "surprises",
+    "tools_text",
 ]
+
+UNKNOWN = "?"
+"""A count that nobody could make."""
 
 
 class Outcome(StrEnum):
@@ -146,16 +151,31 @@ def losses(document: RunDocument) -> list[str]:
     stated = []
     for mode in faulty_modes(document):
         cells = [cell for cell in document.cells if cell.session_mode is mode and cell.fault]
-        damages = [cell.damage for cell in cells if cell.damage is not None]
+        known = [rows for cell in cells if cell.damage is not None and (rows := _rows(cell.damage)) is not None]
         wrong_cells = sum(not cell.as_expected for cell in cells)
-        missing, duplicate, wrong = (
-            sum(getattr(damage, name) for damage in damages) for name in ("missing", "duplicate", "wrong")
-        )
+        missing, duplicate, wrong = map(sum, zip(*known, strict=True)) if known else (UNKNOWN,) * 3
+        unknown = f", unknown under {len(cells) - len(known)}" if len(known) < len(cells) else ""
         stated.append(
             f"{mode}: under {_plural(len(cells), 'fault')}, ledger rows missing {missing}, twice {duplicate}, "
-            f"wrong {wrong}; {f'{wrong_cells} NOT AS EXPECTED' if wrong_cells else 'as expected'}"
+            f"wrong {wrong}{unknown}; {f'{wrong_cells} NOT AS EXPECTED' if wrong_cells else 'as expected'}"
         )
     return stated
+
+
+def rows_text(damage: Damage) -> str:
+    """`1/0/0`: ledger rows that are missing, twice there and wrong; question marks if that is not known."""
+    return "/".join(map(str, _rows(damage) or (UNKNOWN,) * 3))
+
+
+def tools_text(damage: Damage) -> str:
+    """`2 of 2`: how many tools failed; a question mark if that is not known."""
+    return " of ".join(UNKNOWN if count is None else str(count) for count in (damage.failed_tools, damage.tools))
+
+
+def _rows(damage: Damage) -> tuple[int, int, int] | None:
+    if damage.missing is None or damage.duplicate is None or damage.wrong is None:
+        return None
+    return damage.missing, damage.duplicate, damage.wrong
 
 
 def _square(document: RunDocument, scenario: str, mode: SessionMode) -> tuple[Label, ...]:

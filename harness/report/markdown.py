@@ -116,8 +116,7 @@ def _damage(cell: CellDocument | None) -> str:
         return str(digest.Outcome.ABSENT)
     damage = cell.damage
     said = (
-        f"{damage.missing}/{damage.duplicate}/{damage.wrong}, tools {damage.failed_tools} of {damage.tools}, "
-        f"turns {damage.failed_turns} of {damage.turns}"
+        f"{digest.rows_text(damage)}, tools {digest.tools_text(damage)}, turns {damage.failed_turns} of {damage.turns}"
     )
     return said if cell.as_expected else f"**{digest.Outcome.of(cell)}** {said}"
 

@@ -112,7 +112,7 @@ def _damage(cell: CellDocument | None) -> Text:
     if cell is None or cell.damage is None:
         return Text(str(Outcome.ABSENT), style=_STYLES[Outcome.ABSENT])
     outcome, damage = Outcome.of(cell), cell.damage
-    said = f"{damage.missing}/{damage.duplicate}/{damage.wrong}"
+    said = digest.rows_text(damage)
     return Text(said if outcome.good else f"{outcome} {said}", style=_STYLES[outcome])
 
 

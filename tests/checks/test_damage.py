@@ -76,4 +76,19 @@ def test_without_a_record_of_the_tools_none_are_counted(build: Any) -> None:
     """Rather than none that failed."""
     damage = damage_of(build.without(build.evidence(build.turn(planned=(build.call(),))), "tools"), found())
 
-    assert (damage.tools, damage.failed_tools) == (0, 0)
+    assert (damage.tools, damage.failed_tools) == (None, None)
+
+
+@pytest.mark.parametrize("side", ["invoice", "responses", "ledger"])
+def test_without_one_of_the_three_sides_no_rows_are_counted(build: Any, side: str) -> None:
+    """Rather than none that are missing."""
+    damage = damage_of(build.without(build.evidence(), side), [CheckResult.unknown("ledger", f"there is no {side}")])
+
+    assert (damage.missing, damage.duplicate, damage.wrong) == (None, None, None)
+
+
+def test_without_the_ledger_check_no_rows_are_counted(build: Any) -> None:
+    """As for a backend that did not start."""
+    damage = damage_of(build.evidence(), [CheckResult.unknown("backend", "it did not start")])
+
+    assert (damage.missing, damage.duplicate, damage.wrong) == (None, None, None)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 # Starts a server, says so, reads one line, and does what the line says.
 SCRIPT = """
-import asyncio, json, os, sys
+import asyncio, json, os, signal, sys
 from harness.postgres.embedded import EmbeddedServer
 
 async def main():
@@ -39,6 +39,7 @@ async def main():
         print("waiting", flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background without one
 asyncio.run(main())
 """
 
@@ -80,8 +81,10 @@ def owner() -> Iterator[tuple[Child, list[psutil.Process]]]:
         server = psutil.Process(int(child.details["pid"]))
         guardian = server.parent()
         assert guardian is not None
-        yield child, [guardian, server, *server.children(recursive=True)]
-        process.kill()
+        try:
+            yield child, [guardian, server, *server.children(recursive=True)]
+        finally:
+            process.kill()
 
 
 def assert_gone(child: Child, processes: list[psutil.Process]) -> None:

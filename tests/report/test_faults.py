@@ -2,6 +2,8 @@
 
 from harness.report import digest, terminal
 from harness.report.markdown import MarkdownWriter
+from harness.scenario import SessionMode
+from harness.verdict import Damage
 from tests.report import documents
 
 
@@ -46,3 +48,17 @@ def test_a_run_without_faults_says_nothing_of_them() -> None:
     assert digest.losses(document) == []
     assert "faults" not in MarkdownWriter().write(document)
     assert "missing/twice/wrong" not in terminal.render(document)
+
+
+def test_what_nobody_could_count_is_not_none() -> None:
+    """A cell that could not be reconciled shows question marks, and is told apart in the sum."""
+    unknown = Damage(missing=None, duplicate=None, wrong=None, tools=None, failed_tools=None, turns=1, failed_turns=1)
+    found = documents.cell(
+        "ledger_cut", SessionMode.DURABLE, fault="a cut", damage=unknown, unknown="there is no invoice"
+    )
+    document = documents.document([*documents.with_faults().cells, found])
+
+    assert "?/?/?, tools ? of ?, turns 1 of 1" in MarkdownWriter().write(document)
+    assert digest.losses(document)[-1].startswith(
+        "durable: under 3 faults, ledger rows missing 0, twice 0, wrong 0, unknown under 1; 1 NOT AS EXPECTED"
+    )
