@@ -35,6 +35,7 @@ __all__ = [
     "PlannedCall",
     "PoolEvent",
     "PoolEventKind",
+    "PoolWait",
     "RaceKind",
     "Record",
     "SessionOperation",
@@ -379,6 +380,16 @@ class PoolEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolWait:
+    """From when somebody asked the pool for a connection to when they had it, or were refused."""
+
+    interval: Interval
+    turn: str | None
+    tool_call_id: str | None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdleTransaction:
     """A server process that held a transaction open after the turn, as `pg_stat_activity` shows it."""
 
@@ -511,6 +522,7 @@ class Evidence:
     operations: Record[SessionOperation] = field(default_factory=lambda: _absent("operations"))
     races: Record[SessionRace] = field(default_factory=lambda: _absent("races"))
     pool: Record[PoolEvent] = field(default_factory=lambda: _absent("pool"))
+    waits: Record[PoolWait] = field(default_factory=lambda: _absent("waits"))
     idle_transactions: Record[IdleTransaction] = field(default_factory=lambda: _absent("idle_transactions"))
     stalls: Record[LoopStall] = field(default_factory=lambda: _absent("stalls"))
     arrivals: Record[Arrival] = field(default_factory=lambda: _absent("arrivals"))

@@ -26,6 +26,7 @@ from harness.evidence import (
     LoopStall,
     ModelResponseSeen,
     PoolEvent,
+    PoolWait,
     Record,
     SessionOperation,
     SpanRecord,
@@ -36,6 +37,7 @@ from harness.observe.error_log import ErrorLog
 from harness.observe.errors import ErrorsRecorder
 from harness.observe.operations import OperationsRecorder
 from harness.observe.pool import PoolRecorder
+from harness.observe.pool_waits import PoolWaitsRecorder
 from harness.observe.recorder import Clock, Context, Recorder
 from harness.observe.redaction import Redactor
 from harness.observe.server_log import ServerLog
@@ -59,6 +61,7 @@ class ObservedRecords(TypedDict):
     statements: Record[Statement]
     operations: Record[SessionOperation]
     pool: Record[PoolEvent]
+    waits: Record[PoolWait]
     stalls: Record[LoopStall]
     responses: Record[ModelResponseSeen]
 
@@ -93,6 +96,7 @@ class Observation:
             StatementsRecorder(),
             OperationsRecorder(),
             PoolRecorder(),
+            PoolWaitsRecorder(),
             StallsRecorder(threshold=stall_threshold),
         )
         self._recorders = usual if recorders is None else recorders

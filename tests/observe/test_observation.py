@@ -79,7 +79,7 @@ async def test_records_fit_into_evidence(engine: AsyncEngine) -> None:
 
     evidence = Evidence(**observation.records)
 
-    assert [record.missing for record in vars_of(observation)] == [None] * 8
+    assert [record.missing for record in vars_of(observation)] == [None] * 9
     assert [statement.sql for statement in evidence.statements] == ["SELECT 1"]
     assert evidence.errors.items == ()
 

@@ -1,0 +1,1 @@
+"""Measurements: what parallel tools gain, what each repair costs, and whether it became worse."""

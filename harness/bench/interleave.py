@@ -1,0 +1,192 @@
+"""Repetitions of several arms, side by side in one process, until their ratios are known well enough.
+
+Problem: a machine that gets slower while one arm is measured makes the other one look faster; too few repetitions say
+nothing, and too many cost time.
+
+Mechanism: each repetition runs every arm once, in an order that moves by one place from repetition to repetition (A B
+C, C A B, B C A), so that every arm stands in every place equally often. The first repetitions warm up, and are not
+counted. It goes on until the interval of every arm's ratio to the reference is narrow enough, or a limit is reached.
+Looking at the intervals on the way makes them somewhat less sure than they say; `LOOKS` keeps the looks few.
+
+Guarantee: what was measured is kept, whatever ends the measurement. An arm that fails takes no further part, and says
+why; the reference that fails ends it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import count
+from time import perf_counter
+from typing import Protocol
+
+from harness.bench.estimate import Estimate, ratio_of_medians
+from harness.errors import MissingEvidence, SessionproofError, UsageError
+
+__all__ = ["Ended", "Limits", "Measurement", "Progress", "Sample", "Series", "interleave", "orders"]
+
+LOOKS = 1.25
+"""After how many times the repetitions of the last look the intervals are looked at again."""
+
+
+class Ended(StrEnum):
+    """What ended a measurement."""
+
+    INTERVAL = "interval"
+    """Every interval is as narrow as was asked for."""
+    REPETITIONS = "repetitions"
+    TIME = "time"
+    FAILURE = "failure"
+    """The reference failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One run of one arm: its seconds, and what they were spent on, which sums up to them.
+
+    `overlapped` says whether its tools worked at the same time; `None` where that is no question.
+    """
+
+    seconds: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    overlapped: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When to stop: `half_width` of each interval relative to its ratio, numbers of repetitions, and `seconds`."""
+
+    half_width: float = 0.02
+    warm_up: int = 1
+    least: int = 8
+    most: int = 100
+    seconds: float = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Series:
+    """What was measured of one arm, in the order of the repetitions; `failure` says why it took no further part."""
+
+    name: str
+    samples: list[Sample] = field(default_factory=list)
+    failure: str | None = None
+
+    @property
+    def seconds(self) -> list[float]:
+        """The seconds of each repetition."""
+        return [sample.seconds for sample in self.samples]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """The series of all arms, the reference first, and what ended it."""
+
+    reference: str
+    series: Mapping[str, Series]
+    ended: Ended
+    elapsed: float
+
+    def ratio(self, name: str) -> Estimate:
+        """How many times the reference's seconds an arm took.
+
+        Raises:
+            MissingEvidence: the arm failed, or there are too few repetitions.
+        """
+        series = self.series[name]
+        if series.failure is not None:
+            raise MissingEvidence(f"{name}: {series.failure}")
+        return ratio_of_medians(series.seconds, self.series[self.reference].seconds)
+
+
+class Progress(Protocol):
+    """Is told after each repetition how many there were, and the widest interval as far as it is known."""
+
+    def __call__(self, repetitions: int, half_width: float | None) -> None:
+        """Take note of it."""
+        ...
+
+
+def orders(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The order of the arms in each repetition, without end: each stands in each place equally often."""
+    for repetition in count():
+        first = -repetition % len(names)
+        yield (*names[first:], *names[:first])
+
+
+async def interleave(
+    arms: Mapping[str, Callable[[], Awaitable[Sample]]],
+    *,
+    reference: str,
+    limits: Limits,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = perf_counter,
+) -> Measurement:
+    """Run the arms in turn, and measure how long each takes against the reference.
+
+    Raises:
+        UsageError: there is no arm of the reference's name.
+    """
+    if reference not in arms:
+        raise UsageError(f"there is no arm {reference!r} to compare with; there are {', '.join(arms)}")
+    begun = clock()
+    series = {name: Series(name=name) for name in sorted(arms, key=lambda name: name != reference)}
+    measurement = _Measuring(series=series, reference=reference, limits=limits)
+    for repetition, order in enumerate(orders(list(series)), start=1 - limits.warm_up):
+        await _repeat(arms, series, order, counted=repetition > 0)
+        ended = measurement.ended(repetition, clock() - begun)
+        if progress is not None:
+            progress(max(repetition, 0), measurement.half_width)
+        if ended is not None:
+            return Measurement(reference=reference, series=series, ended=ended, elapsed=clock() - begun)
+    raise AssertionError("orders go on for ever")
+
+
+async def _repeat(
+    arms: Mapping[str, Callable[[], Awaitable[Sample]]],
+    series: Mapping[str, Series],
+    order: Sequence[str],
+    *,
+    counted: bool,
+) -> None:
+    for name in order:
+        own = series[name]
+        if own.failure is not None:
+            continue
+        try:
+            sample = await arms[name]()
+        except SessionproofError as error:
+            own.failure = str(error)
+        else:
+            if counted:
+                own.samples.append(sample)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Measuring:
+    """Decides whether to go on."""
+
+    series: Mapping[str, Series]
+    reference: str
+    limits: Limits
+    half_width: float | None = None
+    next_look: int = 0
+
+    def ended(self, repetition: int, elapsed: float) -> Ended | None:
+        if self.series[self.reference].failure is not None:
+            return Ended.FAILURE
+        if repetition >= max(self.limits.least, self.next_look):
+            self.half_width = self._widest()
+            self.next_look = max(repetition + 1, round(repetition * LOOKS))
+            if self.half_width <= self.limits.half_width:
+                return Ended.INTERVAL
+        if repetition >= self.limits.most:
+            return Ended.REPETITIONS
+        return Ended.TIME if elapsed >= self.limits.seconds else None
+
+    def _widest(self) -> float:
+        reference = self.series[self.reference].seconds
+        compared = [
+            ratio_of_medians(each.seconds, reference).half_width
+            for each in self.series.values()
+            if each.failure is None and each.name != self.reference
+        ]
+        return max(compared, default=0.0)

@@ -1,0 +1,99 @@
+"""Ratios of medians: their intervals hold what they should, and say how small a change would be found."""
+
+import numpy as np
+import pytest
+
+from harness.bench.estimate import median_of, outliers_of, ratio_of_medians
+from harness.errors import MissingEvidence
+
+ROUNDS = 200
+"""How many experiments a statement about coverage is looked at in."""
+
+
+def noisy(seed: int, *, size: int, ratio: float, spread: float = 0.05) -> tuple[list[float], list[float]]:
+    """Pairs whose medians have a ratio, on a machine that gets slower all the time."""
+    random = np.random.default_rng(seed)
+    drift = np.linspace(1.0, 1.5, size)
+    below = drift * random.lognormal(0.0, spread, size)
+    above = drift * random.lognormal(np.log(ratio), spread, size)
+    return list(above), list(below)
+
+
+def test_the_ratio_of_exact_repetitions_is_exact() -> None:
+    """Without any spread the interval has no width, and any change would be found."""
+    estimate = ratio_of_medians([4.8] * 10, [2.4] * 10)
+
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((2.0, 2.0, 2.0))
+    assert estimate.half_width == pytest.approx(0.0)
+    assert estimate.detectable == pytest.approx(0.0)
+    assert estimate.repetitions == 10
+
+
+def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says() -> None:
+    """Though the machine drifts by half meanwhile: what was measured side by side stays together."""
+    held = 0
+    for seed in range(ROUNDS):
+        estimate = ratio_of_medians(*noisy(seed, size=20, ratio=1.3))
+        held += estimate.low <= 1.3 <= estimate.high
+
+    assert 0.9 <= held / ROUNDS <= 1.0
+
+
+def test_a_change_as_large_as_detectable_is_mostly_told_apart() -> None:
+    """Of two estimates whose true ratios differ by that much, 8 in 10 differ by more than chance would let them."""
+    detectable = float(np.median([ratio_of_medians(*noisy(seed, size=20, ratio=1.0)).detectable for seed in range(50)]))
+    values = {
+        ratio: [ratio_of_medians(*noisy(seed, size=20, ratio=ratio)).value for seed in seeds]
+        for ratio, seeds in ((1.0, range(1000, 1000 + ROUNDS)), (1.0 + detectable, range(5000, 5000 + ROUNDS)))
+    }
+    differences = np.log(values[1.0 + detectable]) - np.log(values[1.0])
+    threshold = 1.96 * np.sqrt(2) * np.std(np.log(values[1.0]))
+
+    assert 0.65 <= float(np.mean(differences > threshold)) <= 0.95
+
+
+def test_more_repetitions_find_smaller_changes() -> None:
+    """By about the square root of their number."""
+    few, many = (ratio_of_medians(*noisy(7, size=size, ratio=1.0)) for size in (10, 160))
+
+    assert few.detectable is not None
+    assert many.detectable is not None
+    assert many.detectable < few.detectable / 2
+    assert many.half_width < few.half_width / 2
+
+
+def test_the_same_samples_give_the_same_estimate() -> None:
+    """The drawings are the same each time."""
+    assert ratio_of_medians(*noisy(1, size=12, ratio=1.1)) == ratio_of_medians(*noisy(1, size=12, ratio=1.1))
+
+
+def test_a_median_has_an_interval_too() -> None:
+    """Around it, in its own unit, without a smallest change."""
+    estimate = median_of([0.24, 0.25, 0.241, 0.239, 0.242, 0.3])
+
+    assert estimate.low <= estimate.value <= estimate.high
+    assert estimate.value == pytest.approx(0.2415)
+    assert estimate.detectable is None
+    assert str(median_of([2.0] * 5)) == "2.000 [2.000, 2.000]"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_too_few_repetitions_have_no_interval(size: int) -> None:
+    """Rather than one that means nothing."""
+    with pytest.raises(MissingEvidence, match=f"{size} repetitions have no interval; at least 5 are needed"):
+        ratio_of_medians([1.0] * size, [1.0] * size)
+    with pytest.raises(MissingEvidence):
+        median_of([1.0] * size)
+
+
+def test_repetitions_that_are_no_pairs_are_refused() -> None:
+    """They were not measured side by side."""
+    with pytest.raises(ValueError, match="6 and 5 repetitions cannot be pairs"):
+        ratio_of_medians([1.0] * 6, [1.0] * 5)
+
+
+def test_outliers_are_told_by_their_place() -> None:
+    """Beyond one and a half interquartile ranges from the quartiles; alike, none is."""
+    assert outliers_of([1.0, 1.1, 0.9, 1.0, 5.0, 1.05, 0.1]) == (4, 6)
+    assert outliers_of([1.0] * 6) == ()
+    assert outliers_of([]) == ()

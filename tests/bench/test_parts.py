@@ -1,0 +1,247 @@
+"""What a turn's seconds were spent on: each piece once, and all of them."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.bench.parts import Part, efficiency_of, longest_work, parts_of
+from harness.errors import MissingEvidence
+from harness.evidence import (
+    Evidence,
+    Interval,
+    LoopStall,
+    PlannedCall,
+    PoolEvent,
+    PoolEventKind,
+    PoolWait,
+    Record,
+    SpanRecord,
+    Statement,
+    ToolOutcome,
+    ToolRun,
+    Turn,
+)
+
+TABLE = "llm_requests"
+
+
+def turn(seconds: float, *works: float, rounds: Sequence[int] = ()) -> Turn:
+    """A turn from 0 with a tool for each planned work, all in one round unless said otherwise."""
+    planned = tuple(
+        PlannedCall(tool_call_id=f"c{number}", tool="t", role="read", round=round_, database_seconds=work)
+        for number, (work, round_) in enumerate(zip(works, rounds or [0] * len(works), strict=True))
+    )
+    return Turn(
+        id="t1",
+        tenant="a",
+        agent="b",
+        message="m",
+        interval=Interval(start=0.0, end=seconds),
+        planned=planned,
+        planned_responses=1,
+    )
+
+
+def work(start: float, end: float, *, of: str = "t1") -> Statement:
+    return statement(start, end, of=of, injected=True, tool_call_id="c0", sql="SELECT pg_sleep")
+
+
+def statement(
+    start: float,
+    end: float,
+    *,
+    of: str = "t1",
+    injected: bool = False,
+    tool_call_id: str | None = None,
+    sql: str = "SELECT 1",
+) -> Statement:
+    return Statement(
+        sql=sql,
+        interval=Interval(start=start, end=end),
+        connection=1,
+        backend_pid=1,
+        turn=of,
+        tool_call_id=tool_call_id,
+        task="task",
+        injected=injected,
+    )
+
+
+def tool(start: float, end: float) -> ToolRun:
+    interval = Interval(start=start, end=end)
+    return ToolRun(tool="t", tool_call_id="c0", turn="t1", task="t", interval=interval, outcome=ToolOutcome.RETURNED)
+
+
+def model(start: float, end: float) -> SpanRecord:
+    return SpanRecord(
+        name="chat",
+        interval=Interval(start=start, end=end),
+        trace_id="1",
+        span_id="1",
+        parent_id=None,
+        error=False,
+        attributes={"gen_ai.operation.name": "chat"},
+        turn="t1",
+    )
+
+
+def wait(start: float, end: float) -> PoolWait:
+    return PoolWait(interval=Interval(start=start, end=end), turn="t1", tool_call_id="c0")
+
+
+def pooled(kind: PoolEventKind, at: float) -> PoolEvent:
+    return PoolEvent(kind=kind, connection=1, backend_pid=1, at=at, turn="t1", tool_call_id=None, task="t")
+
+
+def stall(start: float, end: float) -> LoopStall:
+    return LoopStall(interval=Interval(start=start, end=end), stack=("f",), samples=10, share=1.0)
+
+
+def seen(
+    *,
+    statements: Sequence[Statement] = (),
+    tools: Sequence[ToolRun] = (),
+    spans: Sequence[SpanRecord] = (),
+    waits: Sequence[PoolWait] = (),
+    pool: Sequence[PoolEvent] = (),
+    stalls: Sequence[LoopStall] = (),
+) -> Evidence:
+    return Evidence(
+        statements=Record.of("statements", tuple(statements)),
+        tools=Record.of("tools", tuple(tools)),
+        spans=Record.of("spans", tuple(spans)),
+        waits=Record.of("waits", tuple(waits)),
+        pool=Record.of("pool", tuple(pool)),
+        stalls=Record.of("stalls", tuple(stalls)),
+    )
+
+
+def shares(turn_: Turn, evidence: Evidence) -> dict[str, float]:
+    """The parts that are not nothing, to the nanosecond."""
+    return {
+        str(part): round(seconds, 9)
+        for part, seconds in parts_of(turn_, evidence, ledger_table=TABLE).items()
+        if seconds > 1e-9
+    }
+
+
+def test_an_ordinary_turn() -> None:
+    """Two tools side by side, between two requests to the model, and a bill at the end."""
+    evidence = seen(
+        spans=[model(0.1, 0.2), model(2.9, 3.0)],
+        tools=[tool(0.2, 2.8), tool(0.2, 2.9)],
+        waits=[wait(0.25, 0.3)],
+        statements=[
+            work(0.3, 2.7),
+            work(0.3, 2.7),
+            statement(2.7, 2.75, tool_call_id="c0"),
+            statement(3.1, 3.2, sql=f"INSERT INTO {TABLE} VALUES ($1)"),
+        ],
+        pool=[pooled(PoolEventKind.CHECKOUT, 3.05), pooled(PoolEventKind.CHECKIN, 3.3)],
+    )
+
+    assert shares(turn(3.5, 2.4, 2.4), evidence) == {
+        "work": 2.4,
+        "pool": 0.05,
+        "sessions": 0.25,
+        "model": 0.2,
+        "ledger": 0.25,
+        "application": 0.35,
+    }
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [[work(0.0, 2.4), work(2.4, 4.8)], [work(0.0, 2.4), work(0.0, 4.8)]],
+    ids=["one by one", "behind the driver's lock"],
+)
+def test_tools_that_wait_for_each_other(statements: list[Statement]) -> None:
+    """Whether or not the second one's statement has begun: what goes beyond the longest tool was not side by side."""
+    assert shares(turn(5.0, 2.4, 2.4), seen(statements=statements)) == {
+        "work": 2.4,
+        "serial": 2.4,
+        "application": 0.2,
+    }
+
+
+def test_rounds_come_one_after_the_other_by_nature() -> None:
+    """Each has its longest tool."""
+    two_rounds = turn(3.0, 1.0, 0.5, 1.5, rounds=(0, 0, 1))
+
+    assert longest_work(two_rounds) == 2.5
+    assert efficiency_of(two_rounds) == pytest.approx(2.5 / 3.0)
+    assert shares(two_rounds, seen(statements=[work(0, 1), work(0, 0.5), work(1, 2.5)])) == {
+        "work": 2.5,
+        "application": 0.5,
+    }
+
+
+def test_a_held_loop_is_told_from_what_stands_around_it() -> None:
+    """Whatever else goes on: in a tool, and in the application."""
+    evidence = seen(tools=[tool(0.0, 2.0)], stalls=[stall(0.5, 1.5), stall(2.5, 3.0)])
+
+    assert shares(turn(3.0), evidence) == {"sessions": 1.0, "loop": 1.5, "application": 0.5}
+
+
+def test_a_loop_held_while_tools_work_costs_only_what_it_adds() -> None:
+    """A statement that was answered meanwhile is taken note of late; held for no longer than that, nothing is lost."""
+    late = seen(statements=[work(0.0, 3.4)], stalls=[stall(2.0, 3.4)])
+    hidden = seen(statements=[work(0.0, 2.4)], stalls=[stall(1.0, 2.0)])
+
+    assert shares(turn(3.5, 2.4), late) == {"work": 2.4, "loop": 1.0, "application": 0.1}
+    assert shares(turn(3.5, 2.4), hidden) == {"work": 2.4, "application": 1.1}
+
+
+def test_what_other_turns_do_is_theirs() -> None:
+    """Turns at the same time have parts of their own."""
+    evidence = seen(statements=[work(0.0, 1.0, of="t2"), statement(0.0, 1.0, of="t2", sql=TABLE)])
+
+    assert shares(turn(1.0), evidence) == {"application": 1.0}
+
+
+def test_a_bill_without_a_record_of_its_connection_is_its_statement() -> None:
+    """As for a connection that was had before anybody looked."""
+    bill = statement(0.5, 0.7, sql=f"INSERT INTO {TABLE} VALUES ($1)")
+
+    assert shares(turn(1.0), seen(statements=[bill])) == {"ledger": 0.2, "application": 0.8}
+    assert parts_of(turn(1.0), seen(statements=[bill]), ledger_table=None)[Part.LEDGER] == 0.0
+
+
+def test_without_a_record_nothing_is_said() -> None:
+    """Rather than parts that lack one."""
+    with pytest.raises(MissingEvidence, match="recorder 'waits'"):
+        parts_of(turn(1.0), Evidence(statements=Record.of("statements", ())), ledger_table=TABLE)
+
+
+Make = Callable[[float, float], object]
+moments = st.floats(min_value=-1.0, max_value=6.0, allow_nan=False)
+
+
+def some(make: Make) -> st.SearchStrategy[list[object]]:
+    return st.lists(st.tuples(moments, moments).map(lambda two: make(min(two), max(two))), max_size=4)
+
+
+def sum_of(lists: tuple[list[object], ...]) -> list[object]:
+    return [each for one in lists for each in one]
+
+
+@given(
+    works=st.lists(st.floats(min_value=0.0, max_value=3.0), max_size=3),
+    evidence=st.builds(
+        seen,
+        statements=st.tuples(some(work), some(lambda start, end: statement(start, end, sql=TABLE))).map(sum_of),
+        tools=some(tool),
+        spans=some(model),
+        waits=some(wait),
+        stalls=some(stall),
+    ),
+)
+def test_the_parts_are_never_negative_and_add_up(works: list[float], evidence: Evidence) -> None:
+    """Whatever was seen, also beyond the turn's ends."""
+    parts = parts_of(turn(5.0, *works), evidence, ledger_table=TABLE)
+
+    assert sum(parts.values()) == pytest.approx(5.0)
+    assert min(parts.values()) >= 0.0
+    assert parts[Part.WORK] <= max(works, default=0.0) + 1e-9
