@@ -153,6 +153,14 @@ class Conversation:
             await _settle(before)
             self.pairs.append(TimingPair(parallel=seconds[True], sequential=seconds[False]))
 
+    async def send(self, application: Application, *, parallel: bool = True) -> list[Turn]:
+        """Send the scenario's messages together once, with the tools of each in parallel or one by one."""
+        before = asyncio.all_tasks()
+        sendings = [self._prepare(message, parallel=parallel) for message in self.cell.scenario.messages]
+        turns = await self._send_together(application, sendings)
+        await _settle(before)
+        return turns
+
     def _prepare(self, message: Message, *, parallel: bool = True) -> _Sending:
         turn, tenant = str(uuid4()), tenant_of(message, self.backend)
         text = f"{tenant.message} (reference {turn})"

@@ -41,7 +41,7 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One run of one arm: its seconds, and what they were spent on, which sums up to them.
+    """One run of one arm: its seconds, and what those of its mean turn were spent on.
 
     `overlapped` says whether its tools worked at the same time; `None` where that is no question.
     """

@@ -1,0 +1,170 @@
+"""One arm of a measurement: an application that was started once, and answers the same messages again and again.
+
+Problem: what is compared must differ in one thing only, and what is not measured must not be in the seconds.
+
+Mechanism: each arm has a clone of one template, an application of its own, and a pool that was brought into its state
+before the first turn. The tools' planned latency is in the database (`harness.explorer.latency`); there is no barrier,
+so that the tools go as the agent lets them. Recorders are put in place before a repetition and taken away after it.
+
+Guarantee: a turn that is not answered is an error with its reason, and no sample. Nothing of an arm is left behind.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+
+from harness.backend import Application, Backend, BackendSettings, PoolSettings
+from harness.bench.interleave import Sample
+from harness.bench.parts import Part, parts_of
+from harness.checks import Timing
+from harness.conversation import Conversation
+from harness.errors import BackendError
+from harness.evidence import Evidence, Record, Turn
+from harness.explorer.gate import Gate
+from harness.explorer.pool_state import bring_into
+from harness.observe.attribution import attributed
+from harness.observe.observation import Observation
+from harness.observe.operations import OperationsRecorder
+from harness.observe.pool import PoolRecorder
+from harness.observe.pool_waits import PoolWaitsRecorder
+from harness.observe.recorder import Recorder
+from harness.observe.spans import SpansRecorder
+from harness.observe.stalls import StallsRecorder
+from harness.observe.statements import StatementsRecorder
+from harness.observe.tools import ToolsRecorder
+from harness.postgres.clones import Clones
+from harness.providers.create import create_provider
+from harness.providers.guard import only_local_models
+from harness.providers.provider import Provider
+from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode
+from harness.verdict import Verdict
+
+__all__ = ["Arm", "Setting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What one arm is: the messages that it answers together, and how the application is set up for that.
+
+    `parallel` is false for tools that the agent runs one by one. `timeout` is in seconds, for one turn.
+    """
+
+    name: str
+    mode: SessionMode
+    messages: tuple[Message, ...]
+    parallel: bool = True
+    pool_state: PoolState = PoolState.WARM
+    pool: PoolSettings | None = None
+    tier: ModelTier = ModelTier.SCRIPTED
+    timeout: float = 60.0
+
+    @property
+    def widest(self) -> int:
+        """How many tools can be at work at once: in all turns together."""
+        return sum(message.plan.widest_round for message in self.messages) if self.parallel else len(self.messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """A started application, called once for each repetition."""
+
+    setting: Setting
+    backend: Backend
+    application: Application
+    provider: Provider
+
+    @classmethod
+    @asynccontextmanager
+    async def started(cls, setting: Setting, backend: Backend, clones: Clones, template: str) -> AsyncIterator["Arm"]:
+        """Start it on a clone of the template, and stop it at the end of the block.
+
+        Raises:
+            BackendError: its pool cannot be brought into the state that the setting asks for.
+        """
+        provider = create_provider(setting.tier)
+        pool = setting.pool or PoolSettings.for_state(setting.pool_state)
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(clones.clone(template, label=f"bench_{setting.name}"))
+            stack.enter_context(only_local_models(setting.tier))
+            folder = stack.enter_context(TemporaryDirectory(prefix="sessionproof-"))
+            stack.push_async_callback(provider.stop)
+            await provider.start()
+            settings = BackendSettings(
+                database_url=database.url,
+                session_mode=setting.mode,
+                pool=pool,
+                model=provider.model,
+                state_directory=Path(folder),
+            )
+            application = await stack.enter_async_context(backend.start(settings))
+            await bring_into(application.engine, setting.pool_state, connections=_warm(setting, pool))
+            yield cls(setting=setting, backend=backend, application=application, provider=provider)
+
+    async def __call__(self) -> Sample:
+        """Send the messages once.
+
+        Raises:
+            BackendError: a turn was not answered.
+        """
+        turns, evidence = await self._observed()
+        if failed := [turn for turn in turns if turn.answer is None]:
+            reason = failed[0].error or f"no answer within {self.setting.timeout:g} s"
+            raise BackendError(f"{len(failed)} of {len(turns)} turns failed: {reason}")
+        table = getattr(self.backend, "ledger_table", None)
+        each = [parts_of(turn, evidence, ledger_table=table) for turn in turns]
+        return Sample(
+            seconds=max(turn.interval.end for turn in turns) - min(turn.interval.start for turn in turns),
+            parts={str(part): fmean(parts[part] for parts in each) for part in Part},
+            overlapped=_overlapped(evidence) if self.setting.widest > len(turns) else None,
+        )
+
+    async def _observed(self) -> tuple[list[Turn], Evidence]:
+        engine = self.application.engine
+        observation = Observation(engine, recorders=_recorders())
+        gate = Gate(engine, caller=attributed, barrier=False)
+        conversation = Conversation(
+            cell=_cell(self.setting),
+            backend=self.backend,
+            provider=self.provider,
+            gate=gate,
+            note=observation.note,
+            announce=lambda *_: None,
+            timeout=self.setting.timeout,
+        )
+        async with gate, observation:
+            turns = await conversation.send(self.application, parallel=self.setting.parallel)
+        # nobody is held at a barrier, so nobody arrives at one
+        return turns, Evidence(turns=tuple(turns), arrivals=Record.of("arrivals", ()), **observation.records)
+
+
+def _recorders() -> list[Recorder]:
+    """Those that the parts and the overlap are taken from."""
+    return [
+        ToolsRecorder(),
+        SpansRecorder(),
+        StatementsRecorder(),
+        OperationsRecorder(),
+        PoolRecorder(),
+        PoolWaitsRecorder(),
+        StallsRecorder(),
+    ]
+
+
+def _cell(setting: Setting) -> Cell:
+    scenario = Scenario(name=setting.name, question="How long does it take?", messages=setting.messages)
+    return Cell(scenario=scenario, mode=setting.mode, pool_state=setting.pool_state, tier=setting.tier)
+
+
+def _warm(setting: Setting, pool: PoolSettings) -> int:
+    """How many connections a warm pool holds: what the turns can use at once, and one for each turn, if it may."""
+    return min(setting.widest + len(setting.messages), pool.size)
+
+
+def _overlapped(evidence: Evidence) -> bool | None:
+    """Whether the tools of each round were in the database at the same time, on different connections."""
+    turns = tuple(replace(turn, parallel=True) for turn in evidence.turns)
+    verdict = Timing()(replace(evidence, turns=turns, pairs=Record.of("pairs", ()))).verdict
+    return {Verdict.PASSED: True, Verdict.FAILED: False}.get(verdict)

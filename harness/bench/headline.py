@@ -1,0 +1,41 @@
+"""The headline: a turn with two tools that work side by side, against each way in which they do not."""
+
+from collections.abc import Mapping
+
+from harness.backend import Backend
+from harness.bench.arm import Setting
+from harness.scenario import Message, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+
+__all__ = ["FULL_SECONDS", "QUICK_SECONDS", "REFERENCE", "headline"]
+
+REFERENCE = "per_operation"
+"""The arm that the others are compared with: a session for each operation, and tools side by side."""
+
+ONE_BY_ONE = "one by one"
+"""The reference with its tools one by one: what running them side by side gains."""
+
+QUICK_SECONDS = 0.24
+FULL_SECONDS = 2.4
+
+_USAGES = (
+    TokenUsage(prompt_tokens=431, completion_tokens=62),
+    TokenUsage(prompt_tokens=1204, completion_tokens=96),
+)
+
+
+def headline(backend: Backend, *, tool_seconds: float = QUICK_SECONDS) -> Mapping[str, Setting]:
+    """The arms by name, the reference first; only those whose session mode the backend has.
+
+    `tool_seconds` is how long each of the two tools works in the database.
+    """
+    roles = (ToolRole.READ, ToolRole.SEARCH)
+    steps = tuple(ToolStep(role=role, database_seconds=tool_seconds) for role in roles)
+    messages = (Message(plan=ToolPlan(rounds=(steps,), usages=_USAGES)),)
+    reference = Setting(name=REFERENCE, mode=SessionMode.PER_OPERATION, messages=messages)
+    one_by_one = Setting(name=ONE_BY_ONE, mode=SessionMode.PER_OPERATION, messages=messages, parallel=False)
+    others = (
+        Setting(name=mode.value, mode=mode, messages=messages)
+        for mode in SessionMode
+        if mode is not SessionMode.PER_OPERATION
+    )
+    return {each.name: each for each in (reference, one_by_one, *others) if each.mode in backend.modes}
