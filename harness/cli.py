@@ -9,6 +9,8 @@ evidence is missing; 128 and the signal's number if interrupted.
 """
 
 import asyncio
+import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,13 +26,13 @@ from harness.command.child import PYTEST
 from harness.command.verify import ENVIRONMENT, USAGE, Verification, default_directory, default_workers
 from harness.command.verify import verify as run_verification
 from harness.config import resolve
-from harness.errors import ConfigurationError, SessionproofError, UsageError
+from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
 from harness.postgres.server import ServerAddress
 from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["doctor", "main", "verify"]
+__all__ = ["bench", "doctor", "main", "verify"]
 
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -144,6 +146,38 @@ def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_
             program=_program(context),
         )
         context.exit(run_verification(call))
+
+
+@main.command()
+@_system_options
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where bench.json goes [a new folder in reports/runs, or in sessionproof-runs].",
+)
+@click.option("--full", "full_length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s, and narrower intervals.")
+@click.pass_context
+def bench(context: click.Context, /, *, debug: bool, full_length: bool, **options: Any) -> None:
+    """Measure what tools gain by running together, and what each repair costs."""
+    with _Guard(context, debug=debug):
+        if importlib.util.find_spec("scipy") is None:
+            raise EnvironmentMissing(
+                "sessionproof bench needs scipy for its intervals, and it is not installed; "
+                "install the extra: pip install 'sessionproof[bench]'"
+            )
+        from harness.command.bench import Benchmark  # noqa: PLC0415  # slow, and for this command only
+        from harness.command.bench import bench as run_benchmark  # noqa: PLC0415  # the same
+
+        config = resolve({**options, "full_length": full_length or None})
+        call = Benchmark(
+            config=config,
+            directory=config.output or default_directory(Path.cwd()),
+            console=_console(),
+            errors=_console(stderr=True),
+            command=shlex.join(["sessionproof", *sys.argv[1:]]),
+        )
+        context.exit(run_benchmark(call))
 
 
 @main.command()

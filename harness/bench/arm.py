@@ -22,7 +22,7 @@ from harness.bench.parts import Part, parts_of
 from harness.checks import Timing
 from harness.conversation import Conversation
 from harness.errors import BackendError
-from harness.evidence import Evidence, Record, Turn
+from harness.evidence import Evidence, Record, ToolOutcome, Turn
 from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into
 from harness.observe.attribution import attributed
@@ -107,12 +107,16 @@ class Arm:
         """Send the messages once.
 
         Raises:
-            BackendError: a turn was not answered.
+            BackendError: a turn was not answered, or a tool failed: it took less time than its work would have.
         """
         turns, evidence = await self._observed()
         if failed := [turn for turn in turns if turn.answer is None]:
             reason = failed[0].error or f"no answer within {self.setting.timeout:g} s"
             raise BackendError(f"{len(failed)} of {len(turns)} turns failed: {reason}")
+        if broken := [run for run in evidence.tools if run.outcome is not ToolOutcome.RETURNED]:
+            raise BackendError(
+                f"{len(broken)} tool calls failed: {broken[0].tool} with {broken[0].error_type or 'no end'}"
+            )
         table = getattr(self.backend, "ledger_table", None)
         each = [parts_of(turn, evidence, ledger_table=table) for turn in turns]
         return Sample(

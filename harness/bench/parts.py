@@ -113,16 +113,20 @@ def _model_spans(turn: Turn, evidence: Evidence) -> list[Span]:
 
 
 def _ledger_spans(turn: Turn, evidence: Evidence, table: str | None) -> list[Span]:
-    """From when a connection was had to when it was given back, for those that wrote to the ledger outside of tools."""
+    """From when a connection was had to when it was given back, for those that wrote to the ledger outside of tools.
+
+    A connection that served the whole turn is the ledger's only between the tools and requests around the row.
+    """
     if table is None:
         return []
+    others = [*_model_spans(turn, evidence), *(_span(run.interval) for run in evidence.tools if run.turn == turn.id)]
     written = [
         (statement.connection, statement.interval)
         for statement in evidence.statements
         if statement.turn == turn.id and statement.tool_call_id is None and table in statement.sql
     ]
     held = _held(evidence)
-    return [_around(held[connection], interval) for connection, interval in written]
+    return [_between(others, _around(held[connection], interval), _span(interval)) for connection, interval in written]
 
 
 def _held(evidence: Evidence) -> Mapping[int, list[Span]]:
@@ -135,6 +139,13 @@ def _held(evidence: Evidence) -> Mapping[int, list[Span]]:
         elif event.connection in out:
             held[event.connection].append((out.pop(event.connection), event.at))
     return held
+
+
+def _between(others: Iterable[Span], whole: Span, middle: Span) -> Span:
+    """The piece of the whole around its middle that none of the others reaches into."""
+    before = [end for _, end in others if end <= middle[0]]
+    after = [start for start, _ in others if start >= middle[1]]
+    return max([whole[0], *before]), min([whole[1], *after])
 
 
 def _around(spans: Iterable[Span], interval: Interval) -> Span:

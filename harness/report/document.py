@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness import evidence as ev
+from harness.report.model import DocumentModel
 from harness.scenario import Cell, ModelTier, PoolState, SessionMode
 from harness.verdict import CheckResult, Damage, Finding, FindingKind, Judgement, Verdict, merge
 
@@ -35,11 +36,7 @@ SCHEMA_VERSION = 1
 T = TypeVar("T")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RecordDocument(_Model, Generic[T]):
+class RecordDocument(DocumentModel, Generic[T]):
     """One recorder's record: its items, or in `missing` the reason why there are none."""
 
     missing: str | None = None
@@ -51,7 +48,7 @@ class RecordDocument(_Model, Generic[T]):
         return cls(missing=record.missing, items=record.entries)
 
 
-class EvidenceDocument(_Model):
+class EvidenceDocument(DocumentModel):
     """What was seen in one cell. Times are seconds of one monotonic clock per process."""
 
     turns: tuple[ev.Turn, ...]
@@ -86,7 +83,7 @@ class EvidenceDocument(_Model):
         return cls(**plain, **records)
 
 
-class FindingDocument(_Model):
+class FindingDocument(DocumentModel):
     """One thing that is wrong; `unexpected` if its cell must not show this kind."""
 
     kind: FindingKind
@@ -115,7 +112,7 @@ class FindingDocument(_Model):
         )
 
 
-class CheckDocument(_Model):
+class CheckDocument(DocumentModel):
     """What one check said: `reason` if it could not decide, `notes` what it saw beside its findings."""
 
     check: str
@@ -129,7 +126,7 @@ class CheckDocument(_Model):
         return cls(check=result.check, verdict=result.verdict, reason=result.reason, notes=result.notes)
 
 
-class CellDocument(_Model):
+class CellDocument(DocumentModel):
     """One square of the matrix.
 
     `verdict` is what the checks found; `as_expected` whether that is what the scenario expects of this cell
@@ -205,7 +202,7 @@ class CellDocument(_Model):
         return f"{self.session_mode}-{self.pool_state}-{self.tier}"
 
 
-class NotVerifiedDocument(_Model):
+class NotVerifiedDocument(DocumentModel):
     """Something that was asked for and could not be looked at, and why."""
 
     scenario: str
@@ -213,7 +210,7 @@ class NotVerifiedDocument(_Model):
     session_mode: SessionMode | None = None
 
 
-class PostgresDocument(_Model):
+class PostgresDocument(DocumentModel):
     """The server that was used: by which provider, and why that one."""
 
     kind: str
@@ -222,7 +219,7 @@ class PostgresDocument(_Model):
     details: dict[str, str] = Field(default_factory=dict)
 
 
-class EnvironmentDocument(_Model):
+class EnvironmentDocument(DocumentModel):
     """Where it ran, with which versions."""
 
     python: str
@@ -233,7 +230,7 @@ class EnvironmentDocument(_Model):
     backend: str
 
 
-class RunDocument(_Model):
+class RunDocument(DocumentModel):
     """One run.
 
     `verdict` is `passed` if every cell is as expected, `failed` if one is not, and `unknown` if evidence is

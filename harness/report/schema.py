@@ -1,72 +1,107 @@
-"""The published schema of `run.json`, made from the model that writes it.
+"""The published schemas of `run.json` and `bench.json`, made from the models that write them.
 
-`python -m harness.report.schema` writes `reports/schema/run-v1.schema.json` again; `--check` only says
-whether it would change. A test fails when the published file and the model drift apart. A change that breaks
-readers gets a new `SCHEMA_VERSION`, and with it a new file.
+`python -m harness.report.schema` writes the files in `reports/schema/` again; `--check` only says whether they would
+change. A test fails when a published file and its model drift apart. A change that breaks readers gets a new schema
+version, and with it a new file.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.report.bench_document import BENCH_SCHEMA_VERSION, BenchDocument
 from harness.report.document import SCHEMA_VERSION, RunDocument
+from harness.report.model import DocumentModel
 
-__all__ = ["main", "path", "schema", "to_text"]
+__all__ = ["BENCH", "RUN", "SCHEMAS", "Schema", "main"]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_DESCRIPTION = (
-    "One run of sessionproof: the verdict, where it ran, and one cell per scenario, session mode, pool state "
-    "and model tier, with its findings and its evidence. Durations are in seconds, costs are decimal numbers "
-    "as strings. All text may come from the backend under test: escape it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """One document's schema: `name` is the file's without its ending, `run` for `run.json`."""
+
+    name: str
+    model: type[DocumentModel]
+    version: int
+    description: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is published, in a clone."""
+        return _DIRECTORY / f"{self.name}-v{self.version}.schema.json"
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The JSON schema (draft 2020-12) of a document as it is written."""
+        made = self.model.model_json_schema(mode="serialization")
+        head = {
+            "$schema": _DIALECT,
+            "$id": f"urn:sessionproof:{self.name}:v{self.version}",
+            "title": f"sessionproof {self.name}, version {self.version}",
+            "description": self.description,
+        }
+        made["properties"]["schema_version"] |= {"const": self.version}
+        return {**head, **{key: value for key, value in made.items() if key not in head}}
+
+    @property
+    def text(self) -> str:
+        """The schema as the published file has it."""
+        return json.dumps(self.value, indent=2, sort_keys=False) + "\n"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the published file is this schema."""
+        return self.path.is_file() and self.path.read_text(encoding="utf-8") == self.text
+
+
+RUN = Schema(
+    name="run",
+    model=RunDocument,
+    version=SCHEMA_VERSION,
+    description=(
+        "One run of sessionproof: the verdict, where it ran, and one cell per scenario, session mode, pool state "
+        "and model tier, with its findings and its evidence. Durations are in seconds, costs are decimal numbers "
+        "as strings. All text may come from the backend under test: escape it."
+    ),
 )
-
-
-def path() -> Path:
-    """Where the schema is published, in a clone."""
-    return _DIRECTORY / f"run-v{SCHEMA_VERSION}.schema.json"
-
-
-def schema() -> dict[str, Any]:
-    """The JSON schema (draft 2020-12) of a run document as it is written."""
-    made = RunDocument.model_json_schema(mode="serialization")
-    head = {
-        "$schema": _DIALECT,
-        "$id": f"urn:sessionproof:run:v{SCHEMA_VERSION}",
-        "title": f"sessionproof run, version {SCHEMA_VERSION}",
-        "description": _DESCRIPTION,
-    }
-    made["properties"]["schema_version"] |= {"const": SCHEMA_VERSION}
-    return {**head, **{key: value for key, value in made.items() if key not in head}}
-
-
-def to_text() -> str:
-    """The schema as the published file has it."""
-    return json.dumps(schema(), indent=2, sort_keys=False) + "\n"
+BENCH = Schema(
+    name="bench",
+    model=BenchDocument,
+    version=BENCH_SCHEMA_VERSION,
+    description=(
+        "One benchmark of sessionproof: where it ran, and for each case its arms with every repetition, medians and "
+        "ratios with their intervals, and what the seconds were spent on. Durations are in seconds, and are the "
+        "machine's: only ratios are to be compared with those of another run. Text may come from the backend under "
+        "test: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Publish the schema, or with `--check` compare; exit status 1 if they differ."""
+    """Publish the schemas, or with `--check` compare; exit status 1 if one differs."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.report.schema", description="Publish the schema of run.json."
+        prog="python -m harness.report.schema", description="Publish the schemas of run.json and bench.json."
     )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if the published schema is out of date"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a published schema is out of date")
     checking = parser.parse_args(arguments).check
-    place, text = path(), to_text()
-    if place.is_file() and place.read_text(encoding="utf-8") == text:
-        sys.stdout.write(f"{place} is up to date\n")
-        return 0
-    if checking:
-        sys.stdout.write(f"{place} is out of date; run: python -m harness.report.schema\n")
-        return 1
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{place} written\n")
-    return 0
+    outdated = [schema for schema in SCHEMAS if not schema.is_published]
+    for schema in SCHEMAS:
+        if schema not in outdated:
+            sys.stdout.write(f"{schema.path} is up to date\n")
+        elif checking:
+            sys.stdout.write(f"{schema.path} is out of date; run: python -m harness.report.schema\n")
+        else:
+            schema.path.parent.mkdir(parents=True, exist_ok=True)
+            schema.path.write_text(schema.text, encoding="utf-8")
+            sys.stdout.write(f"{schema.path} written\n")
+    return 1 if checking and outdated else 0
 
 
 if __name__ == "__main__":

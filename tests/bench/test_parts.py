@@ -209,6 +209,18 @@ def test_a_bill_without_a_record_of_its_connection_is_its_statement() -> None:
     assert parts_of(turn(1.0), seen(statements=[bill]), ledger_table=None)[Part.LEDGER] == 0.0
 
 
+def test_a_connection_of_the_whole_turn_is_the_ledger_s_only_around_the_row() -> None:
+    """From the last tool or request before it to the next one after it."""
+    evidence = seen(
+        spans=[model(0.1, 0.3), model(0.8, 0.9)],
+        tools=[tool(0.3, 0.5)],
+        statements=[statement(0.6, 0.7, sql=f"INSERT INTO {TABLE} VALUES ($1)")],
+        pool=[pooled(PoolEventKind.CHECKOUT, 0.0), pooled(PoolEventKind.CHECKIN, 1.0)],
+    )
+
+    assert shares(turn(1.0), evidence) == {"application": 0.2, "model": 0.3, "sessions": 0.2, "ledger": 0.3}
+
+
 def test_without_a_record_nothing_is_said() -> None:
     """Rather than parts that lack one."""
     with pytest.raises(MissingEvidence, match="recorder 'waits'"):

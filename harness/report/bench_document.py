@@ -1,0 +1,117 @@
+"""The document of a benchmark: what was measured, with its intervals, as one versioned JSON value (`bench.json`).
+
+Seconds are this machine's, and are there to be read; only ratios are compared with those of another run. Every sample
+is kept. Its schema is published in `reports/schema/`.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from harness.errors import MissingEvidence
+from harness.report.document import EnvironmentDocument
+from harness.report.model import DocumentModel
+from harness.scenario import ModelTier, PoolState, SessionMode
+
+__all__ = [
+    "BENCH_SCHEMA_VERSION",
+    "ArmDocument",
+    "BenchDocument",
+    "CaseDocument",
+    "EstimateDocument",
+    "read_bench",
+]
+
+BENCH_SCHEMA_VERSION = 1
+
+
+class EstimateDocument(DocumentModel):
+    """A value with its interval; `detectable` is the smallest relative change that a comparison would find."""
+
+    value: float
+    low: float
+    high: float
+    repetitions: int
+    confidence: float
+    detectable: float | None = None
+
+
+class ArmDocument(DocumentModel):
+    """One arm of a case.
+
+    `seconds` is the median of its repetitions, `ratio` how many times the reference's seconds it took: both absent
+    where there are too few repetitions. `samples` has every repetition in its order, in seconds, `outliers` the places
+    of those far off among them, which count like the others. `parts` says on what the seconds of its mean turn were
+    spent, `efficiency` is the longest tool as a part (0…1) of the median. `overlapped` says in how many repetitions the
+    tools worked at the same time; `None` where that is no question. `failure` says why it took no further part.
+    """
+
+    name: str
+    session_mode: SessionMode
+    parallel: bool
+    pool_state: PoolState
+    tier: ModelTier
+    turns: int
+    samples: tuple[float, ...]
+    outliers: tuple[int, ...] = ()
+    seconds: EstimateDocument | None = None
+    ratio: EstimateDocument | None = None
+    efficiency: float | None = None
+    parts: dict[str, float] = Field(default_factory=dict)
+    overlapped: int | None = None
+    failure: str | None = None
+
+
+class CaseDocument(DocumentModel):
+    """One measurement: arms that were run in turn, the reference first.
+
+    `half_width` is how narrow the intervals of the ratios were to be, relative to them, and `reached` whether they are;
+    `ended` says what ended it. `tool_seconds` is how long each tool works in the database.
+    """
+
+    name: str
+    question: str
+    reference: str
+    tool_seconds: float
+    half_width: float
+    reached: bool
+    ended: str
+    elapsed: float
+    arms: tuple[ArmDocument, ...]
+
+
+class BenchDocument(DocumentModel):
+    """One benchmark run."""
+
+    schema_version: Annotated[int, Field(ge=1)] = BENCH_SCHEMA_VERSION
+    started_at: datetime
+    seconds: float
+    command: str
+    environment: EnvironmentDocument
+    cases: tuple[CaseDocument, ...]
+
+
+def read_bench(path: Path) -> BenchDocument:
+    """The document in a file.
+
+    Raises:
+        MissingEvidence: there is no such file, it is of another schema version, or it does not follow the schema.
+    """
+    try:
+        document = BenchDocument.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise MissingEvidence(f"the benchmark {str(path)!r} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise MissingEvidence(
+            f"{str(path)!r} is no benchmark: at {place}: {first['msg']} ({error.error_count()} errors)"
+        ) from error
+    if document.schema_version != BENCH_SCHEMA_VERSION:
+        raise MissingEvidence(
+            f"{str(path)!r} is of schema version {document.schema_version}, and this version reads "
+            f"{BENCH_SCHEMA_VERSION}; measure it again"
+        )
+    return document

@@ -1,0 +1,83 @@
+"""`sessionproof bench`: what it writes and shows, and how it ends."""
+
+import importlib.util
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from harness.bench.interleave import Limits
+from harness.cli import main
+from harness.command import bench as command
+from harness.config import Config
+from harness.errors import ConfigurationError
+from harness.report.bench_document import read_bench
+
+FEW = Limits(half_width=10.0, warm_up=0, least=5, most=5, seconds=60.0)
+NEVER = Limits(half_width=1e-9, warm_up=0, least=5, most=5, seconds=60.0)
+
+
+def call(directory: Path, *, backend: str = "fixtures.minimal:backend") -> tuple[command.Benchmark, io.StringIO]:
+    text = io.StringIO()
+    console = Console(file=text, width=120, color_system=None)
+    config = Config(backend=backend, postgres="embedded")
+    benchmark = command.Benchmark(
+        config=config, directory=directory, console=console, errors=console, command="sessionproof bench"
+    )
+    return benchmark, text
+
+
+@pytest.mark.parametrize(("limits", "status"), [(FEW, 0), (NEVER, 3)], ids=["narrow enough", "too noisy"])
+def test_what_was_measured_is_shown_and_kept(
+    limits: Limits, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the machine is too noisy: that is said, and is no success."""
+    monkeypatch.setattr(command, "QUICK", limits)
+    benchmark, text = call(tmp_path / "out")
+
+    assert command.bench(benchmark) == status
+
+    document = read_bench(tmp_path / "out" / "bench.json")
+    assert [case.name for case in document.cases] == ["headline"]
+    assert [arm.name for arm in document.cases[0].arms] == ["per_operation", "one by one"]
+    assert all(len(arm.samples) == 5 for arm in document.cases[0].arms)
+    assert document.cases[0].reached is (status == 0)
+    assert document.environment.postgres is not None
+    assert document.environment.postgres.kind == "embedded"
+    assert ("TOO NOISY" in text.getvalue()) is (status == 3)
+    assert "one by one" in text.getvalue()
+    assert f"report in {tmp_path / 'out'}" in text.getvalue().replace("\n", "")
+    assert "postgres:" not in json.dumps(json.loads((tmp_path / "out" / "bench.json").read_text()))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """Before a server is started."""
+    (tmp_path / "file").touch()
+    benchmark, _ = call(tmp_path / "file" / "out")
+
+    with pytest.raises(ConfigurationError, match=r"cannot be written to .* name another folder by --output"):
+        command.bench(benchmark)
+
+
+def test_a_backend_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
+    """As in the other commands."""
+    result = CliRunner().invoke(main, ["bench", "--backend", "no_such_shop:backend", "--output", str(tmp_path / "out")])
+
+    assert result.exit_code == 2
+    assert "there is no module 'no_such_shop'" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_its_library_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra, because only benchmarks need it."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "scipy" else find(name, *rest))
+
+    result = CliRunner().invoke(main, ["bench"])
+
+    assert result.exit_code == 3
+    assert "needs scipy for its intervals" in result.output
+    assert "pip install 'sessionproof[bench]'" in result.output.replace("\n", " ")

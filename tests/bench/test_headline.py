@@ -1,0 +1,132 @@
+"""Two tools together and one by one, measured: by structure and by what the seconds went to, never by seconds alone."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixtures.backend.adapter import backend
+from fixtures.minimal import backend as minimal
+from harness.backend import PoolSettings
+from harness.bench.arm import Setting
+from harness.bench.headline import ONE_BY_ONE, REFERENCE, headline
+from harness.errors import BackendError, UsageError
+from harness.report.bench_document import ArmDocument, CaseDocument
+from harness.scenario import ModelTier, SessionMode
+from tests.bench.conftest import Measure
+
+TOOL_SECONDS = 0.1
+
+
+def arms_of(case: CaseDocument) -> Mapping[str, ArmDocument]:
+    return {arm.name: arm for arm in case.arms}
+
+
+def alone(**changes: Any) -> dict[str, Setting]:
+    """The reference, and the same turn under another name, changed."""
+    reference = headline(backend, tool_seconds=TOOL_SECONDS)[REFERENCE]
+    return {REFERENCE: reference, "other": replace(reference, name="other", **changes)}
+
+
+async def test_the_headline(measure_case: Measure) -> None:
+    """Side by side only with a session each; what the others lose is that one tool waits for the other."""
+    case = await measure_case(headline(backend, tool_seconds=TOOL_SECONDS))
+
+    arms = arms_of(case)
+    assert list(arms) == ["per_operation", "one by one", "shared", "locked", "sequential", "durable"]
+    assert {name for name, arm in arms.items() if arm.failure is not None} == set()
+    assert {name: arm.overlapped for name, arm in arms.items()} == {
+        "per_operation": 5,
+        "one by one": None,
+        "shared": 0,
+        "locked": 0,
+        "sequential": 0,
+        "durable": 5,
+    }
+    for arm in case.arms:
+        assert arm.parts["work"] == pytest.approx(TOOL_SECONDS)
+        assert sum(arm.parts.values()) == pytest.approx(sum(arm.samples) / 5)
+        assert min(arm.parts["ledger"], arm.parts["model"], arm.parts["application"]) > 0
+        waited = arm.parts["serial"] >= TOOL_SECONDS * 0.9
+        assert waited is (arm.name not in {"per_operation", "durable"}), arm
+    assert case.reached
+    assert case.tool_seconds == TOOL_SECONDS
+
+
+async def test_the_model_s_time_over_http_is_the_model_s(measure_case: Measure) -> None:
+    """In the tier `wire` a request takes longer than in process, and that is where it goes."""
+    case = await measure_case(alone(tier=ModelTier.WIRE))
+
+    reference, wire = case.arms
+    assert wire.tier is ModelTier.WIRE
+    assert wire.parts["model"] > reference.parts["model"]
+
+
+async def test_a_pool_that_is_too_small_costs_waiting_for_it(measure_case: Measure) -> None:
+    """Two tools, and one connection."""
+    case = await measure_case(alone(pool=PoolSettings(size=1, max_overflow=0)))
+
+    reference, small = case.arms
+    assert small.overlapped == 0
+    assert small.parts["pool"] + small.parts["serial"] >= TOOL_SECONDS * 0.9
+    assert reference.parts["pool"] < TOOL_SECONDS * 0.5
+
+
+async def test_a_pool_whose_patience_ends_is_a_failure_with_its_reason(measure_case: Measure) -> None:
+    """The other arms are measured all the same."""
+    case = await measure_case(alone(pool=PoolSettings(size=1, max_overflow=0, timeout=TOOL_SECONDS / 4)))
+
+    reference, impatient = case.arms
+    assert reference.failure is None
+    assert len(reference.samples) == 5
+    assert impatient.failure is not None
+    assert re.search(r"^1 tool calls failed: search_\w+ with sqlalchemy\.exc\.TimeoutError$", impatient.failure)
+    assert impatient.ratio is None
+
+
+async def test_several_turns_at_once_are_one_sample(measure_case: Measure) -> None:
+    """From the first one's start to the last one's end; the parts are those of the mean turn."""
+    reference = headline(backend, tool_seconds=TOOL_SECONDS)[REFERENCE]
+    case = await measure_case(alone(messages=reference.messages * 3))
+
+    three = arms_of(case)["other"]
+    assert three.turns == 3
+    assert three.overlapped == 5
+    assert sum(three.parts.values()) <= sum(three.samples) / 5 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("broken", "part", "overlapped"),
+    [
+        ("fixtures.broken.tool_holds_loop:backend", "loop", None),
+        ("fixtures.broken.one_lock:backend", "serial", 0),
+    ],
+)
+async def test_what_makes_a_parallel_backend_slow_is_attributed(
+    measure_case: Measure, broken: str, part: str, overlapped: int | None
+) -> None:
+    """A tool that holds the event loop, and a lock around all sessions: each is the largest part beside the work."""
+    case = await measure_case(alone(), backend=broken)
+
+    for arm in case.arms:
+        lost = {name: seconds for name, seconds in arm.parts.items() if name != "work"}
+        assert max(lost, key=lost.__getitem__) == part, lost
+        assert lost[part] >= TOOL_SECONDS * 0.9
+        assert overlapped in {None, arm.overlapped}
+
+
+async def test_a_backend_without_a_second_mode_has_nothing_to_compare_but_its_tools(measure_case: Measure) -> None:
+    """Together and one by one; with one arm alone it is wrong usage."""
+    settings = headline(minimal, tool_seconds=TOOL_SECONDS)
+
+    assert list(settings) == [REFERENCE, ONE_BY_ONE]
+    with pytest.raises(UsageError, match=r"backend 'minimal' has 1 of the session modes .* a comparison needs two"):
+        await measure_case({REFERENCE: settings[REFERENCE]}, backend="fixtures.minimal:backend")
+
+
+async def test_a_pool_of_the_wrong_kind_is_refused(measure_case: Measure) -> None:
+    """Before anything is measured."""
+    with pytest.raises(BackendError, match="pool state 'warm' was asked for, and the backend's pool is a NullPool"):
+        await measure_case(alone(pool=PoolSettings(null=True), mode=SessionMode.SHARED))
