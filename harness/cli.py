@@ -157,8 +157,21 @@ def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_
     help="Where bench.json goes [a new folder in reports/runs, or in sessionproof-runs].",
 )
 @click.option("--full", "full_length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s, and narrower intervals.")
+@click.option("--save", metavar="NAME", help="Keep this run as a baseline, in reports/baselines.")
+@click.option("--compare", metavar="NAME", help="Compare with a baseline; what became worse ends with status 1.")
+@click.option("--fail-on", default="ratio>1.10", metavar="GATE", help="What is worse than a baseline [ratio>1.10].")
 @click.pass_context
-def bench(context: click.Context, /, *, debug: bool, full_length: bool, **options: Any) -> None:
+def bench(
+    context: click.Context,
+    /,
+    *,
+    debug: bool,
+    full_length: bool,
+    save: str | None,
+    compare: str | None,
+    fail_on: str,
+    **options: Any,
+) -> None:
     """Measure what tools gain by running together, and what each repair costs."""
     with _Guard(context, debug=debug):
         if importlib.util.find_spec("scipy") is None:
@@ -166,7 +179,8 @@ def bench(context: click.Context, /, *, debug: bool, full_length: bool, **option
                 "sessionproof bench needs scipy for its intervals, and it is not installed; "
                 "install the extra: pip install 'sessionproof[bench]'"
             )
-        from harness.command.bench import Benchmark  # noqa: PLC0415  # slow, and for this command only
+        from harness.bench.baseline import Gate  # noqa: PLC0415  # slow, and for this command only
+        from harness.command.bench import Benchmark  # noqa: PLC0415  # the same
         from harness.command.bench import bench as run_benchmark  # noqa: PLC0415  # the same
 
         config = resolve({**options, "full_length": full_length or None})
@@ -176,6 +190,9 @@ def bench(context: click.Context, /, *, debug: bool, full_length: bool, **option
             console=_console(),
             errors=_console(stderr=True),
             command=shlex.join(["sessionproof", *sys.argv[1:]]),
+            save=save,
+            compare=compare,
+            gate=Gate.parse(fail_on),
         )
         context.exit(run_benchmark(call))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from statistics import fmean
 
 from harness.backend import Backend
@@ -61,6 +62,7 @@ async def measure(
 def _described(setting: Setting, measured: Measurement) -> ArmDocument:
     series = measured.series[setting.name]
     median, ratio = _median(series), _ratio(series, measured)
+    work = _longest(setting)
     overlaps = [sample.overlapped for sample in series.samples if sample.overlapped is not None]
     return ArmDocument(
         name=setting.name,
@@ -73,7 +75,8 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         outliers=outliers_of(series.seconds),
         seconds=_document(median),
         ratio=_document(ratio),
-        efficiency=_longest(setting) / median.value if median is not None else None,
+        stretch=_document(_times(median, 1 / work) if median is not None and work > 0 else None),
+        efficiency=work / median.value if median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
         overlapped=sum(overlaps) if overlaps else None,
         failure=series.failure,
@@ -83,7 +86,7 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
 def _longest(setting: Setting) -> float:
     """The longest planned tool of each round of a turn, in seconds; the longest turn's if they differ."""
     plans = [message.plan for message in setting.messages]
-    return max(sum(max(step.database_seconds for step in steps) for steps in plan.rounds) for plan in plans)
+    return max(sum(max(step.database_seconds for step in steps) for steps in plan.rounds if steps) for plan in plans)
 
 
 def _median(series: Series) -> Estimate | None:
@@ -98,6 +101,10 @@ def _ratio(series: Series, measured: Measurement) -> Estimate | None:
         return measured.ratio(series.name)
     except MissingEvidence:
         return None
+
+
+def _times(estimate: Estimate, factor: float) -> Estimate:
+    return replace(estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor)
 
 
 def _document(estimate: Estimate | None) -> EstimateDocument | None:

@@ -5,11 +5,12 @@ after each case, so that what was measured is kept, whatever comes after it.
 """
 
 import asyncio
+import re
 import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -20,19 +21,21 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from harness.backend import Backend, load_backend
+from harness.bench.baseline import Gate, Outcome, compare
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS, headline
 from harness.bench.interleave import Limits, Progress
 from harness.bench.run import measure
 from harness.command.child import import_path
+from harness.command.comparison import show_comparison
 from harness.config import Config
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, UsageError
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
-from harness.report.bench_document import BenchDocument, CaseDocument
+from harness.report.bench_document import BenchDocument, CaseDocument, read_bench
 from harness.report.bench_terminal import show_bench
 from harness.report.document import PostgresDocument
-from harness.report.environment import describe_environment
+from harness.report.environment import describe_environment, describe_machine
 from harness.report.redact import masker
 
 __all__ = ["FILE", "Benchmark", "bench"]
@@ -44,30 +47,60 @@ FULL = Limits(half_width=0.01, least=8, most=20, seconds=600.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One call: what to measure, for how long, where the document goes, and what to show it on."""
+    """One call: what to measure, for how long, where the document goes, and what to show it on.
+
+    `save` and `compare` name baselines: to keep this run as one, and to compare it with one.
+    """
 
     config: Config
     directory: Path
     console: Console
     errors: Console
     command: str
+    save: str | None = None
+    compare: str | None = None
+    gate: Gate = field(default_factory=Gate)
 
 
 def bench(call: Benchmark) -> int:
-    """Measure, report, and return the exit status: 0, or 3 if an interval is not as narrow as was asked for.
+    """Measure, report, and return the exit status.
+
+    It is 0; or with a baseline 1 if something became worse, and 3 if that cannot be told; or without one 3 if an
+    interval is not as narrow as was asked for.
 
     Raises:
         ConfigurationError: the backend cannot be loaded, or the folder cannot be written to.
+        UsageError: a baseline has no name that a file can have.
+        MissingEvidence: there is no such baseline, or it is of another schema version.
         EnvironmentMissing: no server can be started.
         BackendError: the backend does not start.
     """
     with _importable(import_path(call.config, Path.cwd())):
         backend = load_backend(call.config.backend)
+        before = read_bench(_baseline(call.compare)) if call.compare is not None else None
+        keep = _baseline(call.save) if call.save is not None else None
         _prepare(call.directory)
         document = asyncio.run(_measure(call, backend))
     show_bench(document, call.console)
+    if keep is not None:
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        keep.write_bytes((call.directory / FILE).read_bytes())
+        call.console.print(Text(f"kept as a baseline in {keep}", style="dim"), soft_wrap=True)
+    status = 0 if all(case.reached for case in document.cases) else 3
+    if before is not None:
+        compared = compare(document, before, call.gate)
+        show_comparison(compared, call.console)
+        status = {Outcome.WORSE: 1, Outcome.UNDECIDED: 3, Outcome.NOT_WORSE: 0}[compared.outcome]
     call.console.print(Text(f"report in {call.directory}", style="dim"), soft_wrap=True)
-    return 0 if all(case.reached for case in document.cases) else 3
+    return status
+
+
+def _baseline(name: str) -> Path:
+    """Where a baseline of that name is kept: below `reports`, if there is one, or the runs of `sessionproof`."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) is None:
+        raise UsageError(f"a baseline cannot be called {name!r}: use letters, digits, '.', '_' and '-'")
+    base = Path("reports") if Path("reports").is_dir() else Path("sessionproof-runs")
+    return base / "baselines" / f"{name}.json"
 
 
 @contextmanager
@@ -96,6 +129,7 @@ async def _measure(call: Benchmark, backend: Backend) -> BenchDocument:
         started_at=started,
         seconds=perf_counter() - begun,
         command=call.command,
+        machine=describe_machine(),
         environment=describe_environment(postgres=_postgres(running), backend=call.config.backend),
         cases=(case,),
     )

@@ -41,11 +41,12 @@ class EstimateDocument(DocumentModel):
 class ArmDocument(DocumentModel):
     """One arm of a case.
 
-    `seconds` is the median of its repetitions, `ratio` how many times the reference's seconds it took: both absent
-    where there are too few repetitions. `samples` has every repetition in its order, in seconds, `outliers` the places
-    of those far off among them, which count like the others. `parts` says on what the seconds of its mean turn were
-    spent, `efficiency` is the longest tool as a part (0…1) of the median. `overlapped` says in how many repetitions the
-    tools worked at the same time; `None` where that is no question. `failure` says why it took no further part.
+    `seconds` is the median of its repetitions, `ratio` how many times the reference's seconds it took, `stretch` how
+    many times its longest tool's: absent where there are too few repetitions. `samples` has every repetition in its
+    order, in seconds, `outliers` the places of those far off among them, which count like the others. `parts` says on
+    what the seconds of its mean turn were spent, `efficiency` is the longest tool as a part (0…1) of the median.
+    `overlapped` says in how many repetitions the tools worked at the same time; `None` where that is no question.
+    `failure` says why it took no further part.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ArmDocument(DocumentModel):
     outliers: tuple[int, ...] = ()
     seconds: EstimateDocument | None = None
     ratio: EstimateDocument | None = None
+    stretch: EstimateDocument | None = None
     efficiency: float | None = None
     parts: dict[str, float] = Field(default_factory=dict)
     overlapped: int | None = None
@@ -83,12 +85,13 @@ class CaseDocument(DocumentModel):
 
 
 class BenchDocument(DocumentModel):
-    """One benchmark run."""
+    """One benchmark run; `machine` tells machines apart whose seconds are not to be compared."""
 
     schema_version: Annotated[int, Field(ge=1)] = BENCH_SCHEMA_VERSION
     started_at: datetime
     seconds: float
     command: str
+    machine: str
     environment: EnvironmentDocument
     cases: tuple[CaseDocument, ...]
 

@@ -3,10 +3,11 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from harness.report.document import EnvironmentDocument, PostgresDocument
 
-__all__ = ["describe_environment"]
+__all__ = ["describe_environment", "describe_machine"]
 
 PACKAGES = (
     "sessionproof",
@@ -32,6 +33,21 @@ def describe_environment(*, postgres: PostgresDocument | None, backend: str) -> 
         postgres=postgres,
         backend=backend,
     )
+
+
+def describe_machine() -> str:
+    """What tells this machine from others: its name, its processor and how many of them it has."""
+    return f"{platform.node() or 'unnamed'}: {_processor()}, {os.cpu_count() or 1} processors"
+
+
+def _processor() -> str:
+    """Its model, where Linux tells it; elsewhere what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str:

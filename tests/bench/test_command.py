@@ -3,12 +3,14 @@
 import importlib.util
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from harness.bench.baseline import Gate
 from harness.bench.interleave import Limits
 from harness.cli import main
 from harness.command import bench as command
@@ -30,6 +32,7 @@ def call(directory: Path, *, backend: str = "fixtures.minimal:backend") -> tuple
     return benchmark, text
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("limits", "status"), [(FEW, 0), (NEVER, 3)], ids=["narrow enough", "too noisy"])
 def test_what_was_measured_is_shown_and_kept(
     limits: Limits, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -51,6 +54,59 @@ def test_what_was_measured_is_shown_and_kept(
     assert "one by one" in text.getvalue()
     assert f"report in {tmp_path / 'out'}" in text.getvalue().replace("\n", "")
     assert "postgres:" not in json.dumps(json.loads((tmp_path / "out" / "bench.json").read_text()))
+
+
+@pytest.mark.processes
+def test_a_run_is_compared_with_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept by its name; a hundred times slower is not what it is, ten times faster is what it was."""
+    monkeypatch.setattr(command, "QUICK", FEW)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reports").mkdir()
+    first, said = call(tmp_path / "first")
+    assert command.bench(replace(first, save="main")) == 0
+    kept = tmp_path / "reports" / "baselines" / "main.json"
+    assert read_bench(kept) == read_bench(tmp_path / "first" / "bench.json")
+    assert f"kept as a baseline in {Path('reports', 'baselines', 'main.json')}" in said.getvalue()
+
+    same, said = call(tmp_path / "same")
+    assert command.bench(replace(same, compare="main", gate=Gate(threshold=100.0))) == 0
+    assert "not worse: looked for a growth of ratios by 100 times or more" in said.getvalue()
+
+    kept.write_text(_ten_times_faster(kept.read_text()))
+    slower, said = call(tmp_path / "slower")
+    assert command.bench(replace(slower, compare="main")) == 1
+    assert "WORSE: headline, one by one, ratio: " in said.getvalue()
+    assert "in serial " in said.getvalue()
+
+
+def _ten_times_faster(baseline: str) -> str:
+    document = json.loads(baseline)
+    for arm in document["cases"][0]["arms"]:
+        for estimate in filter(None, (arm["ratio"], arm["stretch"])):
+            estimate |= {name: estimate[name] / 10 for name in ("value", "low", "high")}
+        arm["parts"] = dict.fromkeys(arm["parts"], 0.0)
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--compare", "nobody"], "cannot be read: No such file or directory"),
+        (["--save", "../main"], "a baseline cannot be called '../main'"),
+        (["--fail-on", "seconds>3"], "'seconds>3' is no gate; write 'ratio>1.10'"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_is_measured(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A baseline that is not there, a name that is no name, a gate that is none."""
+    monkeypatch.chdir(tmp_path)
+
+    result = CliRunner().invoke(main, ["bench", "--backend", "fixtures.minimal:backend", *arguments])
+
+    assert result.exit_code in {2, 3}
+    assert message in result.output.replace("\n", " ")
+    assert not (tmp_path / "sessionproof-runs").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

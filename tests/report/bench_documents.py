@@ -27,6 +27,7 @@ def arm(name: str, taken: float, **others: Any) -> ArmDocument:
         "samples": (taken,) * 10,
         "seconds": estimate(taken).model_copy(update={"detectable": None}),
         "ratio": estimate(taken / 0.25),
+        "stretch": estimate(taken / 0.24),
         "efficiency": 0.24 / taken,
         "parts": {"work": 0.24, "serial": taken - 0.24},
         "overlapped": 10,
@@ -55,6 +56,7 @@ def benchmark(*cases: CaseDocument) -> BenchDocument:
         started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         seconds=14.0,
         command="sessionproof bench",
+        machine="a machine",
         environment=EnvironmentDocument(
             python="3.13.0",
             platform="Linux",
