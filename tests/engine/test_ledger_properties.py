@@ -53,7 +53,7 @@ def check(scenario: Scenario, run: RunScenario, folder: Path) -> None:
     "how_many",
     [
         pytest.param(QUICK, id="a few"),
-        pytest.param(THOROUGH, id="many", marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)]),
+        pytest.param(THOROUGH, id="many", marks=[pytest.mark.exhaustive, pytest.mark.timeout(5400)]),
     ],
 )
 def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path, how_many: settings) -> None:
@@ -68,7 +68,7 @@ def test_the_durable_ledger_equals_the_invoice(run: RunScenario, tmp_path: Path,
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("mode", [SessionMode.SHARED, SessionMode.PER_OPERATION])
 def test_the_smallest_loss_is_one_request(run: RunScenario, mode: SessionMode) -> None:
     """Hypothesis comes down to one message without tools, and one fault; `ledger_smallest_loss` keeps it."""
