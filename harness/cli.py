@@ -157,6 +157,7 @@ def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_
     help="Where bench.json goes [a new folder in reports/runs, or in sessionproof-runs].",
 )
 @click.option("--full", "full_length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s, and narrower intervals.")
+@click.option("--headline", "headline_only", is_flag=True, help="Only the headline, without pools and curves.")
 @click.option("--save", metavar="NAME", help="Keep this run as a baseline, in reports/baselines.")
 @click.option("--compare", metavar="NAME", help="Compare with a baseline; what became worse ends with status 1.")
 @click.option("--fail-on", default="ratio>1.10", metavar="GATE", help="What is worse than a baseline [ratio>1.10].")
@@ -167,6 +168,7 @@ def bench(
     *,
     debug: bool,
     full_length: bool,
+    headline_only: bool,
     save: str | None,
     compare: str | None,
     fail_on: str,
@@ -190,6 +192,7 @@ def bench(
             console=_console(),
             errors=_console(stderr=True),
             command=shlex.join(["sessionproof", *sys.argv[1:]]),
+            headline_only=headline_only,
             save=save,
             compare=compare,
             gate=Gate.parse(fail_on),

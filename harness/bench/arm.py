@@ -66,6 +66,19 @@ class Setting:
         """How many tools can be at work at once: in all turns together."""
         return sum(message.plan.widest_round for message in self.messages) if self.parallel else len(self.messages)
 
+    @property
+    def connections(self) -> int:
+        """How many connections a warm pool holds: those that its turns use at once, as far as the pool goes.
+
+        On a shared session a turn has one; the durable tracker may want one of its own beside the tools'.
+        """
+        turns, pool = len(self.messages), self.pool or PoolSettings.for_state(self.pool_state)
+        wanted = {
+            SessionMode.PER_OPERATION: max(self.widest, turns),
+            SessionMode.DURABLE: self.widest + turns,
+        }.get(self.mode, turns)
+        return min(wanted, pool.size)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
@@ -100,7 +113,7 @@ class Arm:
                 state_directory=Path(folder),
             )
             application = await stack.enter_async_context(backend.start(settings))
-            await bring_into(application.engine, setting.pool_state, connections=_warm(setting, pool))
+            await bring_into(application.engine, setting.pool_state, connections=setting.connections)
             yield cls(setting=setting, backend=backend, application=application, provider=provider)
 
     async def __call__(self) -> Sample:
@@ -160,11 +173,6 @@ def _recorders() -> list[Recorder]:
 def _cell(setting: Setting) -> Cell:
     scenario = Scenario(name=setting.name, question="How long does it take?", messages=setting.messages)
     return Cell(scenario=scenario, mode=setting.mode, pool_state=setting.pool_state, tier=setting.tier)
-
-
-def _warm(setting: Setting, pool: PoolSettings) -> int:
-    """How many connections a warm pool holds: what the turns can use at once, and one for each turn, if it may."""
-    return min(setting.widest + len(setting.messages), pool.size)
 
 
 def _overlapped(evidence: Evidence) -> bool | None:

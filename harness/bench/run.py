@@ -1,62 +1,117 @@
-"""One case, measured: its arms are started, run in turn, and described."""
+"""Cases and curves, measured: their arms are started, run in turn, and described."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.backend import Backend
 from harness.bench.arm import Arm, Setting
+from harness.bench.curves import Curve
 from harness.bench.estimate import Estimate, median_of, outliers_of
 from harness.bench.interleave import Ended, Limits, Measurement, Progress, Series, interleave
 from harness.bench.parts import Part
 from harness.errors import MissingEvidence, UsageError
+from harness.postgres.admin import connect
 from harness.postgres.clones import Clones
-from harness.report.bench_document import ArmDocument, CaseDocument, EstimateDocument
+from harness.postgres.server import RunningServer
+from harness.report.bench_document import (
+    ArmDocument,
+    CaseDocument,
+    CurveDocument,
+    EstimateDocument,
+    PointDocument,
+)
 
-__all__ = ["measure"]
+__all__ = ["Bench", "free_connections"]
 
 
-async def measure(
-    name: str,
-    question: str,
-    settings: Mapping[str, Setting],
-    *,
-    backend: Backend,
-    clones: Clones,
-    template: str,
-    limits: Limits,
-    progress: Progress | None = None,
-) -> CaseDocument:
-    """Start an arm for each setting, the reference first, and run them in turn until the limits say that it is enough.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What is measured: a backend, on clones of a template of its own."""
 
-    Raises:
-        UsageError: there are fewer than two settings, so that there is nothing to compare.
-        BackendError: an arm cannot be started.
-    """
-    if len(settings) < 2:  # noqa: PLR2004  # two are compared
-        raise UsageError(
-            f"{name}: backend {backend.name!r} has {len(settings)} of the session modes that are compared, and a "
-            f"comparison needs two; it has {', '.join(sorted(backend.modes))}"
+    backend: Backend
+    clones: Clones
+    template: str
+
+    async def case(
+        self,
+        name: str,
+        question: str,
+        settings: Mapping[str, Setting],
+        *,
+        limits: Limits,
+        progress: Progress | None = None,
+    ) -> CaseDocument:
+        """Start an arm for each setting, the reference first, and run them in turn until the limits say it is enough.
+
+        Raises:
+            UsageError: there is no setting: the backend has no mode that is measured.
+            BackendError: an arm cannot be started.
+        """
+        if not settings:
+            raise UsageError(
+                f"{name}: backend {self.backend.name!r} has none of the session modes that are measured; it has "
+                f"{', '.join(sorted(self.backend.modes)) or 'no mode at all'}"
+            )
+        reference = next(iter(settings))
+        async with AsyncExitStack() as stack:
+            arms = {
+                each: await stack.enter_async_context(Arm.started(setting, self.backend, self.clones, self.template))
+                for each, setting in settings.items()
+            }
+            measured = await interleave(arms, reference=reference, limits=limits, progress=progress)
+        return CaseDocument(
+            name=name,
+            question=question,
+            reference=reference,
+            tool_seconds=_longest(settings[reference]),
+            half_width=limits.half_width,
+            reached=measured.ended is Ended.INTERVAL,
+            ended=measured.ended.value,
+            elapsed=measured.elapsed,
+            arms=tuple(_described(settings[each], measured) for each in measured.series),
         )
-    reference = next(iter(settings))
-    async with AsyncExitStack() as stack:
-        arms = {
-            each: await stack.enter_async_context(Arm.started(setting, backend, clones, template))
-            for each, setting in settings.items()
-        }
-        measured = await interleave(arms, reference=reference, limits=limits, progress=progress)
-    return CaseDocument(
-        name=name,
-        question=question,
-        reference=reference,
-        tool_seconds=_longest(settings[reference]),
-        half_width=limits.half_width,
-        reached=measured.ended is Ended.INTERVAL,
-        ended=measured.ended.value,
-        elapsed=measured.elapsed,
-        arms=tuple(_described(settings[each], measured) for each in measured.series),
-    )
+
+    async def curve(
+        self, curve: Curve, *, limits: Limits, room: int, progress: Callable[[str], Progress]
+    ) -> CurveDocument:
+        """Measure each point for which the server has `room`; the others are skipped, with the reason.
+
+        `progress` gives what is told of the case of that name.
+        """
+        points, skipped = [], []
+        for point in curve.points:
+            place = f"{point.x} {curve.axis}"
+            if point.connections > room:
+                skipped.append(
+                    f"{place}: all arms together want {point.connections} connections, and the server has {room} left; "
+                    "give it a higher max_connections"
+                )
+                continue
+            case = await self.case(
+                f"{curve.name}, {place}", curve.question, point.settings, limits=limits, progress=progress(place)
+            )
+            points.append(PointDocument(x=point.x, case=case))
+        return CurveDocument(
+            name=curve.name,
+            question=curve.question,
+            axis=curve.axis,
+            points=tuple(points),
+            skipped=tuple(skipped),
+        )
+
+
+async def free_connections(running: RunningServer) -> int:
+    """How many more connections the server lets an ordinary user open."""
+    async with connect(running.address, running.maintenance_database) as connection:
+        return int(await connection.fetchval(_FREE))
+
+
+_FREE = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*)
+FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
 
 
 def _described(setting: Setting, measured: Measurement) -> ArmDocument:

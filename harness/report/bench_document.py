@@ -20,7 +20,9 @@ __all__ = [
     "ArmDocument",
     "BenchDocument",
     "CaseDocument",
+    "CurveDocument",
     "EstimateDocument",
+    "PointDocument",
     "read_bench",
 ]
 
@@ -84,6 +86,23 @@ class CaseDocument(DocumentModel):
     arms: tuple[ArmDocument, ...]
 
 
+class PointDocument(DocumentModel):
+    """One place on a curve, and what was measured there."""
+
+    x: int
+    case: CaseDocument
+
+
+class CurveDocument(DocumentModel):
+    """How something grows with what `axis` names; `skipped` says which points were left out, and why."""
+
+    name: str
+    question: str
+    axis: str
+    points: tuple[PointDocument, ...]
+    skipped: tuple[str, ...] = ()
+
+
 class BenchDocument(DocumentModel):
     """One benchmark run; `machine` tells machines apart whose seconds are not to be compared."""
 
@@ -94,6 +113,7 @@ class BenchDocument(DocumentModel):
     machine: str
     environment: EnvironmentDocument
     cases: tuple[CaseDocument, ...]
+    curves: tuple[CurveDocument, ...] = ()
 
 
 def read_bench(path: Path) -> BenchDocument:

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.bench_document import BenchDocument, CaseDocument, EstimateDocument
+from harness.report.bench_document import BenchDocument, CaseDocument, CurveDocument, EstimateDocument
 from harness.report.text import inline
 
 __all__ = ["render_bench", "show_bench", "sparkline"]
@@ -65,6 +65,41 @@ def _parts(document: BenchDocument) -> Iterator[RenderableType]:
         yield Text()
         yield _parts_table(case)
         yield from _remarks(case)
+    for curve in document.curves:
+        yield Text()
+        yield Text.assemble((inline(curve.name), "bold"), f": {inline(curve.question)}")
+        yield _curve_table(curve)
+        for reason in curve.skipped:
+            yield Text(f"not measured: {inline(reason)}", style="yellow")
+
+
+def _curve_table(curve: CurveDocument) -> Table:
+    """Milliseconds by arm and point, each with half of its interval, and their growth as a sparkline."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(f"ms by {inline(curve.axis)}", no_wrap=True)
+    for point in curve.points:
+        table.add_column(str(point.x), justify="right", no_wrap=True)
+    table.add_column("growth", no_wrap=True)
+    rows = _rows(curve)
+    highest = max((each.value for row in rows.values() for each in row if each is not None), default=0.0)
+    for name, row in rows.items():
+        values = [0.0 if each is None else each.value for each in row]
+        table.add_row(inline(name), *map(_milliseconds, row), sparkline(values, low=0.0, high=highest))
+    return table
+
+
+def _rows(curve: CurveDocument) -> dict[str, list[EstimateDocument | None]]:
+    """The medians of each arm at each point."""
+    names = dict.fromkeys(arm.name for point in curve.points for arm in point.case.arms)
+    medians = [{arm.name: arm.seconds for arm in point.case.arms} for point in curve.points]
+    return {name: [at_point.get(name) for at_point in medians] for name in names}
+
+
+def _milliseconds(estimate: EstimateDocument | None) -> str:
+    if estimate is None:
+        return "?"
+    half = (estimate.high - estimate.low) / 2
+    return f"{estimate.value * 1000:.0f} ±{half * 1000:.0f}"
 
 
 def _table(case: CaseDocument) -> Table:

@@ -7,7 +7,7 @@ import pytest
 from harness.backend import load_backend
 from harness.bench.arm import Setting
 from harness.bench.interleave import Limits
-from harness.bench.run import measure
+from harness.bench.run import Bench
 from harness.postgres.clones import Clones
 from harness.report.bench_document import CaseDocument
 
@@ -24,8 +24,7 @@ def measure_case(sessionproof_clones: Clones) -> Measure:
     ) -> CaseDocument:
         loaded = load_backend(backend)
         template = await sessionproof_clones.template(loaded.name, loaded.prepare)
-        return await measure(
-            "case", "How long?", settings, backend=loaded, clones=sessionproof_clones, template=template, limits=limits
-        )
+        bench = Bench(backend=loaded, clones=sessionproof_clones, template=template)
+        return await bench.case("case", "How long?", settings, limits=limits)
 
     return run

@@ -22,12 +22,19 @@ FEW = Limits(half_width=10.0, warm_up=0, least=5, most=5, seconds=60.0)
 NEVER = Limits(half_width=1e-9, warm_up=0, least=5, most=5, seconds=60.0)
 
 
-def call(directory: Path, *, backend: str = "fixtures.minimal:backend") -> tuple[command.Benchmark, io.StringIO]:
+def call(
+    directory: Path, *, backend: str = "fixtures.minimal:backend", headline_only: bool = True
+) -> tuple[command.Benchmark, io.StringIO]:
     text = io.StringIO()
     console = Console(file=text, width=120, color_system=None)
     config = Config(backend=backend, postgres="embedded")
     benchmark = command.Benchmark(
-        config=config, directory=directory, console=console, errors=console, command="sessionproof bench"
+        config=config,
+        directory=directory,
+        console=console,
+        errors=console,
+        command="sessionproof bench",
+        headline_only=headline_only,
     )
     return benchmark, text
 
@@ -77,6 +84,26 @@ def test_a_run_is_compared_with_a_baseline(tmp_path: Path, monkeypatch: pytest.M
     assert command.bench(replace(slower, compare="main")) == 1
     assert "WORSE: headline, one by one, ratio: " in said.getvalue()
     assert "in serial " in said.getvalue()
+
+
+@pytest.mark.processes
+def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each as a table, and in the document."""
+    monkeypatch.setattr(command, "QUICK", FEW)
+    monkeypatch.setattr(command, "_POINT", FEW)
+    benchmark, text = call(tmp_path, headline_only=False)
+
+    assert command.bench(benchmark) == 0
+
+    document = read_bench(tmp_path / "bench.json")
+    assert [case.name for case in document.cases] == ["headline", "pool_size"]
+    assert [arm.name for arm in document.cases[1].arms] == [f"pool of {size}" for size in (8, 4, 3, 2, 1)]
+    assert {curve.name: [point.x for point in curve.points] for curve in document.curves} == {
+        "tools_per_turn": [1, 2, 4, 8],
+        "turns_at_once": [1, 4, 8],
+    }
+    assert "(predicted: 4, one connection for each tool)" in " ".join(text.getvalue().split())
+    assert "ms by turns" in text.getvalue()
 
 
 def _ten_times_faster(baseline: str) -> str:

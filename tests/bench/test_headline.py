@@ -117,13 +117,16 @@ async def test_what_makes_a_parallel_backend_slow_is_attributed(
         assert overlapped in {None, arm.overlapped}
 
 
-async def test_a_backend_without_a_second_mode_has_nothing_to_compare_but_its_tools(measure_case: Measure) -> None:
-    """Together and one by one; with one arm alone it is wrong usage."""
+async def test_a_backend_of_one_mode_is_compared_with_its_tools_one_by_one(measure_case: Measure) -> None:
+    """With one arm alone there is nothing but its seconds, and with none it is wrong usage."""
     settings = headline(minimal, tool_seconds=TOOL_SECONDS)
 
     assert list(settings) == [REFERENCE, ONE_BY_ONE]
-    with pytest.raises(UsageError, match=r"backend 'minimal' has 1 of the session modes .* a comparison needs two"):
-        await measure_case({REFERENCE: settings[REFERENCE]}, backend="fixtures.minimal:backend")
+    case = await measure_case({REFERENCE: settings[REFERENCE]}, backend="fixtures.minimal:backend")
+    assert case.reached
+    assert case.arms[0].seconds is not None
+    with pytest.raises(UsageError, match="backend 'minimal' has none of the session modes that are measured; it has"):
+        await measure_case({}, backend="fixtures.minimal:backend")
 
 
 async def test_a_pool_of_the_wrong_kind_is_refused(measure_case: Measure) -> None:

@@ -1,9 +1,10 @@
 """Benchmarks, for reports."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, EstimateDocument
+from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, CurveDocument, EstimateDocument
 from harness.report.document import EnvironmentDocument, PostgresDocument
 from harness.scenario import ModelTier, PoolState, SessionMode
 
@@ -50,8 +51,8 @@ def case(*arms: ArmDocument, **others: Any) -> CaseDocument:
     return CaseDocument(arms=arms, **{**fields, **others})
 
 
-def benchmark(*cases: CaseDocument) -> BenchDocument:
-    """A benchmark of these cases."""
+def benchmark(*cases: CaseDocument, curves: Sequence[CurveDocument] = ()) -> BenchDocument:
+    """A benchmark of these cases and curves."""
     return BenchDocument(
         started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         seconds=14.0,
@@ -66,4 +67,5 @@ def benchmark(*cases: CaseDocument) -> BenchDocument:
             backend="fixtures.backend.adapter:backend",
         ),
         cases=cases,
+        curves=tuple(curves),
     )

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import MissingEvidence
 from harness.report import schema
-from harness.report.bench_document import BENCH_SCHEMA_VERSION, read_bench
+from harness.report.bench_document import BENCH_SCHEMA_VERSION, CurveDocument, PointDocument, read_bench
 from harness.report.bench_terminal import render_bench, sparkline
 from harness.scenario import SessionMode
 from tests.report.bench_documents import arm, benchmark, case
@@ -111,3 +111,23 @@ def test_a_sparkline_has_a_bar_for_each_value() -> None:
     assert sparkline(many, low=0.0, high=1.0).count("█") == 1
     assert len(sparkline(many, low=0.0, high=1.0)) <= 24
     assert sparkline([], low=0.0, high=1.0) == ""
+
+
+def test_a_curve_has_a_row_for_each_arm_and_what_was_left_out() -> None:
+    """Milliseconds with half of their interval; where there is no interval, a question mark."""
+    failed = arm("shared", 0.5, samples=(), seconds=None, ratio=None, stretch=None, efficiency=None, failure="no")
+    points = (
+        PointDocument(x=1, case=case(arm("per_operation", 0.1), arm("shared", 0.1))),
+        PointDocument(x=32, case=case(arm("per_operation", 0.2), failed)),
+    )
+    curve = CurveDocument(
+        name="tools_per_turn", question="What?", axis="tools", points=points, skipped=("64 tools: no room",)
+    )
+
+    lines = [" ".join(line.split()) for line in render_bench(benchmark(curves=(curve,))).splitlines()]
+
+    assert "tools_per_turn: What?" in lines
+    assert "ms by tools 1 32 growth" in lines
+    assert "per_operation 100 ±1 200 ±2 ▅█" in lines
+    assert "shared 100 ±1 ? ▅▁" in lines
+    assert "not measured: 64 tools: no room" in lines
