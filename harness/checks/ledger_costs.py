@@ -67,8 +67,13 @@ def _costs(row: LedgerRow, bill: Bill) -> Iterator[Mistake]:
         yield FindingKind.WRONG_COST, f"has {price_text(cost)}, which is no amount: {_due(bill)}"
         return
     meant = _meant(cost, row, bill)
-    if cost != meant:
+    if cost != meant and not (cost == UNPRICED and _may_be_unpriced(bill)):
         yield from _unpriced(cost, bill) if bill.price == UNPRICED else _priced(cost, meant, bill)
+
+
+def _may_be_unpriced(bill: Bill) -> bool:
+    """Whether a model of it is listed at nothing for its tokens: the list does not tell free from unknown."""
+    return any(any(tokens_of(charge)) and price_of((charge,)).total == 0 for charge in bill.charges)
 
 
 def _meant(cost: Price, row: LedgerRow, bill: Bill) -> Price:

@@ -9,11 +9,13 @@ the coroutine is cancelled, as soon as it has begun to wait: whatever it waits f
 that went away. Cancelling at each await in turn is the idea of `sqlalchemy.testing.cancellation`.
 
 Guarantee: no timing is involved in where it strikes. What the coroutine does with the cancellation is its own affair;
-it is told once. When it has ended, the loop has its own task factory again.
+it is told once. Several may run at the same time, each with a count of its own; when the last has ended, the loop has
+its own task factory again.
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
@@ -41,14 +43,11 @@ class CancelledAt(Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         self._task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        before = loop.get_task_factory()
         token = _running.set(self)
-        loop.set_task_factory(_create)
         try:
-            result: T = yield from _Steps(self._coroutine, self).__await__()
+            with _task_factory(asyncio.get_running_loop()):
+                result: T = yield from _Steps(self._coroutine, self).__await__()
         finally:
-            loop.set_task_factory(before)
             _running.reset(token)
             self._task = None
         return result
@@ -87,11 +86,40 @@ class _Steps(Generic[T]):
                 error = thrown
 
 
-def _create(loop: asyncio.AbstractEventLoop, coroutine: Any, **arguments: Any) -> "asyncio.Task[Any]":
-    """A task whose steps are counted, if it is created on behalf of a coroutine whose steps are."""
-    counter = _running.get()
-    driven = coroutine if counter is None else _drive(coroutine, counter)
-    return asyncio.Task(driven, loop=loop, **arguments)
+_counting: dict[asyncio.AbstractEventLoop, int] = {}
+"""In how many coroutines of a loop awaits are counted now."""
+
+
+@contextmanager
+def _task_factory(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have the loop's tasks counted; the last of those who want that puts back what the first one found."""
+    if loop not in _counting:
+        _counting[loop] = 0
+        loop.set_task_factory(_Factory(loop.get_task_factory()))
+    _counting[loop] += 1
+    try:
+        yield
+    finally:
+        _counting[loop] -= 1
+        if not _counting[loop]:
+            del _counting[loop]
+            factory = loop.get_task_factory()
+            if isinstance(factory, _Factory):  # unless somebody else has put another in its place
+                loop.set_task_factory(factory.before)
+
+
+class _Factory:
+    """Makes tasks whose steps are counted, if they are created on behalf of a coroutine whose steps are."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **arguments: Any) -> Any:
+        counter = _running.get()
+        driven = coroutine if counter is None else _drive(coroutine, counter)
+        if self.before is not None:
+            return self.before(loop, driven, **arguments)
+        return asyncio.Task(driven, loop=loop, **arguments)
 
 
 async def _drive(coroutine: Coroutine[Any, Any, T], counter: CancelledAt[Any]) -> T:

@@ -42,6 +42,36 @@ def costing(row: LedgerRow, prompt: Any, completion: Any, total: Any) -> LedgerR
     return replace(row, **dict(zip(COSTS, parts, strict=True)))  # type: ignore[arg-type]  # by name
 
 
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ((None, None, None), []),
+        ((0, 0, 0), []),
+        (("0.0025", "0.001", "0.0035"), ["wrong_cost"]),
+        ((None, None, 0), ["wrong_cost"]),
+    ],
+)
+def test_a_model_that_is_listed_at_nothing_is_free_or_unpriced(
+    build: "Build", costs: tuple[Any, Any, Any], expected: list[str]
+) -> None:
+    """The price list does not say which, so that zero and NULL are both right, and nothing else is."""
+    listed: dict[str, Any] = {"provider": "x-ai", "model": "grok-voice-latest"}
+
+    result = check(build, [build.charge(1, **listed)], costing(build.row(1, **listed), *costs))
+
+    assert kinds(result) == expected
+
+
+def test_a_bill_with_a_part_that_is_listed_at_nothing_may_be_unpriced_as_a_whole(build: "Build") -> None:
+    """One with parts that all have a price may not; nor may one without tokens, which costs nothing."""
+    free = build.charge(1, provider="x-ai", model="grok-voice-latest")
+    priced, nothing = build.charge(2), build.charge(3, 0, 0)
+
+    assert kinds(check(build, [free, priced], costing(build.row(1, 2000, 200), None, None, None))) == []
+    assert kinds(check(build, [priced], costing(build.row(2), None, None, None))) == ["wrong_cost"]
+    assert kinds(check(build, [nothing], costing(build.row(3, 0, 0), None, None, None))) == ["wrong_cost"]
+
+
 # The price of 1000+100 tokens is 0.0025 + 0.0010 = 0.0035.
 COST_MISTAKES: list[tuple[tuple[Any, Any, Any], list[str]]] = [
     (("0.0025", "0.001", "0.0035"), []),

@@ -170,3 +170,33 @@ async def test_other_tasks_do_not_count(steps: list[str]) -> None:
 @pytest.fixture
 def steps() -> list[str]:
     return []
+
+
+async def waits_in_tasks(number: int) -> None:
+    """Waits that often, each time in a task of its own."""
+    for _ in range(number):
+        await asyncio.create_task(asyncio.sleep(0))
+
+
+async def count_awaits(number: int) -> int:
+    counted = CancelledAt(waits_in_tasks(number), 10_000)
+
+    async def drive() -> None:
+        await counted
+
+    await asyncio.create_task(drive())
+    return counted.awaits
+
+
+@pytest.mark.parametrize("others", [(3,), (3, 20), (20, 3), (40, 1, 7)])
+async def test_those_that_run_at_the_same_time_count_for_themselves(others: tuple[int, ...]) -> None:
+    """As alone, whichever ends first; and when the last has ended the loop's task factory is its own again."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_task_factory()
+    alone = {number: await count_awaits(number) for number in (10, *others)}
+
+    together = await asyncio.gather(*(count_awaits(number) for number in (10, *others)))
+
+    assert dict(zip((10, *others), together, strict=True)) == alone
+    assert alone[10] >= 20
+    assert loop.get_task_factory() is before
