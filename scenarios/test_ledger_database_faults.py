@@ -59,6 +59,9 @@ DATABASE_FAULTS = [
         plain_may=LOST,  # the bill is written while the server is away, or when it is back
     ),
     at_tool(D.DELAY, AT_STATEMENT, "latency", seconds=0.3),
+    at_tool(D.HALF_OPEN, AT_STATEMENT, "half-open connection", turn_seconds=TURN_SECONDS, shared=LOST),
+    at_tool(D.TOO_MANY_CONNECTIONS, AT_STATEMENT, "too many connections", **BOTH_LOSE),
+    at_tool(D.AWAY, AT_STATEMENT, "the database goes away, and comes back", **BOTH_LOSE),
     at_bill(D.TERMINATE, AT_STATEMENT, "pg_terminate_backend", **BOTH_LOSE),
     at_bill(D.CUT_BEFORE, AT_STATEMENT, "connection cut at the row", **BOTH_LOSE),
     at_bill(D.CUT_AFTER, AT_STATEMENT, "connection cut after the row was sent", **BOTH_LOSE),
