@@ -22,7 +22,7 @@ from harness.bench.parts import Part, parts_of
 from harness.checks import Timing
 from harness.conversation import Conversation
 from harness.errors import BackendError
-from harness.evidence import Evidence, Record, ToolOutcome, Turn
+from harness.evidence import Evidence, PlannedCall, Record, ToolOutcome, Turn
 from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into
 from harness.observe.attribution import attributed
@@ -40,7 +40,7 @@ from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
 from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode
-from harness.verdict import Verdict
+from harness.verdict import FindingKind, Verdict
 
 __all__ = ["Arm", "Setting"]
 
@@ -126,9 +126,15 @@ class Arm:
         if failed := [turn for turn in turns if turn.answer is None]:
             reason = failed[0].error or f"no answer within {self.setting.timeout:g} s"
             raise BackendError(f"{len(failed)} of {len(turns)} turns failed: {reason}")
+        idle = [call for turn in turns for call in turn.planned if not _has_worked(turn, call, evidence)]
         if broken := [run for run in evidence.tools if run.outcome is not ToolOutcome.RETURNED]:
             raise BackendError(
                 f"{len(broken)} tool calls failed: {broken[0].tool} with {broken[0].error_type or 'no end'}"
+            )
+        if idle:
+            raise BackendError(
+                f"{len(idle)} tool calls did not do their planned work: {idle[0].tool} ran no statement in the "
+                "database, or the database did not serve it"
             )
         table = getattr(self.backend, "ledger_table", None)
         each = [parts_of(turn, evidence, ledger_table=table) for turn in turns]
@@ -178,5 +184,16 @@ def _cell(setting: Setting) -> Cell:
 def _overlapped(evidence: Evidence) -> bool | None:
     """Whether the tools of each round were in the database at the same time, on different connections."""
     turns = tuple(replace(turn, parallel=True) for turn in evidence.turns)
-    verdict = Timing()(replace(evidence, turns=turns, pairs=Record.of("pairs", ()))).verdict
-    return {Verdict.PASSED: True, Verdict.FAILED: False}.get(verdict)
+    result = Timing()(replace(evidence, turns=turns, pairs=Record.of("pairs", ())))
+    if any(finding.kind is FindingKind.SERIALISED for finding in result.findings):
+        return False
+    return None if result.verdict is Verdict.UNKNOWN else True
+
+
+def _has_worked(turn: Turn, call: PlannedCall, evidence: Evidence) -> bool:
+    """Whether the planned latency of a call was spent in the database, and nothing kept it from that."""
+    return call.database_seconds == 0 or any(
+        statement.injected and not statement.failed
+        for statement in evidence.statements
+        if statement.turn == turn.id and statement.tool_call_id == call.tool_call_id
+    )

@@ -2,12 +2,13 @@
 
 Problem: seconds of two runs differ because machines and days do; a threshold without an interval cries wolf, or sleeps.
 
-Mechanism: what is compared of an arm is its ratio to the reference, and on the same machine also its stretch, which is
-its seconds over its tools' planned work: the reference has a ratio of 1 to itself, and becomes slower only there. The
-growth from the one run to the other has an interval of its own: on the logarithms the two runs' half-widths add up like
-independent errors, as the root of the sum of their squares. It is worse if the whole interval lies above the threshold,
-not worse if it lies below or on it, and undecided otherwise. Worse are also an arm that fails and did not before, and
-tools that worked at the same time and do so no more, whatever the times say.
+Mechanism: what is compared of an arm is its ratio to the reference. The growth from the one run to the other has an
+interval of its own: on the logarithms the two runs' half-widths add up like independent errors, as the root of the sum
+of their squares. It is worse if the whole interval lies above the threshold, not worse if it lies below or on it, and
+undecided otherwise. Worse are also an arm that fails and did not before, and tools that worked at the same time and do
+so hardly ever now, whatever the times say. The reference has a ratio of 1 to itself: whether it became slower, or the
+machine did, cannot be told from seconds. So its stretch, its seconds over its tools' planned work, can make the answer
+undecided, on the same machine and server, and never worse.
 
 Guarantee: nothing is said of what only one of the runs has, but that it is so.
 """
@@ -16,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from math import exp, hypot, log
 from typing import TypeVar
 
@@ -76,9 +78,10 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of one arm: of its `ratio`, its `stretch`, or of its tools being `together`.
+    """What became of one arm: of its `ratio`, its `stretch`, its `answers`, or of its tools being `together`.
 
-    `parts` says by how many seconds each part of the mean turn grew, the largest growth first.
+    `parts` says by how many seconds each part of the mean turn grew, the largest growth first. `decisive` is false for
+    what was not measured closely enough to tell whether it passes the gate: it can still be seen to be worse.
     """
 
     case: str
@@ -87,6 +90,7 @@ class Change:
     before: str
     now: str
     outcome: Outcome
+    decisive: bool = True
     growth: Growth | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
 
@@ -101,30 +105,50 @@ class Comparison:
 
     @property
     def outcome(self) -> Outcome:
-        """Worse if anything is; undecided if anything is, or if there was nothing to compare."""
-        outcomes = {change.outcome for change in self.changes}
-        if Outcome.WORSE in outcomes:
+        """Worse if anything is; undecided if anything decisive is, or if there was nothing decisive to compare."""
+        if any(change.outcome is Outcome.WORSE for change in self.changes):
             return Outcome.WORSE
+        outcomes = {change.outcome for change in self.changes if change.decisive}
         return Outcome.NOT_WORSE if outcomes == {Outcome.NOT_WORSE} else Outcome.UNDECIDED
 
 
 def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison:
     """What became of every arm that both runs have."""
-    same_machine = now.machine == before.machine
-    notes = []
-    if not same_machine:
-        notes.append(
-            f"the baseline is from another machine ({before.machine}; this is {now.machine}): only ratios to the "
-            "reference are compared, and what makes the reference itself slower does not show"
-        )
+    notes = list(_differences(now, before))
     changes: list[Change] = []
-    for name, (case, earlier) in _both(now.cases, before.cases, "case", notes):
+    for name, (case, earlier) in _both(_cases(now), _cases(before), "case", notes):
         if case.tool_seconds != earlier.tool_seconds or case.reference != earlier.reference:
             notes.append(f"case {name!r} has other tools or another reference than in the baseline: it is not compared")
             continue
+        closely = hypot(case.half_width, earlier.half_width) < log(gate.threshold)
         for _, (arm, was) in _both(case.arms, earlier.arms, f"{name}: arm", notes):
-            changes += _changes(case, arm, was, gate, same_machine=same_machine)
+            changes += _changes(case, arm, was, gate, decisive=closely, same_surroundings=not notes)
     return Comparison(gate=gate, changes=tuple(changes), notes=tuple(notes))
+
+
+def _differences(now: BenchDocument, before: BenchDocument) -> Iterator[str]:
+    """What makes seconds of the two runs another matter."""
+    pairs = (
+        ("machine", now.machine, before.machine),
+        ("server", _server(now), _server(before)),
+        ("backend", now.environment.backend, before.environment.backend),
+    )
+    for what, ours, theirs in pairs:
+        if ours != theirs:
+            yield (
+                f"the baseline is of another {what} ({theirs}; this is {ours}): only ratios to the reference are "
+                "compared, and what makes the reference itself slower does not show"
+            )
+
+
+def _server(document: BenchDocument) -> str:
+    postgres = document.environment.postgres
+    return f"{postgres.kind} PostgreSQL {postgres.version}" if postgres is not None else "none"
+
+
+def _cases(document: BenchDocument) -> tuple[CaseDocument, ...]:
+    """Those of the points of curves are named by them."""
+    return (*document.cases, *(point.case for curve in document.curves for point in curve.points))
 
 
 def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]) -> Iterator[tuple[str, tuple[N, N]]]:
@@ -135,38 +159,55 @@ def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]
 
 
 def _changes(
-    case: CaseDocument, arm: ArmDocument, was: ArmDocument, gate: Gate, *, same_machine: bool
+    case: CaseDocument,
+    arm: ArmDocument,
+    was: ArmDocument,
+    gate: Gate,
+    *,
+    decisive: bool,
+    same_surroundings: bool,
 ) -> Iterator[Change]:
     grown = {part: seconds - was.parts.get(part, 0.0) for part, seconds in arm.parts.items()}
-    parts = dict(sorted(grown.items(), key=lambda item: -item[1]))
-    quantities = {"ratio": (arm.ratio, was.ratio)} if arm.name != case.reference else {}
-    if same_machine:
-        quantities["stretch"] = (arm.stretch, was.stretch)
-    for what, (ours, theirs) in quantities.items():
-        growth = None if ours is None or theirs is None else _growth(ours, theirs)
+    change = partial(
+        Change,
+        case=case.name,
+        arm=arm.name,
+        decisive=decisive,
+        parts=dict(sorted(grown.items(), key=lambda item: -item[1])),
+    )
+    if arm.failure is not None or was.failure is not None:
         fails = arm.failure is not None and was.failure is None
-        yield Change(
-            case=case.name,
-            arm=arm.name,
-            what=what,
-            before=_text(theirs, was),
-            now=_text(ours, arm),
-            outcome=Outcome.WORSE if fails else _outcome(growth, gate),
-            growth=growth,
-            parts=parts,
-        )
-    share, earlier = _share(arm), _share(was)
-    if share is not None and earlier is not None:
-        worse = earlier >= MOSTLY and share < HARDLY
-        yield Change(
-            case=case.name,
-            arm=arm.name,
-            what="together",
-            before=f"{earlier:.0%}",
-            now=f"{share:.0%}",
-            outcome=Outcome.WORSE if worse else Outcome.NOT_WORSE,
-            parts=parts,
-        )
+        outcome = Outcome.WORSE if fails else Outcome.NOT_WORSE
+        yield change(what="answers", before=was.failure or "yes", now=arm.failure or "yes", outcome=outcome)
+        return
+    if arm.name != case.reference:
+        growth = _growth_of(arm.ratio, was.ratio)
+        outcome = Outcome.UNDECIDED if growth is None else _outcome(growth, gate)
+        yield change(what="ratio", before=_text(was.ratio), now=_text(arm.ratio), outcome=outcome, growth=growth)
+    elif same_surroundings and (growth := _growth_of(arm.stretch, was.stretch)) is not None:
+        outcome = Outcome.UNDECIDED if growth.low > gate.threshold else Outcome.NOT_WORSE
+        yield change(what="stretch", before=_text(was.stretch), now=_text(arm.stretch), outcome=outcome, growth=growth)
+    if was.overlapped is not None or arm.overlapped is not None:
+        share, earlier = _share(arm), _share(was)
+        yield change(what="together", before=_percent(earlier), now=_percent(share), outcome=_structure(share, earlier))
+
+
+def _structure(now: float | None, before: float | None) -> Outcome:
+    if before is None or before < HARDLY:
+        return Outcome.NOT_WORSE
+    if now is None:
+        return Outcome.UNDECIDED
+    if now < HARDLY:
+        return Outcome.WORSE if before >= MOSTLY else Outcome.UNDECIDED
+    return Outcome.NOT_WORSE if now >= min(before, MOSTLY) else Outcome.UNDECIDED
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.0%}"
+
+
+def _growth_of(now: EstimateDocument | None, before: EstimateDocument | None) -> Growth | None:
+    return None if now is None or before is None else _growth(now, before)
 
 
 def _growth(now: EstimateDocument, before: EstimateDocument) -> Growth:
@@ -176,19 +217,17 @@ def _growth(now: EstimateDocument, before: EstimateDocument) -> Growth:
     return Growth(value=exp(value), low=exp(value - down), high=exp(value + up))
 
 
-def _outcome(growth: Growth | None, gate: Gate) -> Outcome:
-    if growth is None:
-        return Outcome.UNDECIDED
+def _outcome(growth: Growth, gate: Gate) -> Outcome:
     if growth.low > gate.threshold:
         return Outcome.WORSE
     return Outcome.NOT_WORSE if growth.high <= gate.threshold else Outcome.UNDECIDED
 
 
 def _share(arm: ArmDocument) -> float | None:
-    return arm.overlapped / len(arm.samples) if arm.overlapped is not None and arm.samples else None
+    return arm.overlapped / arm.overlap_known if arm.overlapped is not None and arm.overlap_known else None
 
 
-def _text(estimate: EstimateDocument | None, arm: ArmDocument) -> str:
+def _text(estimate: EstimateDocument | None) -> str:
     if estimate is None:
-        return f"failed: {arm.failure}" if arm.failure is not None else "too few repetitions"
+        return "too few repetitions"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -24,7 +24,7 @@ from scipy import stats
 
 from harness.errors import MissingEvidence
 
-__all__ = ["CONFIDENCE", "Estimate", "median_of", "outliers_of", "ratio_of_medians"]
+__all__ = ["CONFIDENCE", "LEAST", "Estimate", "median_of", "outliers_of", "ratio_of_medians"]
 
 CONFIDENCE = 0.95
 POWER = 0.8

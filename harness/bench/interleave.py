@@ -19,10 +19,13 @@ from itertools import count
 from time import perf_counter
 from typing import Protocol
 
-from harness.bench.estimate import Estimate, ratio_of_medians
+from harness.bench.estimate import LEAST, Estimate, ratio_of_medians
 from harness.errors import MissingEvidence, SessionproofError, UsageError
 
 __all__ = ["Ended", "Limits", "Measurement", "Progress", "Sample", "Series", "interleave", "orders"]
+
+PATIENCE = 3.0
+"""How many times the time it may take to have as many repetitions as an interval needs."""
 
 LOOKS = 1.25
 """After how many times the repetitions of the last look the intervals are looked at again."""
@@ -36,7 +39,7 @@ class Ended(StrEnum):
     REPETITIONS = "repetitions"
     TIME = "time"
     FAILURE = "failure"
-    """The reference failed."""
+    """The reference failed, or everything that was compared with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +92,12 @@ class Measurement:
         """How many times the reference's seconds an arm took.
 
         Raises:
-            MissingEvidence: the arm failed, or there are too few repetitions.
+            MissingEvidence: the arm or the reference failed, or there are too few repetitions.
         """
         series = self.series[name]
-        if series.failure is not None:
-            raise MissingEvidence(f"{name}: {series.failure}")
+        for each in (self.series[self.reference], series):
+            if each.failure is not None:
+                raise MissingEvidence(f"{each.name}: {each.failure}")
         return ratio_of_medians(series.seconds, self.series[self.reference].seconds)
 
 
@@ -173,6 +177,9 @@ class _Measuring:
     def ended(self, repetition: int, elapsed: float) -> Ended | None:
         if self.series[self.reference].failure is not None:
             return Ended.FAILURE
+        others = [each for each in self.series.values() if each.name != self.reference]
+        if repetition >= self.limits.least and others and all(each.failure is not None for each in others):
+            return Ended.FAILURE
         if repetition >= max(self.limits.least, self.next_look):
             self.half_width = self._widest()
             self.next_look = max(repetition + 1, round(repetition * LOOKS))
@@ -180,7 +187,8 @@ class _Measuring:
                 return Ended.INTERVAL
         if repetition >= self.limits.most:
             return Ended.REPETITIONS
-        return Ended.TIME if elapsed >= self.limits.seconds else None
+        late = elapsed >= self.limits.seconds and (repetition >= LEAST or elapsed >= PATIENCE * self.limits.seconds)
+        return Ended.TIME if late else None
 
     def _widest(self) -> float:
         reference = self.series[self.reference].seconds

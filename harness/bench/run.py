@@ -134,6 +134,7 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         efficiency=work / median.value if median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
         overlapped=sum(overlaps) if overlaps else None,
+        overlap_known=len(overlaps),
         failure=series.failure,
     )
 

@@ -44,4 +44,5 @@ def _regression(change: Change) -> str:
     """The case, both intervals, and the parts that grew the most, in milliseconds of the mean turn."""
     grown = [f"{part} {seconds * 1000:+.1f} ms" for part, seconds in change.parts.items() if seconds > 0]
     spent = f"; in {', '.join(grown[:_SHOWN_PARTS])}" if grown else ""
-    return f"WORSE: {inline(change.case)}, {inline(change.arm)}, {change.what}: {change.before} to {change.now}{spent}"
+    became = f"{inline(change.before)} to {inline(change.now)}"
+    return f"WORSE: {inline(change.case)}, {inline(change.arm)}, {change.what}: {became}{spent}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from harness.errors import MissingEvidence
 from harness.report.document import EnvironmentDocument
@@ -32,9 +32,9 @@ BENCH_SCHEMA_VERSION = 1
 class EstimateDocument(DocumentModel):
     """A value with its interval; `detectable` is the smallest relative change that a comparison would find."""
 
-    value: float
-    low: float
-    high: float
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    low: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    high: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     repetitions: int
     confidence: float
     detectable: float | None = None
@@ -47,8 +47,8 @@ class ArmDocument(DocumentModel):
     many times its longest tool's: absent where there are too few repetitions. `samples` has every repetition in its
     order, in seconds, `outliers` the places of those far off among them, which count like the others. `parts` says on
     what the seconds of its mean turn were spent, `efficiency` is the longest tool as a part (0…1) of the median.
-    `overlapped` says in how many repetitions the tools worked at the same time; `None` where that is no question.
-    `failure` says why it took no further part.
+    `overlapped` says in how many of `overlap_known` repetitions the tools worked at the same time; `None` where that is
+    no question. `failure` says why it took no further part.
     """
 
     name: str
@@ -65,6 +65,7 @@ class ArmDocument(DocumentModel):
     efficiency: float | None = None
     parts: dict[str, float] = Field(default_factory=dict)
     overlapped: int | None = None
+    overlap_known: int = 0
     failure: str | None = None
 
 
@@ -116,6 +117,12 @@ class BenchDocument(DocumentModel):
     curves: tuple[CurveDocument, ...] = ()
 
 
+class _Version(BaseModel):
+    """The one field that documents of all versions have."""
+
+    schema_version: int
+
+
 def read_bench(path: Path) -> BenchDocument:
     """The document in a file.
 
@@ -123,7 +130,14 @@ def read_bench(path: Path) -> BenchDocument:
         MissingEvidence: there is no such file, it is of another schema version, or it does not follow the schema.
     """
     try:
-        document = BenchDocument.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        version = _Version.model_validate_json(content).schema_version
+        if version != BENCH_SCHEMA_VERSION:
+            raise MissingEvidence(
+                f"{str(path)!r} is of schema version {version}, and this version reads {BENCH_SCHEMA_VERSION}; "
+                "measure it again"
+            )
+        return BenchDocument.model_validate_json(content)
     except OSError as error:
         raise MissingEvidence(f"the benchmark {str(path)!r} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -132,9 +146,3 @@ def read_bench(path: Path) -> BenchDocument:
         raise MissingEvidence(
             f"{str(path)!r} is no benchmark: at {place}: {first['msg']} ({error.error_count()} errors)"
         ) from error
-    if document.schema_version != BENCH_SCHEMA_VERSION:
-        raise MissingEvidence(
-            f"{str(path)!r} is of schema version {document.schema_version}, and this version reads "
-            f"{BENCH_SCHEMA_VERSION}; measure it again"
-        )
-    return document

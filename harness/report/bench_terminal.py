@@ -23,7 +23,7 @@ _ENDINGS = {
     "interval": "every interval is as narrow as was asked for",
     "repetitions": "the number of repetitions is at its limit",
     "time": "the time is up",
-    "failure": "the reference failed",
+    "failure": "the reference failed, or everything that was compared with it",
 }
 
 
@@ -116,7 +116,7 @@ def _table(case: CaseDocument) -> Table:
             "1" if arm.name == case.reference else _estimate(arm.ratio, "x"),
             _estimate(arm.seconds, "s"),
             "-" if arm.efficiency is None else f"{arm.efficiency:.0%}",
-            "-" if arm.overlapped is None else f"{arm.overlapped} of {len(arm.samples)}",
+            "-" if arm.overlapped is None else f"{arm.overlapped} of {arm.overlap_known}",
             sparkline(arm.samples, low=low, high=high),
         )
     return table

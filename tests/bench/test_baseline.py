@@ -6,7 +6,8 @@ import pytest
 
 from harness.bench.baseline import Comparison, Gate, Outcome, compare
 from harness.errors import UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument
+from harness.report.bench_document import ArmDocument, BenchDocument, CurveDocument, PointDocument
+from harness.report.document import PostgresDocument
 from harness.scenario import SessionMode
 from tests.report.bench_documents import arm, benchmark, case, estimate
 
@@ -30,14 +31,13 @@ def outcomes(compared: Comparison) -> dict[tuple[str, str], str]:
 
 
 def test_the_same_again_is_not_worse() -> None:
-    """Every ratio, every stretch, and the tools' being together."""
+    """Every ratio, the reference's stretch, and the tools' being together."""
     compared = compare(run(reference(), shared()), run(reference(), shared()), GATE)
 
     assert outcomes(compared) == {
         ("per_operation", "stretch"): "not worse",
         ("per_operation", "together"): "not worse",
         ("shared", "ratio"): "not worse",
-        ("shared", "stretch"): "not worse",
         ("shared", "together"): "not worse",
     }
     assert compared.outcome is Outcome.NOT_WORSE
@@ -75,52 +75,98 @@ def test_an_arm_that_became_slower_is_worse_with_both_intervals_and_what_grew() 
 )
 def test_the_whole_interval_decides(grown: float, spread: float, outcome: Outcome) -> None:
     """Above the threshold, below it, or on both sides."""
-    now = shared(ratio=estimate(2.0 * grown, spread=spread), stretch=estimate(2.0))
-    before = shared(ratio=estimate(2.0, spread=spread), stretch=estimate(2.0))
+    now = shared(ratio=estimate(2.0 * grown, spread=spread))
+    before = shared(ratio=estimate(2.0, spread=spread))
 
     assert compare(run(reference(), now), run(reference(), before), GATE).outcome is outcome
 
 
-def test_a_reference_that_became_slower_shows_in_its_stretch() -> None:
-    """And not in the others' ratios, which become smaller."""
-    now = run(reference(0.29), shared(0.5, stretch=estimate(2.08)))
+def test_a_reference_or_a_machine_that_became_slower_cannot_be_told_apart() -> None:
+    """Its stretch makes the answer undecided, and never worse; the others' ratios have an answer of their own."""
+    slower = run(reference(0.29), shared(0.58, ratio=estimate(2.0)))
 
-    compared = compare(now, run(reference(0.25), shared(0.5, stretch=estimate(2.08))), GATE)
+    compared = compare(slower, run(reference(0.25), shared(0.5)), GATE)
 
-    assert outcomes(compared)["per_operation", "stretch"] == "worse"
+    assert outcomes(compared)["per_operation", "stretch"] == "undecided"
     assert outcomes(compared)["shared", "ratio"] == "not worse"
+    assert compared.outcome is Outcome.UNDECIDED
 
 
-def test_runs_of_different_machines_are_compared_by_ratio_only() -> None:
+@pytest.mark.parametrize("what", ["machine", "server", "backend"])
+def test_runs_of_other_surroundings_are_compared_by_ratio_only(what: str) -> None:
     """It is said, and that a slower reference does not show then."""
-    before = run(reference(0.25), shared()).model_copy(update={"machine": "another machine"})
+    before = run(reference(0.25), shared())
+    postgres = PostgresDocument(kind="container", version="18.4", reason="as asked")
+    changed: dict[str, dict[str, Any]] = {
+        "machine": {"machine": "another machine"},
+        "server": {"environment": before.environment.model_copy(update={"postgres": postgres})},
+        "backend": {"environment": before.environment.model_copy(update={"backend": "shop:backend"})},
+    }
 
-    compared = compare(run(reference(0.35), shared(0.7)), before, GATE)
+    compared = compare(run(reference(0.35), shared(0.5)), before.model_copy(update=changed[what]), GATE)
 
     assert set(outcomes(compared)) == {("per_operation", "together"), ("shared", "ratio"), ("shared", "together")}
-    assert compared.notes[0].startswith("the baseline is from another machine (another machine; this is a machine)")
+    assert compared.notes[0].startswith(f"the baseline is of another {what} (")
 
 
-def test_tools_that_are_together_no_more_are_worse_whatever_the_times_say() -> None:
-    """Few times fewer are chance, and more are no fault."""
-    together = {count: run(reference(overlapped=count), shared()) for count in (0, 8, 10)}
+@pytest.mark.parametrize(
+    ("before", "now", "outcome"),
+    [
+        (10, 10, "not worse"),
+        (10, 9, "not worse"),
+        (10, 6, "undecided"),
+        (10, 4, "worse"),
+        (8, 8, "not worse"),
+        (8, 0, "undecided"),
+        (0, 10, "not worse"),
+        (0, 0, "not worse"),
+        (10, None, "undecided"),
+        (None, 10, "not worse"),
+    ],
+)
+def test_tools_that_are_together_no_more_are_worse_whatever_the_times_say(
+    before: int | None, now: int | None, outcome: str
+) -> None:
+    """Few times fewer are chance, and more are no fault; what is not known is undecided."""
+    documents = {count: run(reference(overlapped=count), shared()) for count in (before, now)}
 
-    assert outcomes(compare(together[0], together[10], GATE))["per_operation", "together"] == "worse"
-    assert outcomes(compare(together[8], together[10], GATE))["per_operation", "together"] == "not worse"
-    assert outcomes(compare(together[10], together[0], GATE))["per_operation", "together"] == "not worse"
+    assert outcomes(compare(documents[now], documents[before], GATE))["per_operation", "together"] == outcome
+
+
+def test_only_repetitions_in_which_it_is_known_count() -> None:
+    """Three of three are all, though there were ten."""
+    some = run(reference(overlapped=3, overlap_known=3), shared())
+
+    assert outcomes(compare(some, run(reference(), shared()), GATE))["per_operation", "together"] == "not worse"
+
+
+FAILED: dict[str, Any] = {"samples": (), "seconds": None, "ratio": None, "stretch": None, "overlapped": None}
 
 
 def test_an_arm_that_fails_is_worse_unless_it_failed_before() -> None:
-    """Then nothing is known of it."""
-    failed = shared(samples=(), seconds=None, ratio=None, stretch=None, overlapped=None, failure="timed out")
+    """And one that fails no more is not; also the reference, without which nothing else is known."""
+    failed = run(reference(), shared(**FAILED, failure="timed out"))
+    nothing = run(reference(**FAILED, failure="timed out"), shared(ratio=None))
 
-    worse = compare(run(reference(), failed), run(reference(), shared()), GATE)
-    as_before = compare(run(reference(), failed), run(reference(), failed), GATE)
+    worse = compare(failed, run(reference(), shared()), GATE)
 
-    assert outcomes(worse)["shared", "ratio"] == "worse"
-    assert next(change.now for change in worse.changes if change.arm == "shared") == "failed: timed out"
-    assert outcomes(as_before)["shared", "ratio"] == "undecided"
-    assert as_before.outcome is Outcome.UNDECIDED
+    assert outcomes(worse)["shared", "answers"] == "worse"
+    assert next(change.now for change in worse.changes if change.arm == "shared") == "timed out"
+    assert outcomes(compare(failed, failed, GATE))["shared", "answers"] == "not worse"
+    assert outcomes(compare(run(reference(), shared()), failed, GATE))["shared", "answers"] == "not worse"
+    assert outcomes(compare(nothing, run(reference(), shared()), GATE))["per_operation", "answers"] == "worse"
+
+
+def test_points_of_curves_are_compared_and_only_decide_what_they_know() -> None:
+    """Measured less closely than the gate they can be worse, but leave nothing undecided."""
+
+    def with_point(ratio: float) -> BenchDocument:
+        point = case(reference(), shared(ratio=estimate(ratio, spread=0.1)), name="c, 8 tools", half_width=0.1)
+        curve = CurveDocument(name="c", question="?", axis="tools", points=(PointDocument(x=8, case=point),))
+        return benchmark(case(reference(), shared()), curves=(curve,))
+
+    assert compare(with_point(2.0), with_point(2.0), GATE).outcome is Outcome.NOT_WORSE
+    assert compare(with_point(6.0), with_point(2.0), GATE).outcome is Outcome.WORSE
 
 
 def test_what_only_one_run_has_is_not_compared_and_said() -> None:

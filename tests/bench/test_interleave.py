@@ -136,6 +136,30 @@ async def test_a_reference_that_fails_ends_it() -> None:
 
     assert measured.ended is Ended.FAILURE
     assert len(measured.series["b"].samples) == 3
+    with pytest.raises(MissingEvidence, match="a: QueuePool limit"):
+        measured.ratio("b")
+
+
+async def test_without_anything_left_to_compare_it_ends() -> None:
+    """That is no narrow interval."""
+    clock = Clock()
+    arms = {**clock.arms(a=repeat(1.0)), "b": failing(clock, 2), "c": failing(clock, 4)}
+
+    measured = await interleave(arms, reference="a", limits=Limits(warm_up=0, least=8), clock=clock)
+
+    assert measured.ended is Ended.FAILURE
+
+
+async def test_a_slow_arm_gets_the_repetitions_of_an_interval() -> None:
+    """Though the time is up, as long as that does not take several times as long."""
+    limits = Limits(half_width=0.0, warm_up=0, least=8, most=100, seconds=30.0)
+    clock, slower = Clock(), Clock()
+
+    ten = await interleave(clock.arms(a=repeat(4.0), b=repeat(6.0)), reference="a", limits=limits, clock=clock)
+    fifty = await interleave(slower.arms(a=repeat(25.0), b=repeat(25.0)), reference="a", limits=limits, clock=slower)
+
+    assert (ten.ended, len(ten.series["b"].samples)) == (Ended.TIME, 5)
+    assert (fifty.ended, len(fifty.series["b"].samples)) == (Ended.TIME, 2)
 
 
 async def test_errors_of_another_kind_are_not_swallowed() -> None:

@@ -32,6 +32,7 @@ def arm(name: str, taken: float, **others: Any) -> ArmDocument:
         "efficiency": 0.24 / taken,
         "parts": {"work": 0.24, "serial": taken - 0.24},
         "overlapped": 10,
+        "overlap_known": 10,
     }
     return ArmDocument(name=name, **{**fields, **others})
 
