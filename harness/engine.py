@@ -62,7 +62,7 @@ from harness.scenario import (
 )
 from harness.verdict import CheckResult, judge
 
-__all__ = ["Engine", "NotVerified", "repeats"]
+__all__ = ["Engine", "NotVerified", "in_time", "repeats"]
 
 FULL_LENGTH = 10.0
 """By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
@@ -182,7 +182,7 @@ class Engine:
 
         async def prepare(url: str) -> None:
             failure = f"backend {self.backend.name!r} did not prepare its database"
-            await _in_time(self.backend.prepare(url), failure, self.config.turn_timeout)
+            await in_time(self.backend.prepare(url), failure, self.config.turn_timeout)
 
         try:
             return await clones.template(self.backend.name, prepare)
@@ -312,11 +312,11 @@ class Engine:
         """The application, started and stopped in the time that a turn may take."""
         seconds = self.config.turn_timeout
         context = self.backend.start(settings)
-        application = await _in_time(context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds)
+        application = await in_time(context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds)
         try:
             yield application
         finally:
-            await _in_time(context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds)
+            await in_time(context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds)
 
     def _reproduce(self, cell: Cell) -> str:
         file = self.config.scenario_file
@@ -368,7 +368,7 @@ def _connections(cell: Cell) -> int:
     return sum(message.plan.widest_round + 1 for message in cell.scenario.messages)
 
 
-async def _in_time(awaitable: Awaitable[T], failure: str, seconds: float) -> T:
+async def in_time(awaitable: Awaitable[T], failure: str, seconds: float) -> T:
     """The awaitable's result; raises `BackendError` if it raises, or takes longer."""
     try:
         async with asyncio.timeout(seconds):

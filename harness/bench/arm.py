@@ -21,6 +21,7 @@ from harness.bench.interleave import Sample
 from harness.bench.parts import Part, parts_of
 from harness.checks import Timing
 from harness.conversation import Conversation
+from harness.engine import in_time
 from harness.errors import BackendError
 from harness.evidence import Evidence, PlannedCall, Record, ToolOutcome, Turn
 from harness.explorer.gate import Gate
@@ -95,7 +96,7 @@ class Arm:
         """Start it on a clone of the template, and stop it at the end of the block.
 
         Raises:
-            BackendError: its pool cannot be brought into the state that the setting asks for.
+            BackendError: it does not start, or its pool cannot be brought into the state that the setting asks for.
         """
         provider = create_provider(setting.tier)
         pool = setting.pool or PoolSettings.for_state(setting.pool_state)
@@ -112,7 +113,8 @@ class Arm:
                 model=provider.model,
                 state_directory=Path(folder),
             )
-            application = await stack.enter_async_context(backend.start(settings))
+            starting = stack.enter_async_context(backend.start(settings))
+            application = await in_time(starting, f"backend {backend.name!r} did not start", setting.timeout)
             await bring_into(application.engine, setting.pool_state, connections=setting.connections)
             yield cls(setting=setting, backend=backend, application=application, provider=provider)
 

@@ -11,7 +11,7 @@ from harness.bench.curves import Curve
 from harness.bench.estimate import Estimate, median_of, outliers_of
 from harness.bench.interleave import Ended, Limits, Measurement, Progress, Series, interleave
 from harness.bench.parts import Part
-from harness.errors import MissingEvidence, UsageError
+from harness.errors import BackendError, MissingEvidence, UsageError
 from harness.postgres.admin import connect
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
@@ -74,9 +74,9 @@ class Bench:
         )
 
     async def curve(
-        self, curve: Curve, *, limits: Limits, room: int, progress: Callable[[str], Progress]
+        self, curve: Curve, *, limits: Limits, room: int, progress: Callable[[str, Limits], Progress]
     ) -> CurveDocument:
-        """Measure each point for which the server has `room`; the others are skipped, with the reason.
+        """Measure each point whose arms start, and for which the server has `room`; others are skipped with the reason.
 
         `progress` gives what is told of the case of that name.
         """
@@ -89,10 +89,15 @@ class Bench:
                     "give it a higher max_connections"
                 )
                 continue
-            case = await self.case(
-                f"{curve.name}, {place}", curve.question, point.settings, limits=limits, progress=progress(place)
-            )
-            points.append(PointDocument(x=point.x, case=case))
+            name = f"{curve.name}, {place}"
+            try:
+                case = await self.case(
+                    name, curve.question, point.settings, limits=limits, progress=progress(name, limits)
+                )
+            except BackendError as error:
+                skipped.append(f"{place}: {error}")
+            else:
+                points.append(PointDocument(x=point.x, case=case))
         return CurveDocument(
             name=curve.name,
             question=curve.question,

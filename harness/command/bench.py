@@ -7,6 +7,7 @@ after each case, so that what was measured is kept, whatever comes after it.
 import asyncio
 import re
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,9 @@ from harness.bench.interleave import Limits, Progress
 from harness.bench.run import Bench, free_connections
 from harness.command.child import import_path
 from harness.command.comparison import show_comparison
+from harness.command.verify import INTERRUPTED
 from harness.config import Config
+from harness.engine import in_time
 from harness.errors import ConfigurationError, UsageError
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
@@ -48,7 +51,7 @@ FULL = Limits(half_width=0.01, least=8, most=20, seconds=600.0)
 _POINT = Limits(half_width=0.1, least=5, most=10, seconds=30.0)
 """For one point of a curve: its shape is what it is there for."""
 
-_Told = Callable[..., Progress]
+_Told = Callable[[str, Limits], Progress]
 """Gives what is told of the measurement of a name, with its limits."""
 
 
@@ -74,8 +77,8 @@ class Benchmark:
 def bench(call: Benchmark) -> int:
     """Measure, report, and return the exit status.
 
-    It is 0; or with a baseline 1 if something became worse, and 3 if that cannot be told; or without one 3 if an
-    interval of the headline is not as narrow as was asked for.
+    It is 130 if it was interrupted. Else it is 0; or with a baseline 1 if something became worse, and 3 if that cannot
+    be told; or without one 3 if an interval of the headline is not as narrow as was asked for.
 
     Raises:
         ConfigurationError: the backend cannot be loaded, or the folder cannot be written to.
@@ -89,7 +92,14 @@ def bench(call: Benchmark) -> int:
         before = read_bench(_baseline(call.compare)) if call.compare is not None else None
         keep = _baseline(call.save) if call.save is not None else None
         _prepare(call.directory)
-        document = asyncio.run(_measure(call, backend))
+        try:
+            document = asyncio.run(_measure(call, backend))
+        except KeyboardInterrupt:
+            call.errors.print(
+                Text(f"interrupted; what was measured by then is in {call.directory / FILE}, if there was something"),
+                soft_wrap=True,
+            )
+            return INTERRUPTED + signal.SIGINT
     show_bench(document, call.console)
     if keep is not None:
         keep.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +156,10 @@ async def _measure(call: Benchmark, backend: Backend) -> BenchDocument:
         return document
 
     try:
-        bench = Bench(backend=backend, clones=clones, template=await clones.template(backend.name, backend.prepare))
+        prepared = clones.template(backend.name, backend.prepare)
+        failure = f"backend {backend.name!r} did not prepare its database"
+        template = await in_time(prepared, failure, call.config.turn_timeout)
+        bench = Bench(backend=backend, clones=clones, template=template)
         with _progress(call.errors) as told:
             cases.append(await _headline(call, bench, told))
             written()
@@ -194,7 +207,7 @@ def _progress(console: Console) -> Iterator[_Told]:
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=None)
 
-        def told(name: str, limits: Limits = _POINT) -> Progress:
+        def told(name: str, limits: Limits) -> Progress:
             bar.update(task, description=f"{name}: warming up")
 
             def show(repetitions: int, half_width: float | None) -> None:

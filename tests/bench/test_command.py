@@ -136,6 +136,19 @@ def test_what_cannot_be_compared_is_said_before_anything_is_measured(
     assert not (tmp_path / "sessionproof-runs").exists()
 
 
+def test_an_interruption_is_no_regression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with 128 and the signal's number, as the other commands."""
+
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_measure", interrupted)
+    benchmark, text = call(tmp_path)
+
+    assert command.bench(benchmark) == 130
+    assert "interrupted; what was measured by then is in" in text.getvalue()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Before a server is started."""
     (tmp_path / "file").touch()

@@ -18,7 +18,9 @@ async def measured(curve: Curve, clones: Clones, *, room: int) -> CurveDocument:
     loaded = load_backend("fixtures.minimal:backend")
     template = await clones.template(loaded.name, loaded.prepare)
     bench = Bench(backend=loaded, clones=clones, template=template)
-    return await bench.curve(curve, limits=FEW, room=room, progress=lambda place: lambda repetitions, width: None)
+    return await bench.curve(
+        curve, limits=FEW, room=room, progress=lambda name, limits: lambda repetitions, width: None
+    )
 
 
 def test_each_point_compares_all_modes_that_the_backend_has() -> None:

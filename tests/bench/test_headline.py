@@ -133,3 +133,9 @@ async def test_a_pool_of_the_wrong_kind_is_refused(measure_case: Measure) -> Non
     """Before anything is measured."""
     with pytest.raises(BackendError, match="pool state 'warm' was asked for, and the backend's pool is a NullPool"):
         await measure_case(alone(pool=PoolSettings(null=True), mode=SessionMode.SHARED))
+
+
+async def test_a_backend_that_does_not_start_says_why(measure_case: Measure) -> None:
+    """In its own words, and without a traceback of ours."""
+    with pytest.raises(BackendError, match=r"did not start: .*the secrets store refused the connection"):
+        await measure_case(alone(), backend="fixtures.broken.does_not_start:backend")
