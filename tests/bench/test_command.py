@@ -18,7 +18,7 @@ from harness.config import Config
 from harness.errors import ConfigurationError
 from harness.report.bench_document import read_bench
 
-FEW = Limits(half_width=10.0, warm_up=0, least=5, most=5, seconds=60.0)
+FEW = Limits(half_width=1.0, warm_up=0, least=5, most=5, seconds=60.0)
 NEVER = Limits(half_width=1e-9, warm_up=0, least=5, most=5, seconds=60.0)
 
 
