@@ -28,7 +28,6 @@ from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into
 from harness.observe.attribution import attributed
 from harness.observe.observation import Observation
-from harness.observe.operations import OperationsRecorder
 from harness.observe.pool import PoolRecorder
 from harness.observe.pool_waits import PoolWaitsRecorder
 from harness.observe.recorder import Recorder
@@ -171,7 +170,6 @@ def _recorders() -> list[Recorder]:
         ToolsRecorder(),
         SpansRecorder(),
         StatementsRecorder(),
-        OperationsRecorder(),
         PoolRecorder(),
         PoolWaitsRecorder(),
         StallsRecorder(),

@@ -67,7 +67,7 @@ def _timed(
         start = clock()
         try:
             connection = original(pool)
-        except BaseException:
+        except BaseException:  # cancelled, too, somebody waited, and it is raised on
             recorded(pool, start, failed=True)
             raise
         recorded(pool, start, failed=False)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from harness.errors import MissingEvidence
 from harness.report.document import EnvironmentDocument
-from harness.report.model import DocumentModel
+from harness.report.model import DocumentModel, not_a_document
 from harness.scenario import ModelTier, PoolState, SessionMode
 
 __all__ = [
@@ -141,8 +141,4 @@ def read_bench(path: Path) -> BenchDocument:
     except OSError as error:
         raise MissingEvidence(f"the benchmark {str(path)!r} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        raise MissingEvidence(
-            f"{str(path)!r} is no benchmark: at {place}: {first['msg']} ({error.error_count()} errors)"
-        ) from error
+        raise not_a_document(path, "no benchmark", error) from error

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from harness.errors import MissingEvidence
 from harness.report.document import RunDocument
+from harness.report.model import not_a_document
 
 __all__ = ["JsonWriter", "read"]
 
@@ -36,8 +37,4 @@ def read(path: Path) -> RunDocument:
     except OSError as error:
         raise MissingEvidence(f"the run document {str(path)!r} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        raise MissingEvidence(
-            f"{str(path)!r} is not a run document: at {place}: {first['msg']} ({error.error_count()} errors)"
-        ) from error
+        raise not_a_document(path, "not a run document", error) from error
