@@ -5,6 +5,7 @@ is kept. Its schema is published in `reports/schema/`.
 """
 
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,14 @@ __all__ = [
     "ArmDocument",
     "BenchDocument",
     "CaseDocument",
+    "Concurrency",
+    "CostArmDocument",
+    "CostDocument",
     "CurveDocument",
     "EstimateDocument",
     "PointDocument",
+    "PoolsDocument",
+    "ShareDocument",
     "read_bench",
 ]
 
@@ -40,6 +46,28 @@ class EstimateDocument(DocumentModel):
     detectable: float | None = None
 
 
+class ShareDocument(DocumentModel):
+    """A part of a whole (0…1) with its interval."""
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    low: Annotated[float, Field(ge=0, le=1)]
+    high: Annotated[float, Field(ge=0, le=1)]
+    repetitions: int
+    confidence: float
+
+
+class Concurrency(StrEnum):
+    """How an arm's tools, which were called together, went."""
+
+    SIDE_BY_SIDE = "side_by_side"
+    """What working at the same time can gain was gained, all but a little."""
+    IN_PART = "in_part"
+    ONE_BY_ONE = "one_by_one"
+    """Next to nothing of it was."""
+    UNDECIDED = "undecided"
+    """The interval reaches over a bound between these, or there is none."""
+
+
 class ArmDocument(DocumentModel):
     """One arm of a case.
 
@@ -49,6 +77,11 @@ class ArmDocument(DocumentModel):
     what the seconds of its mean turn were spent, `efficiency` is the longest tool as a part (0…1) of the median.
     `overlapped` says in how many of `overlap_known` repetitions the tools worked at the same time; `None` where that is
     no question. `failure` says why it took no further part.
+
+    `gained` is which part was gained of what the tools can gain at most by working at the same time, `concurrency` what
+    that amounts to, and `lost_to` the part on which most of the rest was spent; `None` where tools are not called
+    together. `promised` says whether they were to work side by side: something is wrong if they did not.
+    `pool_size` is the size of a pool that was asked for.
     """
 
     name: str
@@ -66,6 +99,11 @@ class ArmDocument(DocumentModel):
     parts: dict[str, float] = Field(default_factory=dict)
     overlapped: int | None = None
     overlap_known: int = 0
+    gained: ShareDocument | None = None
+    concurrency: Concurrency | None = None
+    lost_to: str | None = None
+    promised: bool = False
+    pool_size: int | None = None
     failure: str | None = None
 
 
@@ -73,7 +111,8 @@ class CaseDocument(DocumentModel):
     """One measurement: arms that were run in turn, the reference first.
 
     `half_width` is how narrow the intervals of the ratios were to be, relative to them, and `reached` whether they are;
-    `ended` says what ended it. `tool_seconds` is how long each tool works in the database.
+    `ended` says what ended it. `tool_seconds` is how long each tool works. `yardstick` names the arm of an application
+    of the harness's own, which changes with the machine and not with the backend.
     """
 
     name: str
@@ -85,13 +124,15 @@ class CaseDocument(DocumentModel):
     ended: str
     elapsed: float
     arms: tuple[ArmDocument, ...]
+    yardstick: str | None = None
 
 
 class PointDocument(DocumentModel):
-    """One place on a curve, and what was measured there."""
+    """One place on a curve, and what was measured there; `label` names what is no number, such as a pool state."""
 
     x: int
     case: CaseDocument
+    label: str | None = None
 
 
 class CurveDocument(DocumentModel):
@@ -104,8 +145,59 @@ class CurveDocument(DocumentModel):
     skipped: tuple[str, ...] = ()
 
 
+class PoolsDocument(DocumentModel):
+    """How small the pool may be for so many `turns` of so many `tools` at once; the arms are pools, the largest first.
+
+    `predicted` is the smallest that is to hold the time of the largest, by the formula; `measured` the smallest whose
+    whole interval does, `None` if no interval says so. `saturated` are the sizes that are slower beyond doubt,
+    `timed_out` those in which somebody's patience ended.
+    """
+
+    turns: int
+    tools: int
+    predicted: int
+    measured: int | None
+    saturated: tuple[int, ...]
+    timed_out: tuple[int, ...]
+    case: CaseDocument
+
+
+class CostArmDocument(DocumentModel):
+    """One way of doing something: `seconds` is the median, `ratio` how many times the reference's seconds it took.
+
+    `samples`, `outliers` and `failure` are as in a case's arm.
+    """
+
+    name: str
+    samples: tuple[float, ...]
+    outliers: tuple[int, ...] = ()
+    seconds: EstimateDocument | None = None
+    ratio: EstimateDocument | None = None
+    failure: str | None = None
+
+
+class CostDocument(DocumentModel):
+    """What something costs that is no turn of an arm: several ways of doing it, in turn, the reference first.
+
+    `missing` says which ways were not measured, and why. What takes part without being compared has no reference.
+    """
+
+    name: str
+    question: str
+    reference: str | None
+    half_width: float
+    reached: bool
+    ended: str
+    elapsed: float
+    arms: tuple[CostArmDocument, ...]
+    missing: tuple[str, ...] = ()
+
+
 class BenchDocument(DocumentModel):
-    """One benchmark run; `machine` tells machines apart whose seconds are not to be compared."""
+    """One benchmark run; `machine` tells machines apart whose seconds are not to be compared.
+
+    `costs` are the harness's own. `interrupted` says that not everything was measured that was asked for.
+    """
 
     schema_version: Annotated[int, Field(ge=1)] = BENCH_SCHEMA_VERSION
     started_at: datetime
@@ -115,6 +207,9 @@ class BenchDocument(DocumentModel):
     environment: EnvironmentDocument
     cases: tuple[CaseDocument, ...]
     curves: tuple[CurveDocument, ...] = ()
+    pools: tuple[PoolsDocument, ...] = ()
+    costs: tuple[CostDocument, ...] = ()
+    interrupted: bool = False
 
 
 class _Version(BaseModel):
