@@ -157,7 +157,12 @@ def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_
     help="Where bench.json goes [a new folder in reports/runs, or in sessionproof-runs].",
 )
 @click.option("--full", "full_length", is_flag=True, help="Tools of 2.4 s instead of 0.24 s, and narrower intervals.")
-@click.option("--headline", "headline_only", is_flag=True, help="Only the headline, without pools and curves.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(["headline", "pools", "curves"]),
+    help="Only this section; may be given several times [all].",
+)
 @click.option("--save", metavar="NAME", help="Keep this run as a baseline, in reports/baselines.")
 @click.option("--compare", metavar="NAME", help="Compare with a baseline; what became worse ends with status 1.")
 @click.option("--fail-on", default="ratio>1.10", metavar="GATE", help="What is worse than a baseline [ratio>1.10].")
@@ -168,7 +173,7 @@ def bench(
     *,
     debug: bool,
     full_length: bool,
-    headline_only: bool,
+    only: tuple[str, ...],
     save: str | None,
     compare: str | None,
     fail_on: str,
@@ -184,6 +189,7 @@ def bench(
         from harness.bench.baseline import Gate  # noqa: PLC0415  # slow, and for this command only
         from harness.command.bench import Benchmark  # noqa: PLC0415  # the same
         from harness.command.bench import bench as run_benchmark  # noqa: PLC0415  # the same
+        from harness.command.measuring import Section  # noqa: PLC0415  # the same
 
         config = resolve({**options, "full_length": full_length or None})
         call = Benchmark(
@@ -192,7 +198,7 @@ def bench(
             console=_console(),
             errors=_console(stderr=True),
             command=shlex.join(["sessionproof", *sys.argv[1:]]),
-            headline_only=headline_only,
+            sections=frozenset(map(Section, only)) or frozenset(Section),
             save=save,
             compare=compare,
             gate=Gate.parse(fail_on),

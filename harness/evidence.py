@@ -210,7 +210,7 @@ class ErrorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpanRecord:
-    """One finished span; identifiers are lower-case hexadecimal."""
+    """One finished span; identifiers are lower-case hexadecimal. `tool_call_id` says in which tool call it began."""
 
     name: str
     interval: Interval
@@ -220,6 +220,7 @@ class SpanRecord:
     error: bool
     attributes: Mapping[str, object]
     turn: str | None = None
+    tool_call_id: str | None = None
 
 
 class ToolOutcome(StrEnum):

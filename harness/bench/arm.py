@@ -16,9 +16,12 @@ from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import QueuePool
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from harness.backend import Application, Backend, BackendSettings, PoolSettings
 from harness.bench.interleave import Sample
-from harness.bench.parts import Part, parts_of
+from harness.bench.parts import Part, spent_on
 from harness.checks import Timing
 from harness.conversation import Conversation
 from harness.engine import in_time
@@ -45,11 +48,16 @@ from harness.verdict import FindingKind, Verdict
 __all__ = ["Arm", "Setting"]
 
 
+_APART = frozenset({SessionMode.PER_OPERATION, SessionMode.DURABLE})
+"""The modes in which each tool has a session of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What one arm is: the messages that it answers together, and how the application is set up for that.
 
-    `parallel` is false for tools that the agent runs one by one. `timeout` is in seconds, for one turn.
+    `parallel` is false for tools that the agent runs one by one. `timeout` is in seconds, for one turn. `yardstick` is
+    true for the harness's own application.
     """
 
     name: str
@@ -60,6 +68,22 @@ class Setting:
     pool: PoolSettings | None = None
     tier: ModelTier = ModelTier.SCRIPTED
     timeout: float = 60.0
+    yardstick: bool = False
+
+    @property
+    def promised(self) -> bool:
+        """Whether its tools are to work side by side: each has its own session, and there is a connection for it."""
+        apart = self.mode in _APART and self.parallel and self.widest > len(self.messages)
+        pool = self.pool or PoolSettings.for_state(self.pool_state)
+        return apart and (pool.null or pool.size + pool.max_overflow >= self.widest)
+
+    @property
+    def longest_work(self) -> float:
+        """The longest planned tool of each round of a turn, in seconds; the longest turn's if they differ."""
+        plans = [message.plan for message in self.messages]
+        return max(
+            sum(max(step.database_seconds for step in steps) for steps in plan.rounds if steps) for plan in plans
+        )
 
     @property
     def widest(self) -> int:
@@ -114,7 +138,8 @@ class Arm:
             )
             starting = stack.enter_async_context(backend.start(settings))
             application = await in_time(starting, f"backend {backend.name!r} did not start", setting.timeout)
-            await bring_into(application.engine, setting.pool_state, connections=setting.connections)
+            connections = min(setting.connections, _size(application.engine, default=setting.connections))
+            await bring_into(application.engine, setting.pool_state, connections=connections)
             yield cls(setting=setting, backend=backend, application=application, provider=provider)
 
     async def __call__(self) -> Sample:
@@ -123,6 +148,8 @@ class Arm:
         Raises:
             BackendError: a turn was not answered, or a tool failed: it took less time than its work would have.
         """
+        if self.setting.pool_state is PoolState.COLD:  # the repetition before has warmed it
+            await bring_into(self.application.engine, PoolState.COLD, connections=0)
         turns, evidence = await self._observed()
         if failed := [turn for turn in turns if turn.answer is None]:
             reason = failed[0].error or f"no answer within {self.setting.timeout:g} s"
@@ -138,10 +165,13 @@ class Arm:
                 "database, or the database did not serve it"
             )
         table = getattr(self.backend, "ledger_table", None)
-        each = [parts_of(turn, evidence, ledger_table=table) for turn in turns]
+        each = [spent_on(turn, evidence, ledger_table=table) for turn in turns]
+        gained = [spent.gained for spent in each if spent.gained is not None]
         return Sample(
             seconds=max(turn.interval.end for turn in turns) - min(turn.interval.start for turn in turns),
-            parts={str(part): fmean(parts[part] for parts in each) for part in Part},
+            parts={str(part): fmean(spent.parts[part] for spent in each) for part in Part},
+            lost={str(part): fmean(spent.lost.get(part, 0.0) for spent in each) for part in Part},
+            gained=fmean(gained) if gained and self.setting.parallel else None,
             overlapped=_overlapped(evidence) if self.setting.widest > len(turns) else None,
         )
 
@@ -162,6 +192,12 @@ class Arm:
             turns = await conversation.send(self.application, parallel=self.setting.parallel)
         # nobody is held at a barrier, so nobody arrives at one
         return turns, Evidence(turns=tuple(turns), arrivals=Record.of("arrivals", ()), **observation.records)
+
+
+def _size(engine: AsyncEngine, *, default: int) -> int:
+    """How many connections the pool keeps: a backend may make it smaller than it was asked to, which then shows."""
+    pool = engine.sync_engine.pool
+    return pool.size() if isinstance(pool, QueuePool) else default
 
 
 def _recorders() -> list[Recorder]:

@@ -2,15 +2,15 @@
 
 Problem: seconds of two runs differ because machines and days do; a threshold without an interval cries wolf, or sleeps.
 
-Mechanism: what is compared of an arm is its ratio to the reference. The growth from the one run to the other has an
-interval of its own: on the logarithms the two runs' half-widths add up like independent errors, as the root of the sum
-of their squares. It is worse if the whole interval lies above the threshold, not worse if it lies below or on it, and
-undecided otherwise. Worse are also an arm that fails and did not before, and tools that worked at the same time and do
-so hardly ever now, whatever the times say. The reference has a ratio of 1 to itself: whether it became slower, or the
-machine did, cannot be told from seconds. So its stretch, its seconds over its tools' planned work, can make the answer
-undecided, on the same machine and server, and never worse.
+Mechanism: of each arm it is known what it took before, and of the yardstick, which took turns with it both times, what
+became of the machine. The growth is what the arm takes now against what is to be expected of it: its planned work,
+which no machine makes longer, and the rest in proportion to the yardstick's rest (`harness.bench.estimate.growth_of`).
+Where one of the runs has no yardstick, it is the growth of the arm's ratio to the reference; on the logarithms the two
+runs' half-widths then add up like independent errors, as the root of the sum of their squares. It is worse if the whole
+interval lies above the threshold, not worse if it lies below or on it, and undecided otherwise. Worse are also an arm
+that fails and did not before, and tools that worked at the same time and do so hardly ever now, whatever the times say.
 
-Guarantee: nothing is said of what only one of the runs has, but that it is so.
+Guarantee: nothing is said of what only one of the runs has, but that it is so. Seconds of two runs are never compared.
 """
 
 import re
@@ -21,7 +21,9 @@ from functools import partial
 from math import exp, hypot, log
 from typing import TypeVar
 
-from harness.errors import UsageError
+from harness.bench.estimate import LEAST, Estimate, Measured, growth_of, ratio_of_medians
+from harness.bench.parts import Part
+from harness.errors import MissingEvidence, UsageError
 from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, EstimateDocument
 
 N = TypeVar("N", CaseDocument, ArmDocument)
@@ -78,10 +80,11 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of one arm: of its `ratio`, its `stretch`, its `answers`, or of its tools being `together`.
+    """What became of one arm: of its `time`, its `ratio`, its `answers`, or of its tools being `together`.
 
-    `parts` says by how many seconds each part of the mean turn grew, the largest growth first. `decisive` is false for
-    what was not measured closely enough to tell whether it passes the gate: it can still be seen to be worse.
+    `parts` says by how many seconds each part of the mean turn grew beyond what the machine makes of it, the largest
+    growth first. `decisive` is false for what was not measured closely enough to tell whether it passes the gate: it
+    can still be seen to be worse.
     """
 
     case: str
@@ -121,8 +124,10 @@ def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison
             notes.append(f"case {name!r} has other tools or another reference than in the baseline: it is not compared")
             continue
         closely = hypot(case.half_width, earlier.half_width) < log(gate.threshold)
+        machine = _Machine(now=_yardstick(case), before=_yardstick(earlier))
         for _, (arm, was) in _both(case.arms, earlier.arms, f"{name}: arm", notes):
-            changes += _changes(case, arm, was, gate, decisive=closely, same_surroundings=not notes)
+            if arm.name != case.yardstick:
+                changes += _changes(case, arm, was, gate, machine=machine, decisive=closely)
     return Comparison(gate=gate, changes=tuple(changes), notes=tuple(notes))
 
 
@@ -135,10 +140,15 @@ def _differences(now: BenchDocument, before: BenchDocument) -> Iterator[str]:
     )
     for what, ours, theirs in pairs:
         if ours != theirs:
-            yield (
-                f"the baseline is of another {what} ({theirs}; this is {ours}): only ratios to the reference are "
-                "compared, and what makes the reference itself slower does not show"
-            )
+            yield f"the baseline is of another {what} ({theirs}; this is {ours}): only ratios are compared"
+    ours_by_name, theirs_by_name = now.environment.packages, before.environment.packages
+    changed = [
+        f"{name} {theirs_by_name[name]} to {version}"
+        for name, version in ours_by_name.items()
+        if theirs_by_name.get(name, version) != version
+    ]
+    if changed:
+        yield f"other versions than in the baseline ({', '.join(changed)}): what slows the yardstick too does not show"
 
 
 def _server(document: BenchDocument) -> str:
@@ -158,35 +168,76 @@ def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]
     return ((name, (each, theirs[name])) for name, each in ours.items() if name in theirs)
 
 
-def _changes(
-    case: CaseDocument,
-    arm: ArmDocument,
-    was: ArmDocument,
-    gate: Gate,
-    *,
-    decisive: bool,
-    same_surroundings: bool,
-) -> Iterator[Change]:
-    grown = {part: seconds - was.parts.get(part, 0.0) for part, seconds in arm.parts.items()}
-    change = partial(
-        Change,
-        case=case.name,
-        arm=arm.name,
-        decisive=decisive,
-        parts=dict(sorted(grown.items(), key=lambda item: -item[1])),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Machine:
+    """What a case tells of the machine, now and before: the yardstick, where there is one that was measured."""
+
+    now: ArmDocument | None
+    before: ArmDocument | None
+
+    def growth(self, arm: ArmDocument, was: ArmDocument) -> Estimate | None:
+        """Of what an arm takes, against what is to be expected of it; `None` if nothing can be expected."""
+        if self.now is None or self.before is None:
+            return None
+        try:
+            return growth_of(_measured(arm, self.now), _measured(was, self.before))
+        except (MissingEvidence, ValueError):  # one of them failed on the way
+            return None
+
+    def parts(self, arm: ArmDocument, was: ArmDocument) -> dict[str, float]:
+        """By how many seconds each part grew beyond what the machine makes of it, the largest growth first."""
+        slower = 1.0
+        if self.now is not None and self.before is not None:
+            slower = _rest(self.now) / _rest(self.before)
+        grown = {
+            part: seconds - was.parts.get(part, 0.0) * (1.0 if part in _FIXED else slower)
+            for part, seconds in arm.parts.items()
+        }
+        return dict(sorted(grown.items(), key=lambda item: -item[1]))
+
+
+_FIXED = frozenset({Part.WORK.value, Part.SERIAL.value})
+"""The parts that no machine makes shorter or longer: planned work, and waiting for it."""
+_LEAST_REST = 1e-6
+
+
+def _yardstick(case: CaseDocument) -> ArmDocument | None:
+    return next((arm for arm in case.arms if arm.name == case.yardstick and arm.failure is None and arm.samples), None)
+
+
+def _measured(arm: ArmDocument, yardstick: ArmDocument) -> Measured:
+    return Measured(
+        seconds=arm.samples, yardstick=yardstick.samples, fixed=_fixed(arm), yardstick_fixed=_fixed(yardstick)
     )
+
+
+def _fixed(arm: ArmDocument) -> float:
+    return sum(seconds for part, seconds in arm.parts.items() if part in _FIXED)
+
+
+def _rest(arm: ArmDocument) -> float:
+    """What the mean turn took beyond what no machine changes."""
+    return max(sum(arm.parts.values()) - _fixed(arm), _LEAST_REST)
+
+
+def _changes(
+    case: CaseDocument, arm: ArmDocument, was: ArmDocument, gate: Gate, *, machine: _Machine, decisive: bool
+) -> Iterator[Change]:
+    change = partial(Change, case=case.name, arm=arm.name, decisive=decisive, parts=machine.parts(arm, was))
     if arm.failure is not None or was.failure is not None:
         fails = arm.failure is not None and was.failure is None
         outcome = Outcome.WORSE if fails else Outcome.NOT_WORSE
         yield change(what="answers", before=was.failure or "yes", now=arm.failure or "yes", outcome=outcome)
         return
-    if arm.name != case.reference:
-        growth = _growth_of(arm.ratio, was.ratio)
-        outcome = Outcome.UNDECIDED if growth is None else _outcome(growth, gate)
-        yield change(what="ratio", before=_text(was.ratio), now=_text(arm.ratio), outcome=outcome, growth=growth)
-    elif same_surroundings and (growth := _growth_of(arm.stretch, was.stretch)) is not None:
-        outcome = Outcome.UNDECIDED if growth.low > gate.threshold else Outcome.NOT_WORSE
-        yield change(what="stretch", before=_text(was.stretch), now=_text(arm.stretch), outcome=outcome, growth=growth)
+    if (estimate := machine.growth(arm, was)) is not None:
+        growth = Growth(value=estimate.value, low=estimate.low, high=estimate.high)
+        earlier_ratio, ratio = _against(was, machine.before), _against(arm, machine.now)
+        outcome = _outcome(growth, gate)
+        yield change(what="time", before=_text(earlier_ratio), now=_text(ratio), outcome=outcome, growth=growth)
+    elif arm.name != case.reference:
+        ratios = _growth_of(arm.ratio, was.ratio)
+        outcome = Outcome.UNDECIDED if ratios is None else _outcome(ratios, gate)
+        yield change(what="ratio", before=_text(was.ratio), now=_text(arm.ratio), outcome=outcome, growth=ratios)
     if was.overlapped is not None or arm.overlapped is not None:
         share, earlier = _share(arm), _share(was)
         yield change(what="together", before=_percent(earlier), now=_percent(share), outcome=_structure(share, earlier))
@@ -227,7 +278,14 @@ def _share(arm: ArmDocument) -> float | None:
     return arm.overlapped / arm.overlap_known if arm.overlapped is not None and arm.overlap_known else None
 
 
-def _text(estimate: EstimateDocument | None) -> str:
+def _against(arm: ArmDocument, yardstick: ArmDocument | None) -> Estimate | None:
+    """How many times the yardstick's seconds an arm took."""
+    if yardstick is None or len(arm.samples) < LEAST:
+        return None
+    return ratio_of_medians(arm.samples, yardstick.samples)
+
+
+def _text(estimate: Estimate | EstimateDocument | None) -> str:
     if estimate is None:
         return "too few repetitions"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -24,7 +24,16 @@ from scipy import stats
 
 from harness.errors import MissingEvidence
 
-__all__ = ["CONFIDENCE", "LEAST", "Estimate", "median_of", "outliers_of", "ratio_of_medians"]
+__all__ = [
+    "CONFIDENCE",
+    "LEAST",
+    "Estimate",
+    "Measured",
+    "growth_of",
+    "median_of",
+    "outliers_of",
+    "ratio_of_medians",
+]
 
 CONFIDENCE = 0.95
 POWER = 0.8
@@ -34,6 +43,8 @@ LEAST = 5
 _RESAMPLES = 4_999
 _SEED = 20_260_301
 _FENCE = 1.5
+_LEAST_REST = 1e-6
+"""Seconds: nothing takes less beside what is fixed of it; a clock's rounding must not turn the sign."""
 
 Floats = NDArray[np.float64]
 
@@ -102,6 +113,59 @@ def median_of(sample: Sequence[float], *, confidence: float = CONFIDENCE) -> Est
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The seconds of something and of a yardstick, measured side by side: the same index is the same repetition.
+
+    `fixed` and `yardstick_fixed` are those of the seconds that no machine makes shorter or longer, such as sleep.
+    """
+
+    seconds: Sequence[float]
+    yardstick: Sequence[float]
+    fixed: float
+    yardstick_fixed: float
+
+
+def growth_of(now: Measured, before: Measured, *, confidence: float = CONFIDENCE) -> Estimate:
+    """How many times what was to be expected something takes now.
+
+    To be expected is the fixed part, and the rest of what it took before, times what became of the yardstick's rest: so
+    much the machine changed. Whole repetitions of each measurement are drawn, independently of the other's.
+
+    Raises:
+        ValueError: two sequences that should be pairs are of different lengths.
+        MissingEvidence: there are too few repetitions for an interval.
+    """
+    for each in (now, before):
+        if len(each.seconds) != len(each.yardstick):
+            raise ValueError(f"{len(each.seconds)} and {len(each.yardstick)} repetitions cannot be pairs")
+
+    def log_growth(ours: Floats, theirs: Floats, axis: int = -1) -> Floats:
+        taken, machine = _medians(now, ours, axis)
+        took, machine_before = _medians(before, theirs, axis)
+        rest = np.maximum(took - before.fixed, _LEAST_REST) * (machine / machine_before)
+        growth: Floats = np.log(taken / (before.fixed + rest))
+        return growth
+
+    places = np.arange(len(now.seconds), dtype=np.float64), np.arange(len(before.seconds), dtype=np.float64)
+    result = _bootstrap(places, log_growth, confidence=confidence, paired=False)
+    return Estimate(
+        value=float(np.exp(log_growth(*places))),
+        low=float(np.exp(result.confidence_interval.low)),
+        high=float(np.exp(result.confidence_interval.high)),
+        repetitions=min(len(now.seconds), len(before.seconds)),
+        confidence=confidence,
+    )
+
+
+def _medians(measured: Measured, places: Floats, axis: int) -> tuple[Floats, Floats]:
+    """The median seconds of the repetitions in these places, and those of the yardstick beyond what is fixed of it."""
+    chosen = places.astype(np.intp)
+    seconds: Floats = np.median(np.asarray(measured.seconds)[chosen], axis=axis)
+    yardstick: Floats = np.median(np.asarray(measured.yardstick)[chosen], axis=axis)
+    return seconds, np.maximum(yardstick - measured.yardstick_fixed, _LEAST_REST)
+
+
 def outliers_of(sample: Sequence[float]) -> tuple[int, ...]:
     """The indices of those that lie outside of Tukey's fences."""
     values = np.asarray(sample, dtype=np.float64)
@@ -123,14 +187,21 @@ def _median(sample: Floats, axis: int = -1) -> Floats:
     return median
 
 
-def _bootstrap(samples: tuple[Sequence[float], ...], statistic: Callable[..., Floats], *, confidence: float) -> Any:
-    if len(samples[0]) < LEAST:
-        raise MissingEvidence(f"{len(samples[0])} repetitions have no interval; at least {LEAST} are needed")
+def _bootstrap(
+    samples: tuple[Sequence[float] | Floats, ...],
+    statistic: Callable[..., Floats],
+    *,
+    confidence: float,
+    paired: bool = True,
+) -> Any:
+    fewest = min(map(len, samples))
+    if fewest < LEAST:
+        raise MissingEvidence(f"{fewest} repetitions have no interval; at least {LEAST} are needed")
     return stats.bootstrap(
         samples,
         statistic,
         n_resamples=_RESAMPLES,
-        paired=len(samples) > 1,
+        paired=paired and len(samples) > 1,
         vectorized=True,
         confidence_level=confidence,
         method="percentile",

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from harness.backend import Backend
 from harness.bench.arm import Setting
-from harness.scenario import Message, SessionMode, TokenUsage, ToolPlan, ToolRole, ToolStep
+from harness.bench.messages import message
+from harness.bench.yardstick import NAME as YARDSTICK
+from harness.scenario import SessionMode
 
-__all__ = ["FULL_SECONDS", "QUICK_SECONDS", "REFERENCE", "headline"]
+__all__ = ["FULL_SECONDS", "ONE_BY_ONE", "QUICK_SECONDS", "REFERENCE", "headline", "yardstick"]
 
 REFERENCE = "per_operation"
 """The arm that the others are compared with: a session for each operation, and tools side by side."""
@@ -17,20 +19,13 @@ ONE_BY_ONE = "one by one"
 QUICK_SECONDS = 0.24
 FULL_SECONDS = 2.4
 
-_USAGES = (
-    TokenUsage(prompt_tokens=431, completion_tokens=62),
-    TokenUsage(prompt_tokens=1204, completion_tokens=96),
-)
-
 
 def headline(backend: Backend, *, tool_seconds: float = QUICK_SECONDS) -> Mapping[str, Setting]:
     """The arms by name, the reference first; only those whose session mode the backend has.
 
     `tool_seconds` is how long each of the two tools works in the database.
     """
-    roles = (ToolRole.READ, ToolRole.SEARCH)
-    steps = tuple(ToolStep(role=role, database_seconds=tool_seconds) for role in roles)
-    messages = (Message(plan=ToolPlan(rounds=(steps,), usages=_USAGES)),)
+    messages = (message(2, seconds=tool_seconds),)
     reference = Setting(name=REFERENCE, mode=SessionMode.PER_OPERATION, messages=messages)
     one_by_one = Setting(name=ONE_BY_ONE, mode=SessionMode.PER_OPERATION, messages=messages, parallel=False)
     others = (
@@ -39,3 +34,10 @@ def headline(backend: Backend, *, tool_seconds: float = QUICK_SECONDS) -> Mappin
         if mode is not SessionMode.PER_OPERATION
     )
     return {each.name: each for each in (reference, one_by_one, *others) if each.mode in backend.modes}
+
+
+def yardstick(*, tool_seconds: float = QUICK_SECONDS) -> Mapping[str, Setting]:
+    """The arm of the harness's own application, which does the same turn: by it machines are told apart."""
+    messages = (message(2, seconds=tool_seconds),)
+    setting = Setting(name=YARDSTICK, mode=SessionMode.PER_OPERATION, messages=messages, yardstick=True)
+    return {YARDSTICK: setting}

@@ -40,17 +40,22 @@ class Ended(StrEnum):
     TIME = "time"
     FAILURE = "failure"
     """The reference failed, or everything that was compared with it."""
+    INTERRUPTED = "interrupted"
+    """Somebody asked for the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One run of one arm: its seconds, and what those of its mean turn were spent on.
+    """One run of one arm: its seconds, and by `parts` what those of its mean turn were spent on.
 
-    `overlapped` says whether its tools worked at the same time; `None` where that is no question.
+    `overlapped` says whether its tools worked at the same time, `gained` which part (0…1) was gained of what that can
+    gain at most, and `lost` on what seconds of the rest were spent; `None` where there is no such question.
     """
 
     seconds: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    lost: Mapping[str, float] = field(default_factory=dict)
+    gained: float | None = None
     overlapped: bool | None = None
 
 
@@ -122,9 +127,12 @@ async def interleave(
     reference: str,
     limits: Limits,
     progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = perf_counter,
 ) -> Measurement:
     """Run the arms in turn, and measure how long each takes against the reference.
+
+    `stop` is asked before each run of an arm whether to end. The repetition in which it says so does not count.
 
     Raises:
         UsageError: there is no arm of the reference's name.
@@ -135,8 +143,8 @@ async def interleave(
     series = {name: Series(name=name) for name in sorted(arms, key=lambda name: name != reference)}
     measurement = _Measuring(series=series, reference=reference, limits=limits)
     for repetition, order in enumerate(orders(list(series)), start=1 - limits.warm_up):
-        await _repeat(arms, series, order, counted=repetition > 0)
-        ended = measurement.ended(repetition, clock() - begun)
+        whole = await _repeat(arms, series, order, counted=repetition > 0, stop=stop)
+        ended = measurement.ended(repetition, clock() - begun) if whole else Ended.INTERRUPTED
         if progress is not None:
             progress(max(repetition, 0), measurement.half_width)
         if ended is not None:
@@ -150,18 +158,23 @@ async def _repeat(
     order: Sequence[str],
     *,
     counted: bool,
-) -> None:
+    stop: Callable[[], bool],
+) -> bool:
+    """Run each arm once, and keep its sample if it is `counted`; returns false if it was stopped on the way."""
+    samples: dict[str, Sample] = {}
     for name in order:
-        own = series[name]
-        if own.failure is not None:
+        if stop():
+            return False
+        if series[name].failure is not None:
             continue
         try:
-            sample = await arms[name]()
+            samples[name] = await arms[name]()
         except SessionproofError as error:
-            own.failure = str(error)
-        else:
-            if counted:
-                own.samples.append(sample)
+            series[name].failure = str(error)
+    for name, sample in samples.items():
+        if counted:
+            series[name].samples.append(sample)
+    return True
 
 
 @dataclass(slots=True, kw_only=True)

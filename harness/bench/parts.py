@@ -1,24 +1,36 @@
-"""What the seconds of a turn were spent on, so that they add up.
+"""What the seconds of a turn were spent on, so that they add up, and what kept its tools from working side by side.
 
 Problem: a ratio that became worse does not say why, and what happens at the same time must not be counted twice.
 
 Mechanism: the turn's time is cut where something begins or ends, and each piece goes to the first of these that was
-going on in it: the tools' planned work in the database; a wait for a connection of the pool; the transaction that
-writes the ledger; a model's request; a tool, whatever it did beside its planned work; else the application. Of the
-planned work, what goes beyond the longest tool of each round was not done side by side: it is `LOOP` where one frame
-held the event loop, and `SERIAL` otherwise. A held event loop is also told from what a tool does.
+going on in it: the tools' planned work; a wait for a connection of the pool; the transaction that writes the ledger; a
+model's request; a tool, whatever it did beside its planned work; else the application. A piece without planned work in
+which one frame held the event loop is the loop's.
 
-Guarantee: the parts are never negative, and their sum is the turn's length.
+A call's planned work lies in what carried it out, a statement or a request, and is shorter: it came last in it, unless
+the loop was held at its end, so that the answer was taken note of late. All planned work of a round at the same time
+takes as long as the longest of it. What was spent beyond that is laid to what the calls were doing that had not begun
+theirs while others were at it: held up with the event loop, waiting for a connection, or for another one to end; a call
+that was only late, and then worked beside the others, was at its own sessions.
+
+Guarantee: the parts are never negative, and their sum is the turn's length. Nothing that was lost is laid to a call
+that was at work.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby, pairwise
 
-from harness.evidence import Evidence, Interval, PoolEventKind, Turn
+from harness.checks.timing import is_held
+from harness.evidence import Evidence, Interval, PlannedCall, PoolEventKind, Turn
+from harness.sql import writes_rows
 
-__all__ = ["Part", "efficiency_of", "longest_work", "parts_of"]
+__all__ = ["Part", "Spent", "efficiency_of", "longest_work", "spent_on"]
+
+LATE_SECONDS = 0.03
+"""How long after a held loop an answer that waited for it may be taken note of: other callbacks come first."""
 
 
 class Part(StrEnum):
@@ -45,49 +57,138 @@ class Part(StrEnum):
 Span = tuple[float, float]
 
 
-def parts_of(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Mapping[Part, float]:
-    """Seconds of each part of a turn; their sum is the turn's length.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a turn's seconds were spent on: `parts` sum up to its length.
+
+    `lost` is what of them kept its tools from working side by side, by part, and `gained` which part (0…1) of what
+    that can gain at most was gained; `None` where no two tools are called together.
+    """
+
+    parts: Mapping[Part, float]
+    lost: Mapping[Part, float]
+    gained: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """The planned work of one call, where it was seen, and when the call waited for a connection."""
+
+    round: int
+    span: Span
+    waits: Sequence[Span]
+
+
+def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spent:
+    """What a turn's seconds were spent on.
 
     Raises:
         MissingEvidence: a record that this needs could not be made.
     """
-    own = [statement for statement in evidence.statements if statement.turn == turn.id]
+    stalls = [_span(stall.interval) for stall in evidence.stalls if is_held(stall)]
+    works = list(_works(turn, evidence, stalls))
+    tools = [_span(run.interval) for run in evidence.tools if run.turn == turn.id]
     layers: Sequence[tuple[Part, list[Span]]] = (
-        (Part.WORK, [_span(statement.interval) for statement in own if statement.injected]),
+        (Part.WORK, [work.span for work in works]),
         (Part.POOL, [_span(wait.interval) for wait in evidence.waits if wait.turn == turn.id]),
         (Part.LEDGER, _ledger_spans(turn, evidence, ledger_table)),
         (Part.MODEL, _model_spans(turn, evidence)),
-        (Part.SESSIONS, [_span(run.interval) for run in evidence.tools if run.turn == turn.id]),
+        (Part.SESSIONS, tools),
     )
-    stalls = [_span(stall.interval) for stall in evidence.stalls]
-    seconds: defaultdict[Part, float] = defaultdict(float)
-    stalled_work = 0.0
+    parts: defaultdict[Part, float] = defaultdict(float)
+    blamed: defaultdict[Part, float] = defaultdict(float)
+    held = 0.0
     for start, end in _pieces(turn.interval, [*stalls, *(span for _, spans in layers for span in spans)]):
         part = next((part for part, spans in layers if _covers(spans, start, end)), Part.APPLICATION)
         stalled = _covers(stalls, start, end)
         if part is Part.WORK:
-            stalled_work += (end - start) * stalled
+            if (reason := _reason(works, start, end, stalled=stalled)) is not None:
+                blamed[reason] += end - start
         elif stalled:
             part = Part.LOOP
-        seconds[part] += end - start
-    excess = max(0.0, seconds[Part.WORK] - longest_work(turn))
-    held = min(excess, stalled_work)
-    seconds[Part.WORK] -= excess
-    seconds[Part.LOOP] += held
-    seconds[Part.SERIAL] += excess - held
-    return {part: seconds[part] for part in Part}
+            held += (end - start) * _covers(tools, start, end)
+        parts[part] += end - start
+    lost = _shared_out(max(0.0, parts[Part.WORK] - longest_work(turn)), blamed)
+    parts[Part.WORK] -= sum(lost.values())
+    for part, seconds in lost.items():
+        parts[part] += seconds
+    lost[Part.LOOP] = lost.get(Part.LOOP, 0.0) + held
+    possible = sum(map(_planned, turn.planned)) - longest_work(turn)
+    gained = 1.0 - sum(lost.values()) / possible if possible > 0 else None
+    return Spent(
+        parts={part: parts[part] for part in Part},
+        lost={part: seconds for part, seconds in lost.items() if seconds > 0},
+        gained=None if gained is None else max(0.0, gained),
+    )
 
 
 def longest_work(turn: Turn) -> float:
     """The planned work of the longest tool of each round, in seconds: what the turn takes at least."""
     ordered = sorted(turn.planned, key=lambda call: call.round)
     rounds = groupby(ordered, key=lambda call: call.round)
-    return sum(max(call.database_seconds for call in calls) for _, calls in rounds)
+    return sum(max(map(_planned, calls)) for _, calls in rounds)
 
 
 def efficiency_of(turn: Turn) -> float:
     """The longest tool's planned work, as a part (0…1) of the turn: 1 if nothing else takes any time."""
     return longest_work(turn) / turn.interval.seconds
+
+
+def _planned(call: PlannedCall) -> float:
+    return call.database_seconds
+
+
+def _works(turn: Turn, evidence: Evidence, stalls: Sequence[Span]) -> Iterator[_Work]:
+    carried_out = defaultdict(list)
+    for statement in evidence.statements:
+        if statement.turn == turn.id and statement.injected:
+            carried_out[statement.tool_call_id].append(_span(statement.interval))
+    waits = defaultdict(list)
+    for wait in evidence.waits:
+        if wait.turn == turn.id:
+            waits[wait.tool_call_id].append(_span(wait.interval))
+    for call in turn.planned:
+        for span in carried_out[call.tool_call_id]:
+            yield _Work(
+                round=call.round,
+                span=_work_in(span, _planned(call), stalls),
+                waits=waits[call.tool_call_id],
+            )
+
+
+def _work_in(whole: Span, planned: float, stalls: Iterable[Span]) -> Span:
+    """Where in what carried it out the planned work lies: at its end, or as early as a held loop allows."""
+    start, end = whole
+    slack = max(0.0, end - start - planned)
+    late = max((end - begun for begun, over in stalls if begun < end <= over + LATE_SECONDS), default=0.0)
+    end -= min(slack, late)
+    return max(start, end - planned), end
+
+
+def _reason(works: Sequence[_Work], start: float, end: float, *, stalled: bool) -> Part | None:
+    """What kept a call from its work in a piece in which others of its round worked; `None` if nobody was kept."""
+    at_work = [work for work in works if _covers([work.span], start, end)]
+    waiting = [work for work in works if work.span[0] >= end and any(other.round == work.round for other in at_work)]
+    if not waiting:
+        return None
+    if stalled:
+        return Part.LOOP
+    if any(_covers(work.waits, start, end) for work in waiting):
+        return Part.POOL
+    behind = any(other.span[1] <= work.span[0] for work in waiting for other in at_work if other.round == work.round)
+    return Part.SERIAL if behind else Part.SESSIONS
+
+
+def _shared_out(excess: float, blamed: Mapping[Part, float]) -> dict[Part, float]:
+    """The excess by reason, each in proportion to how long it was one.
+
+    Together they were reasons for at least as long: once the last call of a round is at work, what is left takes no
+    longer than the longest. Work that was cut off can be an exception; it waits for nobody.
+    """
+    total = sum(blamed.values())
+    if total <= 0:
+        return {Part.SERIAL: excess}
+    return {part: excess * seconds / total for part, seconds in blamed.items()}
 
 
 def _span(interval: Interval) -> Span:
@@ -123,7 +224,10 @@ def _ledger_spans(turn: Turn, evidence: Evidence, table: str | None) -> list[Spa
     written = [
         (statement.connection, statement.interval)
         for statement in evidence.statements
-        if statement.turn == turn.id and statement.tool_call_id is None and table in statement.sql
+        if statement.turn == turn.id
+        and statement.tool_call_id is None
+        and table in statement.sql
+        and writes_rows(statement.sql)
     ]
     held = _held(evidence)
     return [_between(others, _around(held[connection], interval), _span(interval)) for connection, interval in written]

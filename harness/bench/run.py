@@ -1,38 +1,47 @@
-"""Cases and curves, measured: their arms are started, run in turn, and described."""
+"""Cases, curves and pools, measured: their arms are started, run in turn, and described.
+
+Guarantee: what was measured is described before anything is stopped, and each point of a curve is handed over as soon
+as it is known, so that nothing is lost by what comes after it.
+"""
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from statistics import fmean
+from dataclasses import dataclass
 
 from harness.backend import Backend
 from harness.bench.arm import Arm, Setting
-from harness.bench.curves import Curve
-from harness.bench.estimate import Estimate, median_of, outliers_of
-from harness.bench.interleave import Ended, Limits, Measurement, Progress, Series, interleave
-from harness.bench.parts import Part
-from harness.errors import BackendError, MissingEvidence, UsageError
+from harness.bench.curves import Curve, Point
+from harness.bench.describe import describe_case
+from harness.bench.interleave import Limits, Progress, interleave
+from harness.bench.pools import Pools, describe_pools
+from harness.bench.yardstick import NAME, Yardstick
+from harness.errors import BackendError, UsageError
 from harness.postgres.admin import connect
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
-from harness.report.bench_document import (
-    ArmDocument,
-    CaseDocument,
-    CurveDocument,
-    EstimateDocument,
-    PointDocument,
-)
+from harness.report.bench_document import CaseDocument, CurveDocument, PointDocument, PoolsDocument
 
-__all__ = ["Bench", "free_connections"]
+__all__ = ["Bench", "Told", "free_connections"]
+
+Told = Callable[[str, Limits], Progress]
+"""Gives what is told of the measurement of a name, with its limits."""
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What is measured: a backend, on clones of a template of its own."""
+    """What is measured: a backend, on clones of a template of its own.
+
+    `stop` is asked between two runs of an arm whether to end; what was measured by then is described.
+    """
 
     backend: Backend
     clones: Clones
     template: str
+    stop: Callable[[], bool] = _never
 
     async def case(
         self,
@@ -54,57 +63,75 @@ class Bench:
                 f"{name}: backend {self.backend.name!r} has none of the session modes that are measured; it has "
                 f"{', '.join(sorted(self.backend.modes)) or 'no mode at all'}"
             )
-        reference = next(iter(settings))
         async with AsyncExitStack() as stack:
-            arms = {
-                each: await stack.enter_async_context(Arm.started(setting, self.backend, self.clones, self.template))
-                for each, setting in settings.items()
-            }
-            measured = await interleave(arms, reference=reference, limits=limits, progress=progress)
-        return CaseDocument(
-            name=name,
-            question=question,
-            reference=reference,
-            tool_seconds=_longest(settings[reference]),
-            half_width=limits.half_width,
-            reached=measured.ended is Ended.INTERVAL,
-            ended=measured.ended.value,
-            elapsed=measured.elapsed,
-            arms=tuple(_described(settings[each], measured) for each in measured.series),
-        )
+            arms = {each: await self._start(setting, stack) for each, setting in settings.items()}
+            measured = await interleave(
+                arms, reference=next(iter(settings)), limits=limits, progress=progress, stop=self.stop
+            )
+            return describe_case(name, question, settings, measured, limits=limits)
+
+    async def _start(self, setting: Setting, stack: AsyncExitStack) -> Arm:
+        backend, template = self.backend, self.template
+        if setting.yardstick:
+            backend = Yardstick()
+            template = await self.clones.template(NAME, backend.prepare)
+        return await stack.enter_async_context(Arm.started(setting, backend, self.clones, template))
 
     async def curve(
-        self, curve: Curve, *, limits: Limits, room: int, progress: Callable[[str, Limits], Progress]
-    ) -> CurveDocument:
+        self, curve: Curve, *, limits: Limits, room: int, told: Told, keep: Callable[[CurveDocument], None]
+    ) -> None:
         """Measure each point whose arms start, and for which the server has `room`; others are skipped with the reason.
 
-        `progress` gives what is told of the case of that name.
+        `keep` is given the curve as far as it is known, after each point.
         """
         points, skipped = [], []
         for point in curve.points:
-            place = f"{point.x} {curve.axis}"
+            if self.stop():
+                return
+            place = point.place(curve.axis)
             if point.connections > room:
-                skipped.append(
-                    f"{place}: all arms together want {point.connections} connections, and the server has {room} left; "
-                    "give it a higher max_connections"
-                )
-                continue
-            name = f"{curve.name}, {place}"
-            try:
-                case = await self.case(
-                    name, curve.question, point.settings, limits=limits, progress=progress(name, limits)
-                )
-            except BackendError as error:
-                skipped.append(f"{place}: {error}")
+                skipped.append(f"{place}: {no_room(point.connections, room)}")
             else:
-                points.append(PointDocument(x=point.x, case=case))
-        return CurveDocument(
-            name=curve.name,
-            question=curve.question,
-            axis=curve.axis,
-            points=tuple(points),
-            skipped=tuple(skipped),
+                try:
+                    points.append(await self._point(curve, point, limits=limits, told=told))
+                except BackendError as error:
+                    skipped.append(f"{place}: {error}")
+            keep(
+                CurveDocument(
+                    name=curve.name,
+                    question=curve.question,
+                    axis=curve.axis,
+                    points=tuple(points),
+                    skipped=tuple(skipped),
+                )
+            )
+
+    async def _point(self, curve: Curve, point: Point, *, limits: Limits, told: Told) -> PointDocument:
+        name = f"{curve.name}, {point.place(curve.axis)}"
+        case = await self.case(name, curve.question, point.settings, limits=limits, progress=told(name, limits))
+        return PointDocument(x=point.x, label=point.label, case=case)
+
+    async def pools(self, compared: Pools, *, limits: Limits, told: Told) -> PoolsDocument:
+        """Measure pools of several sizes against the largest.
+
+        Raises:
+            UsageError, BackendError: as for a case.
+        """
+        case = await self.case(
+            compared.name,
+            compared.question,
+            compared.settings,
+            limits=limits,
+            progress=told(compared.name, limits),
         )
+        return describe_pools(compared, case)
+
+
+def no_room(wanted: int, room: int) -> str:
+    """Why something for which the server has too few connections is not measured."""
+    return (
+        f"all arms together want {wanted} connections, and the server has {room} left; give it a higher max_connections"
+    )
 
 
 async def free_connections(running: RunningServer) -> int:
@@ -114,68 +141,8 @@ async def free_connections(running: RunningServer) -> int:
 
 
 _FREE = """
-SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*)
-FROM pg_stat_activity WHERE backend_type = 'client backend'
+SELECT current_setting('max_connections')::int
+     - current_setting('superuser_reserved_connections')::int
+     - coalesce(current_setting('reserved_connections', true)::int, 0) -- since PostgreSQL 16
+     - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
 """
-
-
-def _described(setting: Setting, measured: Measurement) -> ArmDocument:
-    series = measured.series[setting.name]
-    median, ratio = _median(series), _ratio(series, measured)
-    work = _longest(setting)
-    overlaps = [sample.overlapped for sample in series.samples if sample.overlapped is not None]
-    return ArmDocument(
-        name=setting.name,
-        session_mode=setting.mode,
-        parallel=setting.parallel,
-        pool_state=setting.pool_state,
-        tier=setting.tier,
-        turns=len(setting.messages),
-        samples=tuple(series.seconds),
-        outliers=outliers_of(series.seconds),
-        seconds=_document(median),
-        ratio=_document(ratio),
-        stretch=_document(_times(median, 1 / work) if median is not None and work > 0 else None),
-        efficiency=work / median.value if median is not None else None,
-        parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
-        overlapped=sum(overlaps) if overlaps else None,
-        overlap_known=len(overlaps),
-        failure=series.failure,
-    )
-
-
-def _longest(setting: Setting) -> float:
-    """The longest planned tool of each round of a turn, in seconds; the longest turn's if they differ."""
-    plans = [message.plan for message in setting.messages]
-    return max(sum(max(step.database_seconds for step in steps) for steps in plan.rounds if steps) for plan in plans)
-
-
-def _median(series: Series) -> Estimate | None:
-    try:
-        return median_of(series.seconds)
-    except MissingEvidence:
-        return None
-
-
-def _ratio(series: Series, measured: Measurement) -> Estimate | None:
-    try:
-        return measured.ratio(series.name)
-    except MissingEvidence:
-        return None
-
-
-def _times(estimate: Estimate, factor: float) -> Estimate:
-    return replace(estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor)
-
-
-def _document(estimate: Estimate | None) -> EstimateDocument | None:
-    if estimate is None:
-        return None
-    return EstimateDocument(
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        repetitions=estimate.repetitions,
-        confidence=estimate.confidence,
-        detectable=estimate.detectable,
-    )

@@ -34,7 +34,16 @@ from harness.evidence import (
 )
 from harness.verdict import CheckResult, FindingKind
 
-__all__ = ["Timing"]
+__all__ = ["STALL_SAMPLES", "STALL_SHARE", "Timing", "is_held"]
+
+
+STALL_SAMPLES = 10
+STALL_SHARE = 0.8
+
+
+def is_held(stall: LoopStall, *, share: float = STALL_SHARE, samples: int = STALL_SAMPLES) -> bool:
+    """Whether one frame held the event loop: it was seen in at least `share` (0…1) of at least so many samples."""
+    return stall.share >= share and stall.samples >= samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +58,8 @@ class Timing:
     name: str = "timing"
     overlap_share: float = 0.1
     stall_seconds: float = 0.1
-    stall_samples: int = 10
-    stall_share: float = 0.8
+    stall_samples: int = STALL_SAMPLES
+    stall_share: float = STALL_SHARE
     required_speedup: float | None = None
     confidence: float = CONFIDENCE
 
@@ -116,8 +125,8 @@ class Timing:
                 )
 
     def _blocks(self, stall: LoopStall, turn: Turn) -> bool:
-        steady = stall.share >= self.stall_share and stall.samples >= self.stall_samples
-        return steady and stall.interval.overlap(turn.interval) >= self.stall_seconds
+        held = is_held(stall, share=self.stall_share, samples=self.stall_samples)
+        return held and stall.interval.overlap(turn.interval) >= self.stall_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

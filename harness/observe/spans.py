@@ -170,6 +170,7 @@ class _Processor(SpanProcessor):
                 error=_is_error(span),
                 attributes=self._attributes(span),
                 turn=opened.turn,
+                tool_call_id=opened.previous[1],
             )
         )
 

@@ -9,7 +9,7 @@ VOLATILE: dict[str, str] = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "256MB",
-    "max_connections": "600",
+    "max_connections": "1000",
     "jit": "off",
     # A vacuum worker in a template would delay its clones, and clones do not live long enough to need one.
     "autovacuum": "off",

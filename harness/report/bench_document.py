@@ -196,7 +196,8 @@ class CostDocument(DocumentModel):
 class BenchDocument(DocumentModel):
     """One benchmark run; `machine` tells machines apart whose seconds are not to be compared.
 
-    `costs` are the harness's own. `interrupted` says that not everything was measured that was asked for.
+    `costs` are the harness's own. `missing` says what of what was asked for was not measured, and why; `interrupted`
+    that somebody ended it before it was done.
     """
 
     schema_version: Annotated[int, Field(ge=1)] = BENCH_SCHEMA_VERSION
@@ -209,6 +210,7 @@ class BenchDocument(DocumentModel):
     curves: tuple[CurveDocument, ...] = ()
     pools: tuple[PoolsDocument, ...] = ()
     costs: tuple[CostDocument, ...] = ()
+    missing: tuple[str, ...] = ()
     interrupted: bool = False
 
 

@@ -14,16 +14,30 @@ from tests.report.bench_documents import arm, benchmark, case, estimate
 GATE = Gate(threshold=1.10)
 
 
+def apart(taken: float) -> dict[str, float]:
+    """The parts of a turn whose tools waited for nobody."""
+    return {"work": 0.24, "sessions": taken - 0.24}
+
+
 def reference(taken: float = 0.25, **others: Any) -> ArmDocument:
-    return arm("per_operation", taken, **others)
+    return arm("per_operation", taken, **{"parts": apart(taken), **others})
 
 
 def shared(taken: float = 0.5, **others: Any) -> ArmDocument:
     return arm("shared", taken, session_mode=SessionMode.SHARED, **{"overlapped": 0, **others})
 
 
+def yardstick(taken: float = 0.27, **others: Any) -> ArmDocument:
+    return arm("yardstick", taken, **{"parts": apart(taken), **others})
+
+
 def run(*arms: ArmDocument) -> BenchDocument:
     return benchmark(case(*arms))
+
+
+def measured_run(*arms: ArmDocument, machine: float = 1.0) -> BenchDocument:
+    """With the yardstick beside the arms, on a machine that takes so many times as long for what it computes."""
+    return benchmark(case(*arms, yardstick(0.24 + 0.03 * machine), yardstick="yardstick"))
 
 
 def outcomes(compared: Comparison) -> dict[tuple[str, str], str]:
@@ -31,13 +45,13 @@ def outcomes(compared: Comparison) -> dict[tuple[str, str], str]:
 
 
 def test_the_same_again_is_not_worse() -> None:
-    """Every ratio, the reference's stretch, and the tools' being together."""
-    compared = compare(run(reference(), shared()), run(reference(), shared()), GATE)
+    """What every arm took, and its tools' being together."""
+    compared = compare(measured_run(reference(), shared()), measured_run(reference(), shared()), GATE)
 
     assert outcomes(compared) == {
-        ("per_operation", "stretch"): "not worse",
+        ("per_operation", "time"): "not worse",
         ("per_operation", "together"): "not worse",
-        ("shared", "ratio"): "not worse",
+        ("shared", "time"): "not worse",
         ("shared", "together"): "not worse",
     }
     assert compared.outcome is Outcome.NOT_WORSE
@@ -81,21 +95,68 @@ def test_the_whole_interval_decides(grown: float, spread: float, outcome: Outcom
     assert compare(run(reference(), now), run(reference(), before), GATE).outcome is outcome
 
 
-def test_a_reference_or_a_machine_that_became_slower_cannot_be_told_apart() -> None:
-    """Its stretch makes the answer undecided, and never worse; the others' ratios have an answer of their own."""
-    slower = run(reference(0.29), shared(0.58, ratio=estimate(2.0)))
+def test_a_backend_that_became_slower_is_told_from_a_machine_that_did() -> None:
+    """By the yardstick, which became slower with the machine and not with the backend."""
+    before = measured_run(reference(0.30), shared(0.54, parts={"work": 0.24, "serial": 0.24, "sessions": 0.06}))
+    on_a_slow_machine = measured_run(
+        reference(0.36), shared(0.60, parts={"work": 0.24, "serial": 0.24, "sessions": 0.12}), machine=2.0
+    )
+    slower = measured_run(reference(0.36), shared(0.54))
 
-    compared = compare(slower, run(reference(0.25), shared(0.5)), GATE)
+    machine, backend = compare(on_a_slow_machine, before, GATE), compare(slower, before, GATE)
 
-    assert outcomes(compared)["per_operation", "stretch"] == "undecided"
-    assert outcomes(compared)["shared", "ratio"] == "not worse"
-    assert compared.outcome is Outcome.UNDECIDED
+    assert outcomes(machine)["per_operation", "time"] == outcomes(machine)["shared", "time"] == "not worse"
+    assert outcomes(backend)["per_operation", "time"] == "worse"
+    assert outcomes(backend)["shared", "time"] == "not worse"
+    assert machine.outcome is Outcome.NOT_WORSE
+    assert backend.outcome is Outcome.WORSE
+
+
+def test_what_grew_is_what_the_machine_does_not_explain() -> None:
+    """Planned work takes as long on every machine, and the rest twice as long on one that is half as fast."""
+    was = reference(0.30, parts={"work": 0.24, "sessions": 0.02, "model": 0.04})
+    arm_now = reference(0.43, parts={"work": 0.24, "sessions": 0.11, "model": 0.08})
+
+    compared = compare(measured_run(arm_now, machine=2.0), measured_run(was), GATE)
+
+    (time, _) = compared.changes
+    assert (time.what, time.outcome) == ("time", Outcome.WORSE)
+    assert (time.before, time.now) == ("1.111 [1.111, 1.111]", "1.433 [1.433, 1.433]")
+    assert time.growth is not None
+    assert time.growth.value == pytest.approx(0.43 / 0.36)
+    assert {part: round(seconds, 9) for part, seconds in time.parts.items()} == {
+        "sessions": 0.07,
+        "model": 0.0,
+        "work": 0.0,
+    }
+
+
+def test_a_reference_that_became_faster_makes_no_other_arm_worse() -> None:
+    """Though the others' ratios to it are larger now."""
+    before = measured_run(reference(0.40), shared(0.60))
+    now = measured_run(reference(0.30), shared(0.60))
+
+    assert compare(now, before, GATE).outcome is Outcome.NOT_WORSE
+
+
+@pytest.mark.parametrize("lost", ["before", "now"])
+def test_without_a_yardstick_ratios_to_the_reference_are_compared(lost: str) -> None:
+    """It failed, or one of the runs had none; what the reference itself took is not compared then."""
+    with_it, failed = measured_run(reference(), shared()), yardstick(samples=(), failure="timed out")
+    without = benchmark(case(reference(), shared(), failed, yardstick="yardstick"))
+    now, before = (with_it, without) if lost == "before" else (without, with_it)
+
+    assert set(outcomes(compare(now, before, GATE))) == {
+        ("per_operation", "together"),
+        ("shared", "ratio"),
+        ("shared", "together"),
+    }
 
 
 @pytest.mark.parametrize("what", ["machine", "server", "backend"])
 def test_runs_of_other_surroundings_are_compared_by_ratio_only(what: str) -> None:
-    """It is said, and that a slower reference does not show then."""
-    before = run(reference(0.25), shared())
+    """It is said."""
+    before = measured_run(reference(0.25), shared())
     postgres = PostgresDocument(kind="container", version="18.4", reason="as asked")
     changed: dict[str, dict[str, Any]] = {
         "machine": {"machine": "another machine"},
@@ -103,10 +164,24 @@ def test_runs_of_other_surroundings_are_compared_by_ratio_only(what: str) -> Non
         "backend": {"environment": before.environment.model_copy(update={"backend": "shop:backend"})},
     }
 
-    compared = compare(run(reference(0.35), shared(0.5)), before.model_copy(update=changed[what]), GATE)
+    compared = compare(measured_run(reference(0.35), shared(0.5)), before.model_copy(update=changed[what]), GATE)
 
-    assert set(outcomes(compared)) == {("per_operation", "together"), ("shared", "ratio"), ("shared", "together")}
+    assert outcomes(compared)["per_operation", "time"] == "worse"
     assert compared.notes[0].startswith(f"the baseline is of another {what} (")
+    assert compared.notes[0].endswith("only ratios are compared")
+
+
+def test_libraries_that_became_slower_do_not_show_against_the_yardstick() -> None:
+    """So other versions of them are named."""
+    document = measured_run(reference())
+    now, before = (
+        document.model_copy(update={"environment": document.environment.model_copy(update={"packages": packages})})
+        for packages in ({"sqlalchemy": "2.1.9", "asyncpg": "0.32"}, {"sqlalchemy": "2.0.44", "asyncpg": "0.32"})
+    )
+
+    assert compare(now, before, GATE).notes == (
+        "other versions than in the baseline (sqlalchemy 2.0.44 to 2.1.9): what slows the yardstick too does not show",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """`sessionproof bench`: what it writes and shows, and how it ends."""
 
+import asyncio
 import importlib.util
 import io
 import json
+import os
+import signal
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,20 +14,25 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from harness.bench.arm import Arm
 from harness.bench.baseline import Gate
-from harness.bench.interleave import Limits
+from harness.bench.interleave import Limits, Sample
 from harness.cli import main
 from harness.command import bench as command
+from harness.command import measuring
+from harness.command.measuring import Interruption, Section
 from harness.config import Config
 from harness.errors import ConfigurationError
 from harness.report.bench_document import read_bench
 
 FEW = Limits(half_width=1.0, warm_up=0, least=5, most=5, seconds=60.0)
+ARMS = ["per_operation", "one by one", "yardstick"]
+"""Of a backend of one mode."""
 NEVER = Limits(half_width=1e-9, warm_up=0, least=5, most=5, seconds=60.0)
 
 
 def call(
-    directory: Path, *, backend: str = "fixtures.minimal:backend", headline_only: bool = True
+    directory: Path, *, backend: str = "fixtures.minimal:backend", sections: Iterable[Section] = (Section.HEADLINE,)
 ) -> tuple[command.Benchmark, io.StringIO]:
     text = io.StringIO()
     console = Console(file=text, width=120, color_system=None)
@@ -34,7 +43,7 @@ def call(
         console=console,
         errors=console,
         command="sessionproof bench",
-        headline_only=headline_only,
+        sections=frozenset(sections),
     )
     return benchmark, text
 
@@ -45,14 +54,15 @@ def test_what_was_measured_is_shown_and_kept(
     limits: Limits, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the machine is too noisy: that is said, and is no success."""
-    monkeypatch.setattr(command, "QUICK", limits)
+    monkeypatch.setattr(measuring, "QUICK", limits)
     benchmark, text = call(tmp_path / "out")
 
     assert command.bench(benchmark) == status
 
     document = read_bench(tmp_path / "out" / "bench.json")
     assert [case.name for case in document.cases] == ["headline"]
-    assert [arm.name for arm in document.cases[0].arms] == ["per_operation", "one by one"]
+    assert [arm.name for arm in document.cases[0].arms] == ARMS
+    assert document.cases[0].yardstick == "yardstick"
     assert all(len(arm.samples) == 5 for arm in document.cases[0].arms)
     assert document.cases[0].reached is (status == 0)
     assert document.environment.postgres is not None
@@ -66,7 +76,7 @@ def test_what_was_measured_is_shown_and_kept(
 @pytest.mark.processes
 def test_a_run_is_compared_with_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept by its name; a hundred times slower is not what it is, ten times faster is what it was."""
-    monkeypatch.setattr(command, "QUICK", FEW)
+    monkeypatch.setattr(measuring, "QUICK", FEW)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reports").mkdir()
     first, said = call(tmp_path / "first")
@@ -82,36 +92,39 @@ def test_a_run_is_compared_with_a_baseline(tmp_path: Path, monkeypatch: pytest.M
     kept.write_text(_ten_times_faster(kept.read_text()))
     slower, said = call(tmp_path / "slower")
     assert command.bench(replace(slower, compare="main")) == 1
-    assert "WORSE: headline, one by one, ratio: " in said.getvalue()
-    assert "in serial " in said.getvalue()
+    assert "WORSE: headline, one by one, time: " in said.getvalue()
+    assert "serial +2" in " ".join(said.getvalue().split())  # the line may be broken anywhere
 
 
 @pytest.mark.processes
 def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each as a table, and in the document."""
-    monkeypatch.setattr(command, "QUICK", FEW)
-    monkeypatch.setattr(command, "_POINT", FEW)
-    benchmark, text = call(tmp_path, headline_only=False)
+    monkeypatch.setattr(measuring, "QUICK", FEW)
+    monkeypatch.setattr(measuring, "POINT", FEW)
+    benchmark, text = call(tmp_path, sections=Section)
 
     assert command.bench(benchmark) == 0
 
     document = read_bench(tmp_path / "bench.json")
-    assert [case.name for case in document.cases] == ["headline", "pool_size"]
-    assert [arm.name for arm in document.cases[1].arms] == [f"pool of {size}" for size in (8, 4, 3, 2, 1)]
+    assert [case.name for case in document.cases] == ["headline"]
+    assert [(each.turns, each.tools, each.predicted) for each in document.pools] == [(1, 2, 2), (2, 2, 4)]
+    assert [arm.name for arm in document.pools[1].case.arms] == [f"pool of {size}" for size in (8, 4, 3, 2, 1)]
     assert {curve.name: [point.x for point in curve.points] for curve in document.curves} == {
         "tools_per_turn": [1, 2, 4, 8],
         "turns_at_once": [1, 4, 8],
+        "pool_states": [0, 1, 2, 3],
     }
-    assert "(predicted: 4, one connection for each tool)" in " ".join(text.getvalue().split())
+    assert document.missing == ()
     assert "ms by turns" in text.getvalue()
 
 
 def _ten_times_faster(baseline: str) -> str:
+    """All but the yardstick."""
     document = json.loads(baseline)
     for arm in document["cases"][0]["arms"]:
-        for estimate in filter(None, (arm["ratio"], arm["stretch"])):
-            estimate |= {name: estimate[name] / 10 for name in ("value", "low", "high")}
-        arm["parts"] = dict.fromkeys(arm["parts"], 0.0)
+        if arm["name"] != "yardstick":
+            arm["samples"] = [sample / 10 for sample in arm["samples"]]
+            arm["parts"] = dict.fromkeys(arm["parts"], 0.0)
     return json.dumps(document)
 
 
@@ -136,17 +149,51 @@ def test_what_cannot_be_compared_is_said_before_anything_is_measured(
     assert not (tmp_path / "sessionproof-runs").exists()
 
 
-def test_an_interruption_is_no_regression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends with 128 and the signal's number, as the other commands."""
+@pytest.mark.processes
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_keeps_what_was_measured(
+    number: signal.Signals, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no regression: it ends with 128 and the signal's number, as the other commands."""
+    monkeypatch.setattr(measuring, "QUICK", replace(NEVER, most=1000, seconds=1000.0))
+    run_once, runs = Arm.__call__, 0
 
-    async def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    async def counted(arm: Arm) -> Sample:
+        nonlocal runs
+        runs += 1
+        if runs == 7 * len(ARMS):  # the last arm of the seventh repetition
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0)  # the handler is called by the loop
+        return await run_once(arm)
 
-    monkeypatch.setattr(command, "_measure", interrupted)
-    benchmark, text = call(tmp_path)
+    monkeypatch.setattr(Arm, "__call__", counted)
+    benchmark, text = call(tmp_path, sections=Section)
 
-    assert command.bench(benchmark) == 130
+    assert command.bench(benchmark) == status
+
+    document = read_bench(tmp_path / "bench.json")
+    assert document.interrupted
+    assert (document.pools, document.curves) == ((), ())
+    (case,) = document.cases
+    assert case.ended == "interrupted"
+    assert [len(arm.samples) for arm in case.arms] in ([6] * 3, [7] * 3)
+    assert all(arm.ratio is not None for arm in case.arms)
     assert "interrupted; what was measured by then is in" in text.getvalue()
+
+
+async def test_a_second_interruption_ends_it_at_once() -> None:
+    """Also in the middle of something that does not end."""
+    interruption, never = Interruption(), asyncio.Event()
+
+    async def stubborn() -> None:
+        with interruption.listening():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await never.wait()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(stubborn())
+    assert interruption.signal in {signal.SIGINT, signal.SIGTERM}
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -1,21 +1,19 @@
 """What grows with what: which points there are, what they compare, and what a server is too small for."""
 
-from dataclasses import replace
-
 import pytest
 
 from fixtures.backend.adapter import backend
 from fixtures.minimal import backend as minimal
-from harness.backend import load_backend
-from harness.bench.curves import Curve, Point, curves, message, pools, smallest_pool
+from harness.backend import PoolSettings, load_backend
+from harness.bench.arm import Setting
+from harness.bench.curves import Curve, Point, curves
+from harness.bench.messages import message
 from harness.bench.run import Bench, free_connections
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from harness.report.bench_document import CurveDocument
-from tests.bench.conftest import FEW, Measure
-
-LONGER_SECONDS = 0.24
-"""Work beside which the stagger of tools on a busy processor is small."""
+from harness.scenario import PoolState, SessionMode
+from tests.bench.conftest import FEW
 
 
 async def measured(curve: Curve, clones: Clones, *, room: int) -> CurveDocument:
@@ -23,14 +21,24 @@ async def measured(curve: Curve, clones: Clones, *, room: int) -> CurveDocument:
     loaded = load_backend("fixtures.minimal:backend")
     template = await clones.template(loaded.name, loaded.prepare)
     bench = Bench(backend=loaded, clones=clones, template=template)
-    return await bench.curve(
-        curve, limits=FEW, room=room, progress=lambda name, limits: lambda repetitions, width: None
+    kept: list[CurveDocument] = []
+    await bench.curve(
+        curve, limits=FEW, room=room, told=lambda name, limits: lambda repetitions, width: None, keep=kept.append
     )
+    assert [len(document.points) + len(document.skipped) for document in kept] == [*range(1, len(curve.points) + 1)]
+    return kept[-1]
+
+
+def one_pool(size: int) -> dict[str, Setting]:
+    name = f"pool of {size}"
+    pool = PoolSettings(size=size, max_overflow=0)
+    messages = (message(2, seconds=0.01),)
+    return {name: Setting(name=name, mode=SessionMode.PER_OPERATION, messages=messages, pool=pool)}
 
 
 def test_each_point_compares_all_modes_that_the_backend_has() -> None:
     """The reference first."""
-    (tools, turns) = curves(backend, full=True)
+    (tools, turns, states) = curves(backend, full=True)
 
     assert (tools.name, tools.axis, [point.x for point in tools.points]) == (
         "tools_per_turn",
@@ -42,15 +50,20 @@ def test_each_point_compares_all_modes_that_the_backend_has() -> None:
         "turns",
         [1, 2, 4, 8, 16, 32, 64],
     )
-    for point in (*tools.points, *turns.points):
-        assert list(point.settings) == ["per_operation", "shared", "locked", "sequential", "durable"]
+    assert [(point.x, point.label) for point in states.points] == list(enumerate(map(str, PoolState)))
+    assert [point.place("pool") for point in states.points][:2] == ["pool cold", "pool warm"]
+    for point in (*tools.points, *turns.points, *states.points):
+        assert list(point.settings) == ["per_operation", "shared", "locked", "sequential", "durable", "yardstick"]
+    assert {point.label: point.settings["shared"].pool_state for point in states.points} == {
+        state.value: state for state in PoolState
+    }
     assert tools.points[-1].settings["shared"].widest == 32
     assert [len(point.settings["shared"].messages) for point in turns.points] == [1, 2, 4, 8, 16, 32, 64]
 
 
 def test_a_session_per_operation_has_a_connection_for_each_tool_at_work_and_a_shared_one_one_a_turn() -> None:
     """Nobody waits for the pool, because that is another curve."""
-    (_, turns) = curves(backend, full=True)
+    (_, turns, _) = curves(backend, full=True)
     settings = next(point.settings for point in turns.points if point.x == 8)
 
     assert {name: setting.connections for name, setting in settings.items()} == {
@@ -59,6 +72,7 @@ def test_a_session_per_operation_has_a_connection_for_each_tool_at_work_and_a_sh
         "locked": 8,
         "sequential": 8,
         "durable": 24,
+        "yardstick": 16,
     }
     assert all(setting.pool is not None and setting.pool.size >= setting.connections for setting in settings.values())
 
@@ -74,44 +88,31 @@ async def test_a_point_for_which_the_server_has_no_room_is_skipped_with_the_reas
     sessionproof_clones: Clones,
 ) -> None:
     """The others are measured."""
-    settings = dict(pools(full=False).settings)
-    few = {name: settings[name] for name in ("pool of 2", "pool of 1")}
-    many = {name: settings[name] for name in ("pool of 4", "pool of 2")}
+    few, many = one_pool(2) | one_pool(1), one_pool(4) | one_pool(3)
     curve = Curve(name="c", question="?", axis="things", points=(Point(x=1, settings=few), Point(x=2, settings=many)))
 
-    document = await measured(curve, sessionproof_clones, room=4)
+    document = await measured(curve, sessionproof_clones, room=3)
 
     assert [point.x for point in document.points] == [1]
     assert [arm.name for arm in document.points[0].case.arms] == ["pool of 2", "pool of 1"]
     assert document.points[0].case.name == "c, 1 things"
     assert document.skipped == (
-        "2 things: all arms together want 6 connections, and the server has 4 left; give it a higher max_connections",
+        "2 things: all arms together want 4 connections, and the server has 3 left; give it a higher max_connections",
     )
-
-
-async def test_the_predicted_pool_is_the_smallest_in_which_no_tool_waits(measure_case: Measure) -> None:
-    """One connection for each tool at work; with one less some tool waits for as long as another one works."""
-    compared = pools(full=False)
-    names = [f"pool of {size}" for size in (8, compared.predicted, compared.predicted - 1)]
-    messages = (message(compared.tools, seconds=LONGER_SECONDS),) * compared.turns
-
-    case = await measure_case({name: replace(compared.settings[name], messages=messages) for name in names})
-
-    large, enough, too_small = (arm.parts["pool"] + arm.parts["serial"] for arm in case.arms)
-    assert compared.predicted == smallest_pool(turns=2, tools=2) == 4
-    assert max(large, enough) < LONGER_SECONDS * 0.4
-    assert too_small >= LONGER_SECONDS * 0.4  # of the mean turn: one of two turns waits for a whole tool
-    assert [arm.failure for arm in case.arms] == [None] * 3
 
 
 @pytest.mark.parametrize("tools", [1, 5])
 def test_a_message_has_its_tools_in_one_round(tools: int) -> None:
     """And a response for the calls and for the answer."""
-    plan = message(tools).plan
+    plan = message(tools, seconds=0.05).plan
 
     assert (len(plan.rounds), plan.widest_round, len(plan.usages)) == (1, tools, 2)
 
 
 def test_a_backend_of_one_mode_has_curves_of_one_arm() -> None:
-    """How it grows is a question there too."""
-    assert all(len(point.settings) == 1 for curve in curves(minimal, full=False) for point in curve.points)
+    """How it grows is a question there too; the yardstick is beside it."""
+    assert all(
+        list(point.settings) == ["per_operation", "yardstick"]
+        for curve in curves(minimal, full=False)
+        for point in curve.points
+    )

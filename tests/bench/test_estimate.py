@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.bench.estimate import median_of, outliers_of, ratio_of_medians
+from harness.bench.estimate import Measured, growth_of, median_of, outliers_of, ratio_of_medians
 from harness.errors import MissingEvidence
 
 ROUNDS = 200
@@ -97,3 +97,40 @@ def test_outliers_are_told_by_their_place() -> None:
     assert outliers_of([1.0, 1.1, 0.9, 1.0, 5.0, 1.05, 0.1]) == (4, 6)
     assert outliers_of([1.0] * 6) == ()
     assert outliers_of([]) == ()
+
+
+def measured(seconds: list[float], yardstick: list[float]) -> Measured:
+    return Measured(seconds=seconds, yardstick=yardstick, fixed=2.0, yardstick_fixed=1.0)
+
+
+def test_growth_is_against_what_the_yardstick_makes_one_expect() -> None:
+    """Fixed seconds stay, and the rest doubles with the yardstick's; the interval is that of both measurements."""
+    before, on_half_a_machine = measured([3.0] * 6, [1.5] * 6), measured([4.0] * 8, [2.0] * 8)
+
+    same = growth_of(on_half_a_machine, before)
+    slower = growth_of(measured([6.0] * 8, [2.0] * 8), before)
+
+    assert (same.value, same.low, same.high, same.repetitions) == pytest.approx((1.0, 1.0, 1.0, 6))
+    assert slower.value == pytest.approx(1.5)
+
+
+def test_growth_takes_whole_repetitions() -> None:
+    """A repetition in which the machine was slow is slow for both, and widens no interval."""
+    slow = [1.0, 1.3, 1.1, 1.9, 1.2, 1.6, 1.4]
+    together = measured([2.0 + each for each in slow], [1.0 + each / 2 for each in slow])
+
+    growth = growth_of(together, measured([3.0] * 6, [1.5] * 6))
+
+    assert growth.value == pytest.approx(1.0)
+    assert growth.high - growth.low < 0.001
+    apart = measured(list(together.seconds)[::-1], list(together.yardstick))
+    wide = growth_of(apart, measured([3.0] * 6, [1.5] * 6))
+    assert wide.high - wide.low > 0.05
+
+
+def test_growth_of_too_few_or_of_no_pairs_is_none() -> None:
+    """It is not made up."""
+    with pytest.raises(MissingEvidence, match="4 repetitions have no interval"):
+        growth_of(measured([3.0] * 4, [1.5] * 4), measured([3.0] * 6, [1.5] * 6))
+    with pytest.raises(ValueError, match="6 and 5 repetitions cannot be pairs"):
+        growth_of(measured([3.0] * 6, [1.5] * 6), measured([3.0] * 6, [1.5] * 5))

@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 
 from fixtures.backend.adapter import backend
+from fixtures.broken import slow_sessions
 from fixtures.minimal import backend as minimal
 from harness.backend import PoolSettings
 from harness.bench.arm import Setting
-from harness.bench.headline import ONE_BY_ONE, REFERENCE, headline
+from harness.bench.baseline import Gate, Outcome, compare
+from harness.bench.headline import ONE_BY_ONE, REFERENCE, headline, yardstick
 from harness.errors import BackendError, UsageError
-from harness.report.bench_document import ArmDocument, CaseDocument
+from harness.report.bench_document import ArmDocument, CaseDocument, Concurrency
 from harness.scenario import ModelTier, SessionMode
-from tests.bench.conftest import Measure
+from tests.bench.conftest import FEW, Measure
+from tests.report.bench_documents import benchmark
 
 TOOL_SECONDS = 0.1
+APART = ("per_operation", "durable", "yardstick")
+"""The arms whose tools have sessions of their own."""
 MOSTLY = 4
 """Of five repetitions: a busy processor may begin one tool when the other is done."""
 
@@ -34,22 +39,32 @@ def alone(**changes: Any) -> dict[str, Setting]:
 
 async def test_the_headline(measure_case: Measure) -> None:
     """Side by side only with a session each; what the others lose is that one tool waits for the other."""
-    case = await measure_case(headline(backend, tool_seconds=TOOL_SECONDS))
+    case = await measure_case({**headline(backend, tool_seconds=TOOL_SECONDS), **yardstick(tool_seconds=TOOL_SECONDS)})
 
     arms = arms_of(case)
-    assert list(arms) == ["per_operation", "one by one", "shared", "locked", "sequential", "durable"]
+    assert list(arms) == ["per_operation", "one by one", "shared", "locked", "sequential", "durable", "yardstick"]
+    assert case.yardstick == "yardstick"
     assert {name for name, arm in arms.items() if arm.failure is not None} == set()
     assert arms["one by one"].overlapped is None
     assert {name: arms[name].overlapped for name in ("shared", "locked", "sequential")} == dict.fromkeys(
         ("shared", "locked", "sequential"), 0
     )
-    assert min(arms[name].overlapped or 0 for name in ("per_operation", "durable")) >= MOSTLY
+    assert min(arms[name].overlapped or 0 for name in APART) >= MOSTLY
     for arm in case.arms:
         assert arm.parts["work"] == pytest.approx(TOOL_SECONDS)
         assert sum(arm.parts.values()) == pytest.approx(sum(arm.samples) / 5)
         assert min(arm.parts["ledger"], arm.parts["model"], arm.parts["application"]) > 0
         waited = arm.parts["serial"] >= TOOL_SECONDS * 0.9
-        assert waited is (arm.name not in {"per_operation", "durable"}), arm
+        assert waited is (arm.name not in APART), arm
+        assert arm.promised is (arm.name in APART)
+    assert {name: arm.concurrency for name, arm in arms.items()} == {
+        name: Concurrency.SIDE_BY_SIDE if name in APART else None if name == "one by one" else Concurrency.ONE_BY_ONE
+        for name in arms
+    }
+    assert {name: arms[name].lost_to for name in ("shared", "locked", "sequential", "per_operation")} == {
+        **dict.fromkeys(("shared", "locked", "sequential"), "serial"),
+        "per_operation": None,
+    }
     assert case.reached
     assert case.tool_seconds == TOOL_SECONDS
 
@@ -69,7 +84,9 @@ async def test_a_pool_that_is_too_small_costs_waiting_for_it(measure_case: Measu
 
     reference, small = case.arms
     assert small.overlapped == 0
-    assert small.parts["pool"] + small.parts["serial"] >= TOOL_SECONDS * 0.9
+    assert small.parts["pool"] >= TOOL_SECONDS * 0.9
+    assert small.parts["serial"] < TOOL_SECONDS * 0.1
+    assert (small.concurrency, small.lost_to, small.promised) == (Concurrency.ONE_BY_ONE, "pool", False)
     assert reference.parts["pool"] < TOOL_SECONDS * 0.5
 
 
@@ -102,12 +119,13 @@ async def test_several_turns_at_once_are_one_sample(measure_case: Measure) -> No
     [
         ("fixtures.broken.tool_holds_loop:backend", "loop", None),
         ("fixtures.broken.one_lock:backend", "serial", 0),
+        ("fixtures.broken.pool_too_small:backend", "pool", 0),
     ],
 )
 async def test_what_makes_a_parallel_backend_slow_is_attributed(
     measure_case: Measure, broken: str, part: str, overlapped: int | None
 ) -> None:
-    """A tool that holds the event loop, and a lock around all sessions: each is the largest part beside the work."""
+    """A tool that holds the event loop, a lock around all sessions, a pool of one: each is the largest part."""
     case = await measure_case(alone(), backend=broken)
 
     for arm in case.arms:
@@ -115,6 +133,27 @@ async def test_what_makes_a_parallel_backend_slow_is_attributed(
         assert max(lost, key=lost.__getitem__) == part, lost
         assert lost[part] >= TOOL_SECONDS * 0.9
         assert overlapped in {None, arm.overlapped}
+        assert arm.promised
+        assert (arm.concurrency, arm.lost_to) == (Concurrency.ONE_BY_ONE, part)
+
+
+async def test_sessions_that_became_slower_are_found_against_the_yardstick(
+    measure_case: Measure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Worse than the same backend without that, in `sessions`, though all work side by side."""
+    arms = {REFERENCE: alone()[REFERENCE], **yardstick(tool_seconds=TOOL_SECONDS)}
+    monkeypatch.setattr(slow_sessions, "SLOWER_SECONDS", 1.0)  # found on a busy processor too
+
+    enough = replace(FEW, warm_up=1, least=6, most=6)
+
+    before = await measure_case(arms, limits=enough)
+    slower = await measure_case(arms, limits=enough, backend="fixtures.broken.slow_sessions:backend")
+
+    compared = compare(benchmark(slower), benchmark(before), Gate(threshold=1.10))
+    (time, together) = compared.changes
+    assert (time.what, time.outcome) == ("time", Outcome.WORSE)
+    assert together.outcome is Outcome.NOT_WORSE
+    assert time.parts["sessions"] >= slow_sessions.SLOWER_SECONDS * 0.8
 
 
 async def test_a_backend_of_one_mode_is_compared_with_its_tools_one_by_one(measure_case: Measure) -> None:

@@ -52,6 +52,20 @@ async def test_arms_run_in_turn_and_the_first_repetitions_do_not_count() -> None
     assert measured.elapsed == pytest.approx(190.0 + 18.0)
 
 
+async def test_it_ends_when_somebody_asks_for_it() -> None:
+    """After the run that goes on; the repetition that is not whole does not count."""
+    clock = Clock()
+    arms = clock.arms(a=repeat(1.0), b=repeat(2.0))
+    limits = Limits(warm_up=0, least=50, seconds=1000)
+
+    measured = await interleave(arms, reference="a", limits=limits, stop=lambda: len(clock.ran) == 13, clock=clock)
+
+    assert len(clock.ran) == 13
+    assert measured.ended is Ended.INTERRUPTED
+    assert [len(series.samples) for series in measured.series.values()] == [6, 6]
+    assert measured.ratio("b").value == pytest.approx(2.0)
+
+
 async def test_it_goes_on_until_the_interval_is_narrow() -> None:
     """And tells how wide it still is."""
     clock, told = Clock(), list[tuple[int, float | None]]()

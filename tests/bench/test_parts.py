@@ -1,12 +1,14 @@
 """What a turn's seconds were spent on: each piece once, and all of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bench.parts import Part, efficiency_of, longest_work, parts_of
+from harness.bench.parts import Part, Spent, efficiency_of, longest_work, spent_on
 from harness.errors import MissingEvidence
 from harness.evidence import (
     Evidence,
@@ -44,8 +46,8 @@ def turn(seconds: float, *works: float, rounds: Sequence[int] = ()) -> Turn:
     )
 
 
-def work(start: float, end: float, *, of: str = "t1") -> Statement:
-    return statement(start, end, of=of, injected=True, tool_call_id="c0", sql="SELECT pg_sleep")
+def work(start: float, end: float, *, of: str = "t1", by: int = 0) -> Statement:
+    return statement(start, end, of=of, injected=True, tool_call_id=f"c{by}", sql="SELECT pg_sleep")
 
 
 def statement(
@@ -87,8 +89,8 @@ def model(start: float, end: float) -> SpanRecord:
     )
 
 
-def wait(start: float, end: float) -> PoolWait:
-    return PoolWait(interval=Interval(start=start, end=end), turn="t1", tool_call_id="c0")
+def wait(start: float, end: float, *, by: int = 0) -> PoolWait:
+    return PoolWait(interval=Interval(start=start, end=end), turn="t1", tool_call_id=f"c{by}")
 
 
 def pooled(kind: PoolEventKind, at: float) -> PoolEvent:
@@ -118,13 +120,17 @@ def seen(
     )
 
 
-def shares(turn_: Turn, evidence: Evidence) -> dict[str, float]:
+def spent(turn_: Turn, evidence: Evidence) -> Spent:
+    return spent_on(turn_, evidence, ledger_table=TABLE)
+
+
+def rounded(seconds_of: Mapping[Part, float]) -> dict[str, float]:
     """The parts that are not nothing, to the nanosecond."""
-    return {
-        str(part): round(seconds, 9)
-        for part, seconds in parts_of(turn_, evidence, ledger_table=TABLE).items()
-        if seconds > 1e-9
-    }
+    return {str(part): round(seconds, 9) for part, seconds in seconds_of.items() if seconds > 1e-9}
+
+
+def shares(turn_: Turn, evidence: Evidence) -> dict[str, float]:
+    return rounded(spent(turn_, evidence).parts)
 
 
 def test_an_ordinary_turn() -> None:
@@ -134,8 +140,8 @@ def test_an_ordinary_turn() -> None:
         tools=[tool(0.2, 2.8), tool(0.2, 2.9)],
         waits=[wait(0.25, 0.3)],
         statements=[
-            work(0.3, 2.7),
-            work(0.3, 2.7),
+            work(0.3, 2.7, by=0),
+            work(0.3, 2.7, by=1),
             statement(2.7, 2.75, tool_call_id="c0"),
             statement(3.1, 3.2, sql=f"INSERT INTO {TABLE} VALUES ($1)"),
         ],
@@ -154,16 +160,56 @@ def test_an_ordinary_turn() -> None:
 
 @pytest.mark.parametrize(
     "statements",
-    [[work(0.0, 2.4), work(2.4, 4.8)], [work(0.0, 2.4), work(0.0, 4.8)]],
+    [[work(0.0, 2.4), work(2.4, 4.8, by=1)], [work(0.0, 2.4), work(0.0, 4.8, by=1)]],
     ids=["one by one", "behind the driver's lock"],
 )
 def test_tools_that_wait_for_each_other(statements: list[Statement]) -> None:
     """Whether or not the second one's statement has begun: what goes beyond the longest tool was not side by side."""
-    assert shares(turn(5.0, 2.4, 2.4), seen(statements=statements)) == {
-        "work": 2.4,
-        "serial": 2.4,
-        "application": 0.2,
-    }
+    serial = spent(turn(5.0, 2.4, 2.4), seen(statements=statements))
+
+    assert rounded(serial.parts) == {"work": 2.4, "serial": 2.4, "application": 0.2}
+    assert rounded(serial.lost) == {"serial": 2.4}
+    assert serial.gained == pytest.approx(0.0)
+
+
+def test_a_tool_that_waits_for_the_connection_of_another_waits_for_the_pool() -> None:
+    """Though the other one works meanwhile."""
+    evidence = seen(
+        tools=[tool(0.0, 1.1), tool(0.0, 2.2)],
+        waits=[wait(0.0, 0.1, by=0), wait(0.0, 1.1, by=1)],
+        statements=[work(0.1, 1.1, by=0), work(1.2, 2.2, by=1)],
+    )
+
+    small = spent(turn(2.2, 1.0, 1.0), evidence)
+
+    assert rounded(small.parts) == {"work": 1.0, "pool": 1.1, "sessions": 0.1}
+    assert rounded(small.lost) == {"pool": 1.0}
+    assert small.gained == pytest.approx(0.0)
+
+
+def test_a_tool_that_is_only_late_loses_what_it_is_late_by_to_its_own_sessions() -> None:
+    """It works beside the other one then, and waited for nobody."""
+    evidence = seen(tools=[tool(0.0, 1.2)], statements=[work(0.0, 1.0, by=0), work(0.2, 1.2, by=1)])
+
+    late = spent(turn(1.2, 1.0, 1.0), evidence)
+
+    assert rounded(late.parts) == {"work": 1.0, "sessions": 0.2}
+    assert late.gained == pytest.approx(0.8)
+
+
+def test_what_a_statement_takes_beyond_its_planned_work_is_the_sessions() -> None:
+    """The BEGIN before it goes with it to the server."""
+    evidence = seen(tools=[tool(0.0, 1.1)], statements=[work(0.0, 1.1)])
+
+    assert shares(turn(1.1, 1.0), evidence) == {"work": 1.0, "sessions": 0.1}
+
+
+def test_what_two_tools_can_gain_is_what_the_shorter_ones_take() -> None:
+    """Half of it, if the shorter one waits for half of its time; nothing can be gained by one tool."""
+    half = seen(statements=[work(0.0, 2.0, by=0), work(1.5, 2.5, by=1)])
+
+    assert spent(turn(2.5, 2.0, 1.0), half).gained == pytest.approx(0.5)
+    assert spent(turn(2.5, 2.0), seen(statements=[work(0.0, 2.0)])).gained is None
 
 
 def test_rounds_come_one_after_the_other_by_nature() -> None:
@@ -172,7 +218,7 @@ def test_rounds_come_one_after_the_other_by_nature() -> None:
 
     assert longest_work(two_rounds) == 2.5
     assert efficiency_of(two_rounds) == pytest.approx(2.5 / 3.0)
-    assert shares(two_rounds, seen(statements=[work(0, 1), work(0, 0.5), work(1, 2.5)])) == {
+    assert shares(two_rounds, seen(statements=[work(0, 1), work(0, 0.5, by=1), work(1, 2.5, by=2)])) == {
         "work": 2.5,
         "application": 0.5,
     }
@@ -194,6 +240,25 @@ def test_a_loop_held_while_tools_work_costs_only_what_it_adds() -> None:
     assert shares(turn(3.5, 2.4), hidden) == {"work": 2.4, "application": 1.1}
 
 
+def test_a_loop_that_is_held_in_a_tool_keeps_the_others_from_their_work() -> None:
+    """Before the first of them works, or while it does."""
+    stalls = [stall(0.0, 1.0), stall(1.0, 2.0)]
+    evidence = seen(tools=[tool(0.0, 3.0)], statements=[work(1.0, 2.0), work(2.0, 3.0, by=1)], stalls=stalls)
+
+    held = spent(turn(3.0, 1.0, 1.0), evidence)
+
+    assert rounded(held.parts) == {"work": 1.0, "loop": 2.0}
+    assert rounded(held.lost) == {"loop": 2.0}
+    assert held.gained == 0.0
+
+
+def test_what_may_have_been_chance_holds_no_loop() -> None:
+    """Few samples, or samples of several places: a busy processor looks like that."""
+    unsure = [replace(stall(0.0, 1.0), samples=9), replace(stall(1.0, 2.0), share=0.7)]
+
+    assert shares(turn(2.0), seen(tools=[tool(0.0, 2.0)], stalls=unsure)) == {"sessions": 2.0}
+
+
 def test_what_other_turns_do_is_theirs() -> None:
     """Turns at the same time have parts of their own."""
     evidence = seen(statements=[work(0.0, 1.0, of="t2"), statement(0.0, 1.0, of="t2", sql=TABLE)])
@@ -206,7 +271,14 @@ def test_a_bill_without_a_record_of_its_connection_is_its_statement() -> None:
     bill = statement(0.5, 0.7, sql=f"INSERT INTO {TABLE} VALUES ($1)")
 
     assert shares(turn(1.0), seen(statements=[bill])) == {"ledger": 0.2, "application": 0.8}
-    assert parts_of(turn(1.0), seen(statements=[bill]), ledger_table=None)[Part.LEDGER] == 0.0
+    assert spent_on(turn(1.0), seen(statements=[bill]), ledger_table=None).parts[Part.LEDGER] == 0.0
+
+
+def test_reading_the_ledger_is_no_bill() -> None:
+    """It is the application's own statement."""
+    reading = statement(0.5, 0.7, sql=f"SELECT * FROM {TABLE}")
+
+    assert shares(turn(1.0), seen(statements=[reading])) == {"application": 1.0}
 
 
 def test_a_connection_of_the_whole_turn_is_the_ledger_s_only_around_the_row() -> None:
@@ -224,7 +296,7 @@ def test_a_connection_of_the_whole_turn_is_the_ledger_s_only_around_the_row() ->
 def test_without_a_record_nothing_is_said() -> None:
     """Rather than parts that lack one."""
     with pytest.raises(MissingEvidence, match="recorder 'waits'"):
-        parts_of(turn(1.0), Evidence(statements=Record.of("statements", ())), ledger_table=TABLE)
+        spent(turn(1.0), Evidence(stalls=Record.of("stalls", ()), statements=Record.of("statements", ())))
 
 
 Make = Callable[[float, float], object]
@@ -243,7 +315,9 @@ def sum_of(lists: tuple[list[object], ...]) -> list[object]:
     works=st.lists(st.floats(min_value=0.0, max_value=3.0), max_size=3),
     evidence=st.builds(
         seen,
-        statements=st.tuples(some(work), some(lambda start, end: statement(start, end, sql=TABLE))).map(sum_of),
+        statements=st.tuples(
+            some(work), some(partial(work, by=1)), some(lambda start, end: statement(start, end, sql=TABLE))
+        ).map(sum_of),
         tools=some(tool),
         spans=some(model),
         waits=some(wait),
@@ -252,8 +326,11 @@ def sum_of(lists: tuple[list[object], ...]) -> list[object]:
 )
 def test_the_parts_are_never_negative_and_add_up(works: list[float], evidence: Evidence) -> None:
     """Whatever was seen, also beyond the turn's ends."""
-    parts = parts_of(turn(5.0, *works), evidence, ledger_table=TABLE)
+    found = spent(turn(5.0, *works), evidence)
+    parts = found.parts
 
     assert sum(parts.values()) == pytest.approx(5.0)
     assert min(parts.values()) >= 0.0
     assert parts[Part.WORK] <= max(works, default=0.0) + 1e-9
+    assert min(found.lost.values(), default=0.0) >= 0.0
+    assert found.gained is None or 0.0 <= found.gained <= 1.0

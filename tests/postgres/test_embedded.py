@@ -136,7 +136,7 @@ async def test_the_server_is_reachable_by_loopback_only(running: RunningServer) 
 
 
 async def test_nothing_is_flushed_and_many_may_connect(running: RunningServer) -> None:
-    """Durability is off, because the data does not outlive the run, and there is room for 600 connections."""
+    """Durability is off, because the data does not outlive the run, and there is room for 1000 connections."""
     async with connect(running.address, "postgres") as connection:
         rows = await connection.fetch(
             "SELECT name, setting FROM pg_settings WHERE name = ANY($1)",
@@ -148,7 +148,7 @@ async def test_nothing_is_flushed_and_many_may_connect(running: RunningServer) -
         "synchronous_commit": "off",
         "full_page_writes": "off",
         "wal_level": "minimal",
-        "max_connections": "600",
+        "max_connections": "1000",
         "jit": "off",
     }
 

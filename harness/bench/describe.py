@@ -1,0 +1,117 @@
+"""Measurements as parts of the document: every sample, and what follows from them, each number with its interval."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import fmean
+
+from harness.bench.arm import Setting
+from harness.bench.concurrency import concurrency_of, lost_to
+from harness.bench.estimate import Estimate, median_of, outliers_of
+from harness.bench.interleave import Ended, Limits, Measurement, Series
+from harness.bench.parts import Part
+from harness.errors import MissingEvidence
+from harness.report.bench_document import (
+    ArmDocument,
+    CaseDocument,
+    Concurrency,
+    EstimateDocument,
+    ShareDocument,
+)
+
+__all__ = ["describe_case", "estimate_document"]
+
+
+def describe_case(
+    name: str, question: str, settings: Mapping[str, Setting], measured: Measurement, *, limits: Limits
+) -> CaseDocument:
+    """A case whose arms were these settings."""
+    return CaseDocument(
+        name=name,
+        question=question,
+        reference=measured.reference,
+        tool_seconds=settings[measured.reference].longest_work,
+        half_width=limits.half_width,
+        reached=measured.ended is Ended.INTERVAL,
+        ended=measured.ended.value,
+        elapsed=measured.elapsed,
+        arms=tuple(_described(settings[each], measured) for each in measured.series),
+        yardstick=next((each for each, setting in settings.items() if setting.yardstick), None),
+    )
+
+
+def estimate_document(estimate: Estimate | None) -> EstimateDocument | None:
+    """An estimate as the document has it."""
+    if estimate is None:
+        return None
+    return EstimateDocument(
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        repetitions=estimate.repetitions,
+        confidence=estimate.confidence,
+        detectable=estimate.detectable,
+    )
+
+
+def _described(setting: Setting, measured: Measurement) -> ArmDocument:
+    series = measured.series[setting.name]
+    median, ratio = _median(series.seconds), _ratio(series, measured)
+    work = setting.longest_work
+    overlaps = [sample.overlapped for sample in series.samples if sample.overlapped is not None]
+    together = setting.parallel and setting.widest > len(setting.messages)
+    gained = _median([sample.gained for sample in series.samples if sample.gained is not None]) if together else None
+    concurrency = concurrency_of(gained) if together else None
+    lost = None if concurrency in {None, Concurrency.SIDE_BY_SIDE} else lost_to([each.lost for each in series.samples])
+    return ArmDocument(
+        name=setting.name,
+        session_mode=setting.mode,
+        parallel=setting.parallel,
+        pool_state=setting.pool_state,
+        tier=setting.tier,
+        turns=len(setting.messages),
+        samples=tuple(series.seconds),
+        outliers=outliers_of(series.seconds),
+        seconds=estimate_document(median),
+        ratio=estimate_document(ratio),
+        stretch=estimate_document(_times(median, 1 / work) if median is not None and work > 0 else None),
+        efficiency=work / median.value if median is not None else None,
+        parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
+        overlapped=sum(overlaps) if overlaps else None,
+        overlap_known=len(overlaps),
+        gained=_share(gained),
+        concurrency=concurrency,
+        lost_to=lost,
+        promised=setting.promised,
+        pool_size=setting.pool.size if setting.pool is not None else None,
+        failure=series.failure,
+    )
+
+
+def _median(values: list[float]) -> Estimate | None:
+    try:
+        return median_of(values)
+    except MissingEvidence:
+        return None
+
+
+def _ratio(series: Series, measured: Measurement) -> Estimate | None:
+    try:
+        return measured.ratio(series.name)
+    except MissingEvidence:
+        return None
+
+
+def _times(estimate: Estimate, factor: float) -> Estimate:
+    return replace(estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor)
+
+
+def _share(estimate: Estimate | None) -> ShareDocument | None:
+    if estimate is None:
+        return None
+    return ShareDocument(
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        repetitions=estimate.repetitions,
+        confidence=estimate.confidence,
+    )

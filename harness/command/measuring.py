@@ -1,0 +1,229 @@
+"""The measuring of `sessionproof bench`: a server, and section after section, kept as far as they are known.
+
+Everything runs in this process, because a worker of pytest's would measure its own noise too. The document is written
+after each case and each point of a curve. An interruption ends the measurement after the run of an arm that is going
+on: what was measured by then is described like everything else. A second one ends it at once.
+"""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from time import perf_counter
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from harness.backend import Backend
+from harness.bench.curves import curves
+from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS, headline, yardstick
+from harness.bench.interleave import Limits, Progress
+from harness.bench.pools import pools
+from harness.bench.run import Bench, Told, free_connections, no_room
+from harness.config import Config
+from harness.engine import in_time
+from harness.errors import BackendError
+from harness.postgres.choose import choose
+from harness.postgres.clones import Clones
+from harness.postgres.server import RunningServer
+from harness.report.bench_document import BenchDocument, CaseDocument, CurveDocument, PoolsDocument
+from harness.report.document import PostgresDocument
+from harness.report.environment import describe_environment, describe_machine
+from harness.scenario import SessionMode
+
+__all__ = ["FULL", "POINT", "QUICK", "Interruption", "Measuring", "Section"]
+
+QUICK = Limits(half_width=0.02, least=10, most=60, seconds=45.0)
+FULL = Limits(half_width=0.01, least=8, most=20, seconds=600.0)
+POINT = Limits(half_width=0.1, least=5, most=10, seconds=30.0)
+"""For one point of a curve, and for pools: their shape is what they are there for."""
+
+T = TypeVar("T")
+
+
+class Section(StrEnum):
+    """What can be measured by itself."""
+
+    HEADLINE = "headline"
+    POOLS = "pools"
+    CURVES = "curves"
+
+
+@dataclass(slots=True)
+class Interruption:
+    """Whether somebody asked for the end, by which signal."""
+
+    signal: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take note of SIGINT and SIGTERM; the second one cancels the task that listens."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self._take, number, task)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _take(self, number: int, task: "asyncio.Task[object] | None") -> None:
+        if self.signal is not None and task is not None:
+            task.cancel()
+        self.signal = number
+
+
+@dataclass(slots=True, kw_only=True)
+class Measuring:
+    """One run of the command: `write` is given the document whenever there is more of it.
+
+    `document` is what is known by now.
+    """
+
+    config: Config
+    backend: Backend
+    sections: frozenset[Section]
+    command: str
+    errors: Console
+    write: Callable[[BenchDocument], None]
+    interruption: Interruption = field(default_factory=Interruption)
+    begun: float = field(default_factory=perf_counter)
+    document: BenchDocument | None = None
+
+    async def run(self) -> None:
+        """Measure the sections one after the other.
+
+        Raises:
+            EnvironmentMissing: no server can be started.
+            BackendError: the backend cannot prepare its database, or does not start for the headline.
+            UsageError: the backend has none of the session modes that are measured.
+            asyncio.CancelledError: it was interrupted twice.
+        """
+        with self.interruption.listening():
+            server = choose(self.config.postgres, image=self.config.image)
+            running = await server.start()
+            try:
+                await self._on(running)
+            finally:
+                await server.stop()
+        self._know(interrupted=bool(self.interruption))
+
+    async def _on(self, running: RunningServer) -> None:
+        self.document = BenchDocument(
+            started_at=datetime.now(UTC),
+            seconds=0.0,
+            command=self.command,
+            machine=describe_machine(),
+            environment=describe_environment(postgres=_postgres(running), backend=self.config.backend),
+            cases=(),
+        )
+        clones = Clones(running, secrets.token_hex(4))
+        prepared = clones.template(self.backend.name, self.backend.prepare)
+        failure = f"backend {self.backend.name!r} did not prepare its database"
+        template = await in_time(prepared, failure, self.config.turn_timeout)
+        bench = Bench(backend=self.backend, clones=clones, template=template, stop=lambda: bool(self.interruption))
+        sections: Mapping[Section, Callable[[Bench, int, Told], Awaitable[None]]] = {
+            Section.HEADLINE: self._headline,
+            Section.POOLS: self._pools,
+            Section.CURVES: self._curves,
+        }
+        room = await free_connections(running)
+        with _progress(self.errors) as told:
+            for section, measure in sections.items():
+                if section in self.sections and not self.interruption:
+                    await measure(bench, room, told)
+        await clones.drop_all()
+
+    async def _headline(self, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # it needs few connections
+        full = self.config.full_length
+        seconds, limits = (FULL_SECONDS, FULL) if full else (QUICK_SECONDS, QUICK)
+        arms = headline(self.backend, tool_seconds=seconds)
+        self._keep(
+            case=await bench.case(
+                "headline",
+                f"What do two tools of {seconds:g} s gain by running together, and what does each repair cost?",
+                {**arms, **yardstick(tool_seconds=seconds)} if arms else arms,
+                limits=limits,
+                progress=told("headline", limits),
+            )
+        )
+
+    async def _pools(self, bench: Bench, room: int, told: Told) -> None:
+        if SessionMode.PER_OPERATION not in self.backend.modes:
+            reason = f"backend {self.backend.name!r} has no session mode {SessionMode.PER_OPERATION.value!r}"
+            self._keep(missing=f"pools: {reason}, for which the smallest pool is predicted")
+            return
+        for compared in pools(full=self.config.full_length):
+            if self.interruption:
+                return
+            if compared.connections > room:
+                self._keep(missing=f"{compared.name}: {no_room(compared.connections, room)}")
+                continue
+            try:
+                measured = await bench.pools(compared, limits=POINT, told=told)
+            except BackendError as error:
+                self._keep(missing=f"{compared.name}: {error}")
+            else:
+                self._keep(pools=measured)
+
+    async def _curves(self, bench: Bench, room: int, told: Told) -> None:
+        for curve in curves(self.backend, full=self.config.full_length):
+            before = self._known.curves
+
+            def keep(document: CurveDocument, before: tuple[CurveDocument, ...] = before) -> None:
+                self._know(curves=(*before, document))
+
+            await bench.curve(curve, limits=POINT, room=room, told=told, keep=keep)
+
+    @property
+    def _known(self) -> BenchDocument:
+        if self.document is None:
+            raise AssertionError("nothing is measured before there is a server")
+        return self.document
+
+    def _keep(
+        self, *, case: CaseDocument | None = None, pools: PoolsDocument | None = None, missing: str | None = None
+    ) -> None:
+        known = self._known
+        self._know(
+            cases=(*known.cases, case) if case is not None else known.cases,
+            pools=(*known.pools, pools) if pools is not None else known.pools,
+            missing=(*known.missing, missing) if missing is not None else known.missing,
+        )
+
+    def _know(self, **more: object) -> None:
+        self.document = self._known.model_copy(update={**more, "seconds": perf_counter() - self.begun})
+        self.write(self.document)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Told]:
+    """What is being measured, how often, and how wide the widest interval is; shown on a terminal only."""
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def told(name: str, limits: Limits) -> Progress:
+            bar.update(task, description=f"{name}: warming up")
+
+            def show(repetitions: int, half_width: float | None) -> None:
+                width = "" if half_width is None else f", ±{half_width:.1%} of ±{limits.half_width:.1%}"
+                bar.update(task, description=f"{name}: {repetitions} repetitions{width}")
+
+            return show
+
+        yield told
+
+
+def _postgres(running: RunningServer) -> PostgresDocument:
+    return PostgresDocument(kind=running.kind, version=running.version, reason=running.reason)
