@@ -96,12 +96,23 @@ class Setting:
 
         On a shared session a turn has one; the durable tracker may want one of its own beside the tools'.
         """
-        turns, pool = len(self.messages), self.pool or PoolSettings.for_state(self.pool_state)
+        turns = len(self.messages)
         wanted = {
             SessionMode.PER_OPERATION: max(self.widest, turns),
             SessionMode.DURABLE: self.widest + turns,
         }.get(self.mode, turns)
-        return min(wanted, pool.size)
+        return min(wanted, self.pool_settings.size)
+
+    @property
+    def pool_settings(self) -> PoolSettings:
+        """The pool that the application is started with: `pool`, or what its state asks for."""
+        return self.pool or PoolSettings.for_state(self.pool_state)
+
+    @property
+    def cell(self) -> Cell:
+        """What is asked of a backend here, as a cell of a scenario of its own."""
+        scenario = Scenario(name=self.name, question="How long does it take?", messages=self.messages)
+        return Cell(scenario=scenario, mode=self.mode, pool_state=self.pool_state, tier=self.tier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +133,6 @@ class Arm:
             BackendError: it does not start, or its pool cannot be brought into the state that the setting asks for.
         """
         provider = create_provider(setting.tier)
-        pool = setting.pool or PoolSettings.for_state(setting.pool_state)
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(clones.clone(template, label=f"bench_{setting.name}"))
             stack.enter_context(only_local_models(setting.tier))
@@ -132,7 +142,7 @@ class Arm:
             settings = BackendSettings(
                 database_url=database.url,
                 session_mode=setting.mode,
-                pool=pool,
+                pool=setting.pool_settings,
                 model=provider.model,
                 state_directory=Path(folder),
             )
@@ -180,7 +190,7 @@ class Arm:
         observation = Observation(engine, recorders=_recorders())
         gate = Gate(engine, caller=attributed, barrier=False)
         conversation = Conversation(
-            cell=_cell(self.setting),
+            cell=self.setting.cell,
             backend=self.backend,
             provider=self.provider,
             gate=gate,
@@ -210,11 +220,6 @@ def _recorders() -> list[Recorder]:
         PoolWaitsRecorder(),
         StallsRecorder(),
     ]
-
-
-def _cell(setting: Setting) -> Cell:
-    scenario = Scenario(name=setting.name, question="How long does it take?", messages=setting.messages)
-    return Cell(scenario=scenario, mode=setting.mode, pool_state=setting.pool_state, tier=setting.tier)
 
 
 def _overlapped(evidence: Evidence) -> bool | None:
