@@ -5,9 +5,12 @@ state and model tier. Cells that were not asked for are deselected; what the bac
 reason and reported as *not verified*. Every cell's document travels on its test report, so that one process, the one
 that the user started, collects them all and writes the reports, with pytest-xdist or without.
 
+A test marked with `benchmarks(...)` that asks for the fixture `measure_arm` is run once for each arm of a benchmark,
+under pytest-benchmark's options `--benchmark-only` and `--benchmark-enable`, and deselected without them.
+
 The plugin loads wherever the distribution is installed. It is inert, and imports nothing heavy, until a test carries
 its marker or one of its options is given; what it does then is in `harness.pytest_run`, and, for `--sessions`, in
-`harness.pytest_sessions`.
+`harness.pytest_sessions`; for benchmarks it is in `harness.pytest_bench`.
 """
 
 from __future__ import annotations
@@ -17,25 +20,30 @@ import warnings
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from harness.errors import EnvironmentMissing
+from harness.errors import EnvironmentMissing, SessionproofError, UsageError
 from harness.scenario import Scenario
 
 if TYPE_CHECKING:
     from harness.backend import Backend
     from harness.postgres.clones import Clones
     from harness.postgres.server import RunningServer
+    from harness.pytest_bench import BenchmarkFixture, Benchmarks
     from harness.pytest_run import Run
     from harness.report.document import CellDocument
 
-__all__ = ["VerifyCell", "scenario"]
+__all__ = ["MeasureArm", "VerifyCell", "benchmarks", "scenario"]
 
 MARKER = "sessionproof"
+BENCHMARKS = "sessionproof_benchmarks"
 _SESSIONS = "sessions"
+_ALONE = "benchmarks are measured in one process, with none beside it, and pytest-xdist starts several"
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+MeasureArm = Callable[[str, str], None]
 
 if TYPE_CHECKING:
     VerifyCell = Callable[[], Awaitable[CellDocument]]
@@ -48,6 +56,8 @@ _SESSIONS_HELP = (
     "nothing: they say it, as warnings, or to the logger harness.sanitizer. The default is off"
 )
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
+_BENCHMARKS: pytest.StashKey[Benchmarks] = pytest.StashKey()
+_IDLE: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def scenario(*experiments: Scenario) -> pytest.MarkDecorator:
@@ -56,6 +66,14 @@ def scenario(*experiments: Scenario) -> pytest.MarkDecorator:
     Without any, it is run for the scenario of `--scenario-file`, or not at all.
     """
     return pytest.mark.sessionproof(*experiments)
+
+
+def benchmarks(case: Literal["headline", "curves"]) -> pytest.MarkDecorator:
+    """Run the decorated test once for each arm of a case of `sessionproof bench`, where benchmarks are asked for.
+
+    It asks for the fixture `measure_arm`, and for its `group` and its `arm`, which it hands to that.
+    """
+    return pytest.mark.sessionproof_benchmarks(case)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -95,12 +113,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; watch sessions, where the plugin was loaded too late for doing so earlier."""
     config.addinivalue_line("markers", f"{MARKER}(*scenarios): run the test once for each cell of them")
     config.addinivalue_line(
+        "markers", f"{BENCHMARKS}(case): under --benchmark-only, run the test for each arm of a case"
+    )
+    config.addinivalue_line(
         "markers", f"{_SESSIONS}(mode): under --sessions, watch the test in another mode; 'off' exempts it"
     )
     try:
         _watch_sessions(config, config.option)
     except EnvironmentMissing as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+    if _is_dedicated(config) and config.getoption("benchmark_only", False) and _distributes(config):
+        raise pytest.UsageError(f"{_ALONE}: leave out -n")
     if _is_dedicated(config) or _worker_input(config):
         _run(config)
 
@@ -127,19 +150,33 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each cell."""
+    """One test for each cell, and for each arm of a benchmark."""
+    config = metafunc.config
     marker = metafunc.definition.get_closest_marker(MARKER)
-    if marker is not None:
-        values, ids = _run(metafunc.config).plan(marker.args)
+    if marker is not None and not config.getoption("benchmark_only", False):
+        values, ids = _run(config).plan(marker.args)
         metafunc.parametrize("verify_cell", values, indirect=True, ids=ids)
+    case = metafunc.definition.get_closest_marker(BENCHMARKS)
+    if case is not None and _benchmarks_wanted(config):
+        metafunc.parametrize(("group", "arm"), _arms(config, case))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the cells that were not asked for; a name that no scenario has stops everything. Long cells go first."""
+    """Deselect cells and benchmarks that were not asked for; a name that no scenario has stops everything.
+
+    Long cells go first. Benchmarks go before pytest-benchmark sees them: it warns of those that pytest-xdist disables.
+    """
+    dropped = set(_idle_benchmarks(config, items))
+    config.stash[_IDLE] = bool(dropped) and len(dropped) == len(items)
     marked = [item for item in items if item.get_closest_marker(MARKER)]
-    if marked:
-        dropped = set(_run(config).deselect(marked))
-        items[:] = sorted((item for item in items if item not in dropped), key=_run(config).is_short)
+    if marked and config.getoption("benchmark_only", False):
+        dropped.update(marked)
+    elif marked:
+        dropped.update(_run(config).deselect(marked))
+        items.sort(key=_run(config).is_short)
+    if dropped:
+        items[:] = [item for item in items if item not in dropped]
         config.hook.pytest_deselected(items=list(dropped))
 
 
@@ -165,6 +202,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if item.get_closest_marker(MARKER):
         vars(report)[MARKER] = _run(item.config).outcome_of(item, report)  # pytest-xdist carries what is in there
+    elif item.get_closest_marker(BENCHMARKS):
+        _run(item.config).mask(report)
     return report
 
 
@@ -186,6 +225,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if run is not None and (text := run.summary()):
         terminalreporter.section("session verification")
         terminalreporter.write_line(text)
+    if config.stash.get(_IDLE, False) and not _benchmarks_wanted(config):
+        terminalreporter.write_line("these are benchmarks, for pytest-benchmark: they run under --benchmark-only")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -221,6 +262,56 @@ def verify_cell(
     """Run this test's cell, and fail unless it shows what its scenario expects; returns the cell's document."""
     run = _run(request.config)
     return run.verifier(request.param, request.node, sessionproof_server, sessionproof_clones)
+
+
+@pytest.fixture
+def measure_arm(
+    benchmark: BenchmarkFixture,
+    pytestconfig: pytest.Config,
+    sessionproof_server: RunningServer,
+    sessionproof_clones: Clones,
+) -> MeasureArm:
+    """Measure the arm of that group and name, and fail if it does not answer.
+
+    There are as many rounds as `sessionproof bench` has at least, or as `--benchmark-min-rounds` says if that is more.
+    """
+    rounds: int = pytestconfig.getoption("benchmark_min_rounds")
+    return _benchmarks(pytestconfig).measurer(benchmark, sessionproof_server, sessionproof_clones, rounds=rounds)
+
+
+def _benchmarks_wanted(config: pytest.Config) -> bool:
+    """Whether the options of pytest-benchmark, which need not be there, say so."""
+    return any(config.getoption(f"benchmark_{option}", False) for option in ("only", "enable"))
+
+
+def _arms(config: pytest.Config, case: pytest.Mark) -> list[Any]:
+    """What a benchmark is parametrised with; nothing where something is in the way, which is said at the end."""
+    try:
+        if hasattr(config, "workerinput"):
+            raise UsageError(f"{_ALONE}: leave out -n, or --benchmark-enable")
+        return list(_benchmarks(config).parameters(*case.args))
+    except SessionproofError as error:
+        _run(config).note(error)
+        return []
+
+
+def _idle_benchmarks(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """The benchmarks, if they are not to run: not asked for, or something is in the way."""
+    found = [item for item in items if item.get_closest_marker(BENCHMARKS)]
+    return found if found and not (_benchmarks_wanted(config) and _run(config).is_ready) else []
+
+
+def _benchmarks(config: pytest.Config) -> Benchmarks:
+    if _BENCHMARKS not in config.stash:
+        try:
+            from harness.pytest_bench import Benchmarks  # noqa: PLC0415  # heavy, and of an extra
+        except ModuleNotFoundError as error:
+            raise EnvironmentMissing(
+                f"benchmarks need {error.name}, and it is not installed; "
+                "install the extra: pip install 'sessionproof[bench]'"
+            ) from error
+        config.stash[_BENCHMARKS] = Benchmarks(_run(config).backend, _run(config).config)
+    return config.stash[_BENCHMARKS]
 
 
 def _run(config: pytest.Config) -> Run:

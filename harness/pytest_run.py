@@ -176,6 +176,11 @@ class Run:
             return scenarios
         return () if scenarios else (read_scenario(self.config.scenario_file),)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is in the way of running, so far."""
+        return not self._problems
+
     def deselect(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """Those of the scenarios' tests that are not to run: not asked for, or all of them if something is wrong."""
         if self._problems:
@@ -255,12 +260,16 @@ class Run:
     def outcome_of(self, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
         """What a test's report carries: the cell's document or the reason for a skip, if this is its phase."""
         carried: dict[str, Any] = {"postgres": item.stash.get(_POSTGRES, None), "gaps": item.stash.get(_GAPS, [])}
-        report.sections = [(title, self._mask(text)) for title, text in report.sections]
+        self.mask(report)
         if report.when == "call" and _DOCUMENT in item.stash:
             carried["cell"] = item.stash[_DOCUMENT]
         if report.when == "setup" and report.skipped and _DOCUMENT in item.stash:
             carried["not_verified"] = item.stash[_DOCUMENT]
         return carried
+
+    def mask(self, report: pytest.TestReport) -> None:
+        """Mask the secrets in what was captured."""
+        report.sections = [(title, self._mask(text)) for title, text in report.sections]
 
     def collect(self, report: pytest.TestReport) -> None:
         """Take the cell off a test's report; a test that failed without one is a problem of the harness."""

@@ -74,7 +74,9 @@ def test_commands_are_understood(arguments: list[str]) -> None:
 
 def test_all_modules_of_the_suite_are_known_here() -> None:
     """A new scenario cannot be forgotten in the README, because it cannot be forgotten here."""
-    others = {"test_from_file"} | {path.stem for path in (ROOT / "scenarios").glob("test_ledger_*.py")}
+    others = {"test_benchmarks", "test_from_file"} | {
+        path.stem for path in (ROOT / "scenarios").glob("test_ledger_*.py")
+    }
     known = {path.stem for path in (ROOT / "scenarios").glob("test_*.py")} - others
 
     assert len(known) == len(MODULES) == len(SCENARIOS)
