@@ -260,7 +260,7 @@ class Run:
     def outcome_of(self, item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
         """What a test's report carries: the cell's document or the reason for a skip, if this is its phase."""
         carried: dict[str, Any] = {"postgres": item.stash.get(_POSTGRES, None), "gaps": item.stash.get(_GAPS, [])}
-        self.mask(report)
+        report.sections = self._masked(report)
         if report.when == "call" and _DOCUMENT in item.stash:
             carried["cell"] = item.stash[_DOCUMENT]
         if report.when == "setup" and report.skipped and _DOCUMENT in item.stash:
@@ -268,8 +268,13 @@ class Run:
         return carried
 
     def mask(self, report: pytest.TestReport) -> None:
-        """Mask the secrets in what was captured."""
-        report.sections = [(title, self._mask(text)) for title, text in report.sections]
+        """Mask the secrets in what a test that is no cell printed and raised."""
+        report.sections = self._masked(report)
+        if report.failed:
+            report.longrepr = self._mask(report.longreprtext)
+
+    def _masked(self, report: pytest.TestReport) -> list[tuple[str, str]]:
+        return [(title, self._mask(text)) for title, text in report.sections]
 
     def collect(self, report: pytest.TestReport) -> None:
         """Take the cell off a test's report; a test that failed without one is a problem of the harness."""
