@@ -113,7 +113,7 @@ class Benchmarks:
         asked = self._config.modes or tuple(SessionMode)
         for group in cases[case]():
             for name, setting in group.settings.items():
-                if setting.mode in asked:
+                if setting.mode in asked and not setting.yardstick:
                     yield self._parameter(_Planned(group=group, setting=setting), name)
             for mode in asked:
                 if mode not in self._backend.modes and mode.value not in group.settings:
@@ -137,10 +137,10 @@ class Benchmarks:
         for curve in curves(self._backend, full=self._config.full_length):
             for point in curve.points:
                 yield _Group(
-                    name=f"{curve.name}, {point.x} {curve.axis}",
+                    name=f"{curve.name}, {point.place(curve.axis)}",
                     settings=point.settings,
                     rounds=_POINT_ROUNDS,
-                    place={"curve": curve.name, "x": point.x, "axis": curve.axis},
+                    place={"curve": curve.name, "x": point.label or point.x, "axis": curve.axis},
                 )
 
     def measurer(
@@ -216,6 +216,7 @@ class Benchmarks:
             "parts": {str(part): fmean(sample.parts[part] for sample in samples) for part in Part},
             "overlapped": sum(overlaps) if overlaps else None,
             "overlap_known": len(overlaps),
+            "gained": [sample.gained for sample in samples],
         }
 
 

@@ -74,7 +74,7 @@ class Setting:
     def promised(self) -> bool:
         """Whether its tools are to work side by side: each has its own session, and there is a connection for it."""
         apart = self.mode in _APART and self.parallel and self.widest > len(self.messages)
-        pool = self.pool or PoolSettings.for_state(self.pool_state)
+        pool = self.pool_settings
         return apart and (pool.null or pool.size + pool.max_overflow >= self.widest)
 
     @property

@@ -21,7 +21,7 @@ from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from harness.report.bench_document import CaseDocument, CurveDocument, PointDocument, PoolsDocument
 
-__all__ = ["Bench", "Told", "free_connections"]
+__all__ = ["Bench", "Told", "free_connections", "no_room"]
 
 Told = Callable[[str, Limits], Progress]
 """Gives what is told of the measurement of a name, with its limits."""
