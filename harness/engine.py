@@ -70,7 +70,7 @@ FULL_LENGTH = 10.0
 FALLBACK_MODEL = "gpt-4o-mini"
 """The second model of a scenario that asks for one."""
 
-PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION, SessionMode.DURABLE})
+PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION, SessionMode.DURABLE, SessionMode.DEFERRED})
 """The modes in which parallel and sequential turns are compared: where the tools are free to overlap."""
 
 BARRIER_MODES = PAIRED_MODES

@@ -35,7 +35,7 @@ from harness.report.environment import describe_environment
 from harness.report.redact import masker, redact
 from harness.report.terminal import render
 from harness.report.write import write_reports
-from harness.scenario import Cell, Scenario
+from harness.scenario import Cell, Scenario, SessionMode
 from harness.scenario_file import read_scenario
 
 __all__ = ["CellNotAsExpectedError", "Run"]
@@ -192,7 +192,7 @@ class Run:
             return list(items)
         dropped = [item for item in items if not self._is_asked_for(item)]
         if len(dropped) == len(items):
-            self.note(UsageError("there is no cell that is in all of the modes, pool states and tiers asked for"))
+            self.note(UsageError(_no_cell(items)))
         return dropped
 
     def _is_asked_for(self, item: pytest.Item) -> bool:
@@ -405,6 +405,16 @@ class _Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the cell off a test's report."""
         self._run.collect(report)
+
+
+def _no_cell(items: Sequence[pytest.Item]) -> str:
+    """What is wrong with a selection that leaves none of these."""
+    there = {cell.mode for item in items if (cell := _cell_of(item)) is not None}
+    modes = ", ".join(mode for mode in SessionMode if mode in there)
+    return (
+        "there is no cell that is in all of the modes, pool states and tiers asked for; there are cells in the session "
+        f"modes {modes or '(none)'}, and a scenario from a file (--scenario-file) names its own"
+    )
 
 
 def _cell_of(item: pytest.Item) -> Cell | None:

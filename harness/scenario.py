@@ -39,6 +39,8 @@ class SessionMode(StrEnum):
     SEQUENTIAL = "sequential"
     DURABLE = "durable"
     """A session per operation, and a tracker that writes each bill ahead, so that no failure loses it."""
+    DEFERRED = "deferred"
+    """A session for each read, and writes that are carried out together at the end of the turn, in one transaction."""
 
 
 class PoolState(StrEnum):

@@ -128,6 +128,7 @@ def test_cells_that_do_not_exist(project: Path) -> None:
 
     assert status == pytest.ExitCode.USAGE_ERROR
     assert "there is no cell that is in all of the modes, pool states and tiers asked for" in output
+    assert "cells in the session modes shared, per_operation, locked, sequential, and a scenario from a file" in output
     assert document["cells"] == []
 
 

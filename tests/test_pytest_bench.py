@@ -14,6 +14,7 @@ from fixtures.minimal import backend as minimal
 from harness.backend import Backend, BackendSettings, Tenant
 from harness.bench.curves import curves
 from harness.bench.headline import headline
+from harness.bench.yardstick import NAME as YARDSTICK
 from harness.config import Config
 from harness.errors import UsageError
 from harness.postgres.clones import Clones

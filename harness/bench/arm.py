@@ -48,7 +48,7 @@ from harness.verdict import FindingKind, Verdict
 __all__ = ["Arm", "Setting"]
 
 
-_APART = frozenset({SessionMode.PER_OPERATION, SessionMode.DURABLE})
+_APART = frozenset({SessionMode.PER_OPERATION, SessionMode.DURABLE, SessionMode.DEFERRED})
 """The modes in which each tool has a session of its own."""
 
 
@@ -94,11 +94,13 @@ class Setting:
     def connections(self) -> int:
         """How many connections a warm pool holds: those that its turns use at once, as far as the pool goes.
 
-        On a shared session a turn has one; the durable tracker may want one of its own beside the tools'.
+        On a shared session a turn has one; the durable tracker may want one of its own beside the tools'. Deferred
+        writes come when the tools have given theirs back.
         """
         turns = len(self.messages)
         wanted = {
             SessionMode.PER_OPERATION: max(self.widest, turns),
+            SessionMode.DEFERRED: max(self.widest, turns),
             SessionMode.DURABLE: self.widest + turns,
         }.get(self.mode, turns)
         return min(wanted, self.pool_settings.size)

@@ -7,8 +7,9 @@ Mechanism: class-level `Session` events, kept to sessions that were seen to take
 observed engine (also through an engine with other execution options). Sessions are numbered by weak
 reference.
 
-Guarantee: only a whole transaction's commit and rollback count, no savepoint's. `CLOSE` means that a
-session was closed while its transaction was open, which discards what it wrote. A flush says how many
+Guarantee: only a whole transaction's commit and rollback count, no savepoint's; a session that joins its connection's
+transaction by savepoints (`join_transaction_mode`) tells of those as of its own, because it knows no other. `CLOSE`
+means that a session was closed while its transaction was open, which discards what it wrote. A flush says how many
 objects it wrote. Rows that are written by `execute(insert(...))` are statements, not flushes.
 """
 

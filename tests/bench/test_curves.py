@@ -53,7 +53,15 @@ def test_each_point_compares_all_modes_that_the_backend_has() -> None:
     assert [(point.x, point.label) for point in states.points] == list(enumerate(map(str, PoolState)))
     assert [point.place("pool") for point in states.points][:2] == ["pool cold", "pool warm"]
     for point in (*tools.points, *turns.points, *states.points):
-        assert list(point.settings) == ["per_operation", "shared", "locked", "sequential", "durable", "yardstick"]
+        assert list(point.settings) == [
+            "per_operation",
+            "shared",
+            "locked",
+            "sequential",
+            "durable",
+            "deferred",
+            "yardstick",
+        ]
     assert {point.label: point.settings["shared"].pool_state for point in states.points} == {
         state.value: state for state in PoolState
     }
@@ -72,6 +80,7 @@ def test_a_session_per_operation_has_a_connection_for_each_tool_at_work_and_a_sh
         "locked": 8,
         "sequential": 8,
         "durable": 24,
+        "deferred": 16,
         "yardstick": 16,
     }
     assert all(setting.pool is not None and setting.pool.size >= setting.connections for setting in settings.values())

@@ -21,7 +21,7 @@ from tests.bench.conftest import FEW, Measure
 from tests.report.bench_documents import benchmark
 
 TOOL_SECONDS = 0.1
-APART = ("per_operation", "durable", "yardstick")
+APART = ("per_operation", "durable", "deferred", "yardstick")
 """The arms whose tools have sessions of their own."""
 MOSTLY = 4
 """Of five repetitions: a busy processor may begin one tool when the other is done."""
@@ -42,7 +42,16 @@ async def test_the_headline(measure_case: Measure) -> None:
     case = await measure_case({**headline(backend, tool_seconds=TOOL_SECONDS), **yardstick(tool_seconds=TOOL_SECONDS)})
 
     arms = arms_of(case)
-    assert list(arms) == ["per_operation", "one by one", "shared", "locked", "sequential", "durable", "yardstick"]
+    assert list(arms) == [
+        "per_operation",
+        "one by one",
+        "shared",
+        "locked",
+        "sequential",
+        "durable",
+        "deferred",
+        "yardstick",
+    ]
     assert case.yardstick == "yardstick"
     assert {name for name, arm in arms.items() if arm.failure is not None} == set()
     assert arms["one by one"].overlapped is None
