@@ -91,12 +91,14 @@ class BackendSettings:
 class ToolUse:
     """How a tool plays a role: its name, and arguments with which it does what the role says.
 
-    For `ToolRole.DELEGATE`, `question` names the argument that the other agent gets as its user message.
+    For `ToolRole.DELEGATE`, `question` names the argument that the other agent gets as its user message; for
+    `ToolRole.SERIES`, `operations` names the argument that says how many operations there are to be.
     """
 
     tool: str
     arguments: Mapping[str, object] = field(default_factory=dict)
     question: str = ""
+    operations: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

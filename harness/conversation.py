@@ -225,6 +225,8 @@ def _planned_calls(turn: str, tenant: Tenant, plan: ToolPlan) -> tuple[PlannedCa
             round=number,
             database_seconds=step.database_seconds,
             may_fail=step.role in INTENDED_FAILURES,
+            provider_seconds=step.provider_seconds,
+            operations=step.operations,
         )
         for number, steps in enumerate(plan.rounds)
         for position, step in enumerate(steps)
@@ -239,11 +241,8 @@ def _scripts(
     turn: str, text: str, tenant: Tenant, planned: Sequence[PlannedCall], plan: ToolPlan
 ) -> Iterator[TurnScript]:
     """What the model says to the user's message, and to each question that a tool hands on."""
-    questions = {
-        call.tool_call_id: f"What do you know of this? (reference {call.tool_call_id})"
-        for call in planned
-        if call.role == ToolRole.DELEGATE
-    }
+    delegated = [call for call in planned if call.role == ToolRole.DELEGATE]
+    questions = {call.tool_call_id: f"What do you know of this? (reference {call.tool_call_id})" for call in delegated}
     calls = [_call(call, tenant, questions) for call in planned]
     responses = [
         ScriptedResponse(
@@ -256,17 +255,23 @@ def _scripts(
         for number, usage in enumerate(plan.usages)
     ]
     yield TurnScript(turn=turn, message=text, responses=tuple(responses), faults=plan.faults)
-    for question in questions.values():
+    for call in delegated:
         if plan.delegated is not None:
-            answer = ScriptedResponse(usage=plan.delegated, text="Nothing more than that.", model=plan.served_model)
-            yield TurnScript(turn=turn, message=question, responses=(answer,))
+            answer = ScriptedResponse(
+                usage=plan.delegated,
+                text="Nothing more than that.",
+                seconds=call.provider_seconds,
+                model=plan.served_model,
+            )
+            yield TurnScript(turn=turn, message=questions[call.tool_call_id], responses=(answer,))
 
 
 def _call(call: PlannedCall, tenant: Tenant, questions: Mapping[str, str]) -> ScriptedCall:
     use = tenant.tools[ToolRole(call.role)]
     question = questions.get(call.tool_call_id)
     asked = {use.question: question} if question is not None else {}
-    return ScriptedCall(tool=call.tool, arguments={**use.arguments, **asked}, tool_call_id=call.tool_call_id)
+    counted = {use.operations: call.operations} if call.role == ToolRole.SERIES else {}
+    return ScriptedCall(tool=call.tool, arguments={**use.arguments, **asked, **counted}, tool_call_id=call.tool_call_id)
 
 
 def _text(tenant: Tenant, plan: ToolPlan, number: int) -> str:

@@ -113,7 +113,11 @@ class LedgerGrain(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCall:
-    """A tool call that the scripted model makes: `round` counts from 0; `may_fail` if its error is intended."""
+    """A tool call that the scripted model makes: `round` counts from 0; `may_fail` if its error is intended.
+
+    Its first statement takes `database_seconds` longer, and the model takes `provider_seconds` for the answer that it
+    asks for. It is to do so many `operations`, one after the other.
+    """
 
     tool_call_id: str
     tool: str
@@ -121,6 +125,8 @@ class PlannedCall:
     round: int
     database_seconds: float = 0.0
     may_fail: bool = False
+    provider_seconds: float = 0.0
+    operations: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from harness.backend import Backend, Capability
 from harness.conversation import tenant_of
 from harness.evidence import LedgerGrain
 from harness.fault import Target
-from harness.scenario import Cell
+from harness.scenario import Cell, ToolRole
 
 __all__ = ["first_gap"]
 
@@ -35,6 +35,8 @@ def _gaps(cell: Cell, backend: Backend) -> Iterator[str]:
         roles = {step.role for steps in message.plan.rounds for step in steps}
         if missing := sorted(roles - tenant.tools.keys()):
             yield f"{who} has no tool for the role {missing[0].value!r}"
+        elif ToolRole.SERIES in roles and not (use := tenant.tools[ToolRole.SERIES]).operations:
+            yield f"{who} names no argument of {use.tool!r} for the operations to do"
         if message.plan.rejected_answers and not tenant.rejected_answer:
             yield f"{who} names no answer that its agent rejects"
 

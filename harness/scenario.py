@@ -8,6 +8,7 @@ verified* for it, with a sentence, and never passed.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from typing import Literal
 
 from harness.fault import DatabaseFault, WireFault
@@ -80,6 +81,8 @@ class ToolRole(StrEnum):
     """Asks the model to try again (`ModelRetry`), without a statement."""
     DELEGATE = "delegate"
     """Hands a question to another agent, which asks the model in turn, and is billed with the turn."""
+    SERIES = "series"
+    """Selects rows several times, one after the other, each in an operation of its own."""
 
 
 INTENDED_FAILURES = frozenset({ToolRole.ROLLBACK, ToolRole.FAIL})
@@ -107,10 +110,48 @@ class TokenUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStep:
-    """One tool call of the plan: its role, and how long its first statement takes in the database, in seconds."""
+    """One tool call of the plan: its role, and how long it takes, in seconds.
+
+    `database_seconds` are spent in the database by its first statement alone, also by that of a `SERIES`, which does
+    `operations` one after the other. `provider_seconds` is how long the model takes for the answer to the question
+    that a `DELEGATE` hands on; the plan's `delegated` says that there is such an answer.
+
+    Raises:
+        ValueError: a length of time is negative or without end, there is not one operation, or the role has no use
+            for what is given.
+    """
 
     role: ToolRole
     database_seconds: float = 0.0
+    provider_seconds: float = 0.0
+    operations: int = 1
+
+    def __post_init__(self) -> None:
+        for name, seconds in (("database_seconds", self.database_seconds), ("provider_seconds", self.provider_seconds)):
+            if not 0 <= seconds < inf:
+                raise ValueError(f"a tool of the role {self.role.value!r} cannot take {seconds} s; give {name} from 0")
+        if self.provider_seconds and self.role is not ToolRole.DELEGATE:
+            raise ValueError(
+                f"a tool of the role {self.role.value!r} asks no model, so that it cannot wait for one for "
+                f"{self.provider_seconds:g} s; leave provider_seconds out, or use the role {ToolRole.DELEGATE.value!r}"
+            )
+        if self.operations < 1:
+            raise ValueError(
+                f"a tool of the role {self.role.value!r} cannot do {self.operations} operations; give at least 1"
+            )
+        if self.operations != 1 and self.role is not ToolRole.SERIES:
+            raise ValueError(
+                f"a tool of the role {self.role.value!r} does not do {self.operations} operations on demand; leave "
+                f"operations out, or use the role {ToolRole.SERIES.value!r}"
+            )
+
+    def scaled(self, factor: float) -> "ToolStep":
+        """The same step with every latency multiplied."""
+        return replace(
+            self,
+            database_seconds=self.database_seconds * factor,
+            provider_seconds=self.provider_seconds * factor,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +183,7 @@ class ToolPlan:
 
     def scaled(self, factor: float) -> "ToolPlan":
         """The same plan with every latency multiplied."""
-        rounds = tuple(
-            tuple(replace(step, database_seconds=step.database_seconds * factor) for step in steps)
-            for steps in self.rounds
-        )
+        rounds = tuple(tuple(step.scaled(factor) for step in steps) for steps in self.rounds)
         return replace(self, rounds=rounds, model_seconds=self.model_seconds * factor)
 
 

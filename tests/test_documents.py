@@ -7,9 +7,12 @@ from pathlib import Path
 import click
 import pytest
 
+from harness.backend import load_backend
 from harness.cli import main
-from harness.config import resolve
-from harness.scenario import Scenario, SessionMode
+from harness.config import Config, resolve
+from harness.engine import Engine
+from harness.scenario import Cell, Scenario, SessionMode
+from harness.scenario_file import read_scenario
 from harness.verdict import FindingKind
 from scenarios import (
     test_bill_per_request,
@@ -126,6 +129,22 @@ def test_scenarios_are_listed(scenario: Scenario) -> None:
 
 def _is_clean(scenario: Scenario, mode: SessionMode) -> bool:
     return all(scenario.expectation(mode, state).clean for state in scenario.pool_states[mode])
+
+
+def test_the_scenario_of_the_ledger_document_is_one(tmp_path: Path) -> None:
+    """It is read without objection, and the reference backend has all that it asks for."""
+    (example,) = _blocks("json", text=LEDGER)
+    (tmp_path / "case.json").write_text(example, encoding="utf-8")
+
+    scenario = read_scenario(tmp_path / "case.json")
+
+    planned = Engine(backend=load_backend("fixtures.backend.adapter:backend"), config=Config()).plan(scenario)
+    assert [name for name, cell in planned if isinstance(cell, Cell)] == [
+        "per_operation-warm-scripted",
+        "per_operation-warm-wire",
+        "deferred-warm-scripted",
+        "deferred-warm-wire",
+    ]
 
 
 def test_settings_are_settings(tmp_path: Path) -> None:

@@ -1,5 +1,10 @@
 """Scenarios: what is expected where, and which cells there are."""
 
+import re
+from dataclasses import replace
+from math import inf, nan
+from typing import Any
+
 import pytest
 
 from harness.scenario import (
@@ -97,6 +102,39 @@ def test_scaling_multiplies_every_latency_and_nothing_else() -> None:
     assert [step.database_seconds for steps in plan.rounds for step in steps] == [0.8, 0, 0.4]
     assert plan.model_seconds == 2.0
     assert scaled.scaled(0.25) == _scenario()
+
+
+def test_scaling_a_step_leaves_its_operations() -> None:
+    """What is multiplied is time: in the database, and at the provider."""
+    series = ToolStep(role=ToolRole.SERIES, database_seconds=0.5, operations=3)
+    asking = ToolStep(role=ToolRole.DELEGATE, database_seconds=0.5, provider_seconds=1.5)
+    plan = ToolPlan(rounds=((series, asking),), usages=(USAGE,) * 2, delegated=USAGE)
+
+    ((scaled, asked),) = plan.scaled(10).rounds
+
+    assert scaled == replace(series, database_seconds=5)
+    assert asked == replace(asking, database_seconds=5, provider_seconds=15)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"role": ToolRole.READ, "database_seconds": -0.1}, "'read' cannot take -0.1 s; give database_seconds from 0"),
+        ({"role": ToolRole.READ, "database_seconds": inf}, "'read' cannot take inf s; give database_seconds from 0"),
+        ({"role": ToolRole.DELEGATE, "provider_seconds": -1.0}, "'delegate' cannot take -1.0 s; give provider_seconds"),
+        ({"role": ToolRole.DELEGATE, "provider_seconds": nan}, "'delegate' cannot take nan s; give provider_seconds"),
+        ({"role": ToolRole.READ, "provider_seconds": 0.5}, "'read' asks no model, so that it cannot wait for one for"),
+        ({"role": ToolRole.SERIES, "provider_seconds": 0.5}, "or use the role 'delegate'"),
+        ({"role": ToolRole.SERIES, "operations": 0}, "'series' cannot do 0 operations; give at least 1"),
+        ({"role": ToolRole.READ, "operations": -2}, "'read' cannot do -2 operations; give at least 1"),
+        ({"role": ToolRole.READ, "operations": 2}, "'read' does not do 2 operations on demand; leave operations out"),
+        ({"role": ToolRole.DELEGATE, "operations": 2}, "or use the role 'series'"),
+    ],
+)
+def test_a_step_that_cannot_be_is_refused(given: dict[str, Any], said: str) -> None:
+    """When it is written down, and not when it runs."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        ToolStep(**given)
 
 
 def test_expectations_of_a_shared_session() -> None:

@@ -4,8 +4,8 @@ Problem: a tool that never reaches the database collides with nobody, and a tool
 everybody else in peace: such a cell finds nothing wrong, and proves nothing.
 
 Mechanism: what a role promises (`harness.scenario.ToolRole`) is looked for in what its call did. Every call must have
-run, with a statement of its own. `flush` and `commit` must have written; `rollback` and `fail` must have been refused
-a statement by the database, and `fail` must have raised.
+run, with a statement of its own for each operation that it was to do. `flush` and `commit` must have written;
+`rollback` and `fail` must have been refused a statement by the database, and `fail` must have raised.
 
 Guarantee: no findings. What is missing makes the check unknown, because it says nothing of how sessions are shared.
 Two things are left to the other checks, which find them: a turn with an error that is a sign of a collision, where one
@@ -118,8 +118,8 @@ def _lack(call: PlannedCall, deeds: _Deeds) -> str:
         return _lack_of_failure(call, deeds)
     if deeds.failed_unplanned:
         return ""
-    if not deeds.statements:
-        return f"{_ending(deeds)} without a statement"
+    if len(deeds.statements) < call.operations:
+        return _lack_of_statements(call, deeds)
     if call.role in WRITING_ROLES and not deeds.wrote:
         return f"wrote nothing, and its role is {call.role!r}"
     return ""
@@ -134,6 +134,12 @@ def _lack_of_failure(call: PlannedCall, deeds: _Deeds) -> str:
     if call.role == ToolRole.FAIL and not deeds.raised:
         return f"did not raise, and its role is {call.role!r}"
     return ""
+
+
+def _lack_of_statements(call: PlannedCall, deeds: _Deeds) -> str:
+    if not deeds.statements:
+        return f"{_ending(deeds)} without a statement"
+    return f"ran {len(deeds.statements)} of at least {call.operations} statements, one for each planned operation"
 
 
 def _ending(deeds: _Deeds) -> str:

@@ -7,9 +7,9 @@ Mechanism: before a tool call's first statement, `SELECT pg_sleep(…)` runs on 
 the same driver and its mutex, like any statement of the tool. It carries an execution option, by which
 recorders know it.
 
-Guarantee: only planned calls are delayed, each once. If the delay cannot run because the transaction is
-aborted already, the tool's own statement meets the same error and tells it; any other error of the delay
-is raised, as if the tool's statement had met it.
+Guarantee: only planned calls are delayed, each once: one that does several operations, in the first of them. If the
+delay cannot run because the transaction is aborted already, the tool's own statement meets the same error and tells
+it; any other error of the delay is raised, as if the tool's statement had met it.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,13 @@
 """What the tools do, one at a time."""
 
+import json
 from datetime import datetime
 
+import pytest
+from sqlalchemy import event
+
+from fixtures.backend.app.services.directory_service import PAGE
+from fixtures.backend.app.settings import SessionMode
 from tests.backend.conftest import Start
 from tests.backend.product import LEAVE_MESSAGE, REQUEST_CALLBACK, script
 
@@ -21,6 +27,40 @@ async def test_directory_filters_narrow_the_search(start: Start) -> None:
 
     assert expected
     assert all(name in answer["text"] for name in expected)
+
+
+async def test_the_directory_is_read_page_by_page(start: Start) -> None:
+    """Every entry is on one page; those beyond the end are empty."""
+    product = await start(script(("browse_directory", {"schema_name": "departments", "pages": 9})))
+    entries = [row for row in await product.rows("directory_entries") if row["schema_name"] == "departments"]
+
+    told = json.loads((await product.ask())["text"])
+
+    assert PAGE < len(entries) < 9 * PAGE
+    assert sorted(entry["name"] for entry in told) == sorted(entry["name"] for entry in entries)
+
+
+async def test_the_first_pages_are_a_part_of_the_directory(start: Start) -> None:
+    """So many entries as are on so many pages, and none twice."""
+    product = await start(script(("browse_directory", {"schema_name": "people", "pages": 3})))
+
+    told = json.loads((await product.ask())["text"])
+
+    assert len({entry["email"] for entry in told}) == len(told) == 3 * PAGE
+
+
+@pytest.mark.parametrize(
+    ("mode", "connections"), [(SessionMode.PER_OPERATION, 4), (SessionMode.DEFERRED, 4), (SessionMode.SHARED, 1)]
+)
+async def test_each_page_is_an_operation_of_its_own(start: Start, mode: SessionMode, connections: int) -> None:
+    """With a session per operation a connection is taken for each page, and for the bill; else once for the turn."""
+    product = await start(script(("browse_directory", {"schema_name": "people", "pages": 3})), session_mode=mode)
+    taken: list[object] = []
+    event.listen(product.engine.pool, "checkout", lambda connection, *_: taken.append(connection))
+
+    await product.ask()
+
+    assert len(taken) == connections
 
 
 async def test_documents_are_found_by_meaning(start: Start) -> None:

@@ -52,6 +52,21 @@ def test_a_tool_without_a_statement_is_not(build: "Build") -> None:
     )
 
 
+def test_a_tool_with_fewer_statements_than_operations_is_not(build: "Build") -> None:
+    """It was to do several, one after the other; more than one statement for each is its own affair."""
+    turn = build.turn(planned=(build.call("a", "browse_directory", role="series", operations=3),))
+
+    def check(statements: int) -> CheckResult:
+        made = [build.statement("a", injected=True), *([build.statement("a")] * statements)]
+        return Exercise()(build.evidence(turn, tools=[build.run("a")], statements=made))
+
+    assert check(0).reason.startswith("tool 'browse_directory' (call 'a') returned without a statement: ")
+    assert check(2).reason.startswith(
+        "tool 'browse_directory' (call 'a') ran 2 of at least 3 statements, one for each planned operation: "
+    )
+    assert [check(statements).verdict for statements in (3, 4)] == [Verdict.PASSED] * 2
+
+
 def test_a_tool_that_did_not_run_is_not(build: "Build") -> None:
     """Though the turn was answered."""
     assert _check(build, tools=[]).reason.startswith("tool 'search_directory' (call 'a') did not run: ")

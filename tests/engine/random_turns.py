@@ -10,7 +10,15 @@ from harness.scenario import Message, Scenario, TokenUsage, ToolPlan, ToolRole, 
 
 __all__ = ["conversations"]
 
-ROLES = (ToolRole.READ, ToolRole.SEARCH, ToolRole.COMMIT, ToolRole.FLUSH, ToolRole.ROLLBACK, ToolRole.FAIL)
+ROLES = (
+    ToolRole.READ,
+    ToolRole.SEARCH,
+    ToolRole.COMMIT,
+    ToolRole.FLUSH,
+    ToolRole.ROLLBACK,
+    ToolRole.FAIL,
+    ToolRole.SERIES,
+)
 SECOND_CUSTOMER = (ToolRole.READ,)
 """What the second tenant's agent can do."""
 
@@ -28,6 +36,7 @@ DATABASE_KINDS = (
     DatabaseFaultKind.SERIALIZATION_FAILURE,
 )
 LATEST_AWAIT = 60
+MOST_OPERATIONS = 3
 WIDEST = 2
 """How many tools go together at most: all messages at once must find a connection each in the usual pool."""
 
@@ -52,11 +61,16 @@ def _wire_faults(draw: st.DrawFn, responses: int) -> WireFault:
     return WireFault(kind=kind, response=draw(st.integers(0, responses - 1)), billed=whole or draw(st.booleans()))
 
 
+def _steps(role: ToolRole) -> st.SearchStrategy[ToolStep]:
+    operations = st.integers(1, MOST_OPERATIONS) if role is ToolRole.SERIES else st.just(1)
+    return st.builds(ToolStep, role=st.just(role), operations=operations)
+
+
 @st.composite
 def _messages(draw: st.DrawFn, *, cancelled: bool) -> Message:
     tenant = draw(st.integers(0, 1))
     roles = ROLES if tenant == 0 else SECOND_CUSTOMER
-    steps = st.builds(ToolStep, role=st.sampled_from(roles))
+    steps = st.sampled_from(roles).flatmap(_steps)
     rounds = draw(st.lists(st.lists(steps, min_size=1, max_size=WIDEST).map(tuple), max_size=2).map(tuple))
     responses = len(rounds) + 1
     plan = ToolPlan(
