@@ -36,6 +36,7 @@ TABLES = {
 }
 """What the tools of each scenario store. The slot that two of them ask for is taken."""
 
+UNPAIRED = replace(TWO_PARALLEL_TOOLS, paired_repetitions=0)
 UNTIMED = replace(FOUR_MIXED_TOOLS.scaled(0.0), name="four_mixed_tools_untimed")
 STORED = text(
     "SELECT 'messages', created_at FROM messages UNION ALL SELECT 'callbacks', created_at FROM callbacks "
@@ -87,7 +88,7 @@ def run(sessionproof_clones: Clones, sessionproof_server: RunningServer) -> Run:
         ROLLBACK_BESIDE_WRITE,
         SINGLE_TOOL,
         STREAMING,
-        TWO_PARALLEL_TOOLS,
+        UNPAIRED,
         TWO_USERS,
     ],
     ids=lambda scenario: scenario.name,
@@ -154,6 +155,17 @@ async def test_time_that_writes_take_is_taken_one_after_the_other(run: Run) -> N
     assert [table for table, _ in stored] == ["callbacks", "messages"]
     injected = {each.tool_call_id for each in document.evidence.statements.items if each.injected}
     assert injected == {call.tool_call_id for call in document.evidence.turns[0].planned}
+
+
+async def test_a_write_that_is_not_committed_is_seen_to_be_lost(
+    run_cell: Callable[..., Awaitable[CellDocument]],
+) -> None:
+    """A tool that forgets to commit has its row discarded, as with a session of its own; its siblings have theirs."""
+    document = await run_cell(UNTIMED, backend="fixtures.broken.lost_write:backend", mode=SessionMode.DEFERRED)
+
+    (finding,) = document.findings
+    assert finding.kind is FindingKind.LOST_WRITE
+    assert finding.message.startswith("leave_message returned normally, but 1 row that it had flushed")
 
 
 def test_a_scenario_may_ask_for_the_mode_and_a_backend_need_not_have_it() -> None:
