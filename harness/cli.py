@@ -160,7 +160,7 @@ def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(["headline", "pools", "curves"]),
+    type=click.Choice(["headline", "latency", "pools", "curves", "costs"]),
     help="Only this section; may be given several times [all].",
 )
 @click.option("--save", metavar="NAME", help="Keep this run as a baseline, in reports/baselines.")

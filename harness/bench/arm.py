@@ -42,7 +42,7 @@ from harness.postgres.clones import Clones
 from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
-from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode
+from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolStep
 from harness.verdict import FindingKind, Verdict
 
 __all__ = ["Arm", "Setting"]
@@ -81,9 +81,7 @@ class Setting:
     def longest_work(self) -> float:
         """The longest planned tool of each round of a turn, in seconds; the longest turn's if they differ."""
         plans = [message.plan for message in self.messages]
-        return max(
-            sum(max(step.database_seconds for step in steps) for steps in plan.rounds if steps) for plan in plans
-        )
+        return max(sum(max(map(_work, steps)) for steps in plan.rounds if steps) for plan in plans)
 
     @property
     def widest(self) -> int:
@@ -174,7 +172,7 @@ class Arm:
         if idle:
             raise BackendError(
                 f"{len(idle)} tool calls did not do their planned work: {idle[0].tool} ran no statement in the "
-                "database, or the database did not serve it"
+                "database, or asked no model, or was not served"
             )
         table = getattr(self.backend, "ledger_table", None)
         each = [spent_on(turn, evidence, ledger_table=table) for turn in turns]
@@ -212,6 +210,10 @@ def _size(engine: AsyncEngine, *, default: int) -> int:
     return pool.size() if isinstance(pool, QueuePool) else default
 
 
+def _work(step: ToolStep) -> float:
+    return step.database_seconds + step.provider_seconds
+
+
 def _recorders() -> list[Recorder]:
     """Those that the parts and the overlap are taken from."""
     return [
@@ -225,7 +227,12 @@ def _recorders() -> list[Recorder]:
 
 
 def _overlapped(evidence: Evidence) -> bool | None:
-    """Whether the tools of each round were in the database at the same time, on different connections."""
+    """Whether the tools of each round were in the database at the same time, on different connections.
+
+    `None` if not all of them work in the database, or if it is not known.
+    """
+    if not all(call.database_seconds > 0 for turn in evidence.turns for call in turn.planned):
+        return None
     turns = tuple(replace(turn, parallel=True) for turn in evidence.turns)
     result = Timing()(replace(evidence, turns=turns, pairs=Record.of("pairs", ())))
     if any(finding.kind is FindingKind.SERIALISED for finding in result.findings):
@@ -234,7 +241,13 @@ def _overlapped(evidence: Evidence) -> bool | None:
 
 
 def _has_worked(turn: Turn, call: PlannedCall, evidence: Evidence) -> bool:
-    """Whether the planned latency of a call was spent in the database, and nothing kept it from that."""
+    """Whether the planned latency of a call was spent where it was planned, and nothing kept it from that."""
+    if call.provider_seconds > 0:
+        return any(
+            span.attributes.get("gen_ai.operation.name") == "chat" and not span.error
+            for span in evidence.spans
+            if span.turn == turn.id and span.tool_call_id == call.tool_call_id
+        )
     return call.database_seconds == 0 or any(
         statement.injected and not statement.failed
         for statement in evidence.statements

@@ -1,4 +1,4 @@
-"""How it grows: with the tools of a turn, with the turns at once, and with the state of the pool.
+"""How it grows: with the tools of a turn, the turns at once, the operations of a tool, and with the state of the pool.
 
 Each point of a curve is a measurement of its own, with its own arms. Tools work for a short time, so that what grows
 beside their work shows.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from harness.backend import Backend, PoolSettings
 from harness.bench.arm import Setting
-from harness.bench.messages import message
+from harness.bench.messages import message, series
 from harness.bench.yardstick import NAME as YARDSTICK
 from harness.scenario import Message, PoolState, SessionMode
 
@@ -67,6 +67,15 @@ def curves(backend: Backend, *, full: bool) -> Iterator[Curve]:
         ),
     )
     yield Curve(
+        name="operations_per_tool",
+        question=f"What does a turn cost whose two tools, of {TOOL_SECONDS:g} s each, then do so many operations each?",
+        axis="operations",
+        points=tuple(
+            Point(x=operations, settings=_apart_from_the_yardstick(_modes(backend, (_series(operations),))))
+            for operations in ((1, 3, 10, 30, 100) if full else (1, 10, 100))
+        ),
+    )
+    yield Curve(
         name="pool_states",
         question=f"What does the state of the pool cost a turn of two tools of {TOOL_SECONDS:g} s?",
         axis="pool",
@@ -79,6 +88,15 @@ def curves(backend: Backend, *, full: bool) -> Iterator[Curve]:
 
 def _message(tools: int) -> Message:
     return message(tools, seconds=TOOL_SECONDS)
+
+
+def _series(operations: int) -> Message:
+    return series(2, operations=operations, seconds=TOOL_SECONDS)
+
+
+def _apart_from_the_yardstick(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Its tools do one operation each."""
+    return {name: setting for name, setting in settings.items() if not setting.yardstick}
 
 
 def _modes(backend: Backend, messages: Sequence[Message], *, state: PoolState = PoolState.WARM) -> dict[str, Setting]:

@@ -1,12 +1,13 @@
 """The headline: a turn with two tools that work side by side, against each way in which they do not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from harness.backend import Backend
 from harness.bench.arm import Setting
-from harness.bench.messages import message
+from harness.bench.messages import Latency, message
 from harness.bench.yardstick import NAME as YARDSTICK
-from harness.scenario import SessionMode
+from harness.scenario import ModelTier, SessionMode
 
 __all__ = ["FULL_SECONDS", "ONE_BY_ONE", "QUICK_SECONDS", "REFERENCE", "headline", "yardstick"]
 
@@ -20,19 +21,21 @@ QUICK_SECONDS = 0.24
 FULL_SECONDS = 2.4
 
 
-def headline(backend: Backend, *, tool_seconds: float = QUICK_SECONDS) -> Mapping[str, Setting]:
+def headline(
+    backend: Backend, *, tool_seconds: float = QUICK_SECONDS, latency: Latency = Latency.DATABASE
+) -> Mapping[str, Setting]:
     """The arms by name, the reference first; only those whose session mode the backend has.
 
-    `tool_seconds` is how long each of the two tools works in the database.
+    `tool_seconds` is how long each of the two tools takes. Where they wait for a provider, that is one behind HTTP.
     """
-    messages = (message(2, seconds=tool_seconds),)
-    reference = Setting(name=REFERENCE, mode=SessionMode.PER_OPERATION, messages=messages)
-    one_by_one = Setting(name=ONE_BY_ONE, mode=SessionMode.PER_OPERATION, messages=messages, parallel=False)
-    others = (
-        Setting(name=mode.value, mode=mode, messages=messages)
-        for mode in SessionMode
-        if mode is not SessionMode.PER_OPERATION
+    reference = Setting(
+        name=REFERENCE,
+        mode=SessionMode.PER_OPERATION,
+        messages=(message(2, seconds=tool_seconds, latency=latency),),
+        tier=ModelTier.SCRIPTED if latency is Latency.DATABASE else ModelTier.WIRE,
     )
+    one_by_one = replace(reference, name=ONE_BY_ONE, parallel=False)
+    others = (replace(reference, name=mode.value, mode=mode) for mode in SessionMode if mode is not reference.mode)
     return {each.name: each for each in (reference, one_by_one, *others) if each.mode in backend.modes}
 
 

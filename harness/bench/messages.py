@@ -1,17 +1,44 @@
-"""What is sent: a message to which the model answers by calling tools together, which all work for the same time."""
+"""What is sent: a message to which the model answers by calling tools together, which all take the same time."""
+
+from enum import StrEnum
 
 from harness.scenario import Message, TokenUsage, ToolPlan, ToolRole, ToolStep
 
-__all__ = ["message"]
+__all__ = ["Latency", "message", "series"]
 
 _USAGES = (
     TokenUsage(prompt_tokens=431, completion_tokens=62),
     TokenUsage(prompt_tokens=1204, completion_tokens=96),
 )
-_ROLES = (ToolRole.READ, ToolRole.SEARCH)
+_DELEGATED = TokenUsage(prompt_tokens=118, completion_tokens=37)
 
 
-def message(tools: int, *, seconds: float) -> Message:
-    """So many tools, in one round, each of which works for so many seconds in the database."""
-    steps = tuple(ToolStep(role=_ROLES[number % 2], database_seconds=seconds) for number in range(tools))
-    return Message(plan=ToolPlan(rounds=(steps,), usages=_USAGES))
+class Latency(StrEnum):
+    """Where tools spend their time."""
+
+    DATABASE = "database"
+    """In a statement, on the connection that the tool uses."""
+    PROVIDER = "provider"
+    """Waiting for a model that they ask themselves."""
+    BOTH = "both"
+    """Every other one in the database, and those between at the provider."""
+
+
+def message(tools: int, *, seconds: float, latency: Latency = Latency.DATABASE) -> Message:
+    """So many tools, in one round, each of which takes so many seconds."""
+    steps = tuple(_step(number, seconds, latency) for number in range(tools))
+    delegates = any(step.role is ToolRole.DELEGATE for step in steps)
+    return Message(plan=ToolPlan(rounds=(steps,), usages=_USAGES, delegated=_DELEGATED if delegates else None))
+
+
+def series(tools: int, *, operations: int, seconds: float) -> Message:
+    """So many tools with so many operations each, one after the other, of which the first takes so many seconds."""
+    step = ToolStep(role=ToolRole.SERIES, operations=operations, database_seconds=seconds)
+    return Message(plan=ToolPlan(rounds=((step,) * tools,), usages=_USAGES))
+
+
+def _step(number: int, seconds: float, latency: Latency) -> ToolStep:
+    if latency is Latency.PROVIDER or (latency is Latency.BOTH and number % 2):
+        return ToolStep(role=ToolRole.DELEGATE, provider_seconds=seconds)
+    role = ToolRole.SEARCH if number % 2 else ToolRole.READ
+    return ToolStep(role=role, database_seconds=seconds)

@@ -24,7 +24,7 @@ from enum import StrEnum
 from itertools import groupby, pairwise
 
 from harness.checks.timing import is_held
-from harness.evidence import Evidence, Interval, PlannedCall, PoolEventKind, Turn
+from harness.evidence import Evidence, Interval, PlannedCall, PoolEventKind, SpanRecord, Turn
 from harness.sql import writes_rows
 
 __all__ = ["Part", "Spent", "efficiency_of", "longest_work", "spent_on"]
@@ -135,7 +135,7 @@ def efficiency_of(turn: Turn) -> float:
 
 
 def _planned(call: PlannedCall) -> float:
-    return call.database_seconds
+    return call.database_seconds + call.provider_seconds
 
 
 def _works(turn: Turn, evidence: Evidence, stalls: Sequence[Span]) -> Iterator[_Work]:
@@ -143,6 +143,10 @@ def _works(turn: Turn, evidence: Evidence, stalls: Sequence[Span]) -> Iterator[_
     for statement in evidence.statements:
         if statement.turn == turn.id and statement.injected:
             carried_out[statement.tool_call_id].append(_span(statement.interval))
+    asking = {call.tool_call_id for call in turn.planned if call.provider_seconds > 0}
+    for request in evidence.spans if asking else ():
+        if request.turn == turn.id and request.tool_call_id in asking and _is_request(request):
+            carried_out[request.tool_call_id].append(_span(request.interval))
     waits = defaultdict(list)
     for wait in evidence.waits:
         if wait.turn == turn.id:
@@ -206,11 +210,11 @@ def _covers(spans: Iterable[Span], start: float, end: float) -> bool:
 
 
 def _model_spans(turn: Turn, evidence: Evidence) -> list[Span]:
-    return [
-        _span(span.interval)
-        for span in evidence.spans
-        if span.turn == turn.id and span.attributes.get("gen_ai.operation.name") == "chat"
-    ]
+    return [_span(span.interval) for span in evidence.spans if span.turn == turn.id and _is_request(span)]
+
+
+def _is_request(span: SpanRecord) -> bool:
+    return span.attributes.get("gen_ai.operation.name") == "chat"
 
 
 def _ledger_spans(turn: Turn, evidence: Evidence, table: str | None) -> list[Span]:

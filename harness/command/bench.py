@@ -15,7 +15,7 @@ from harness.backend import load_backend
 from harness.bench.baseline import Gate, Outcome, compare
 from harness.command.child import import_path
 from harness.command.comparison import show_comparison
-from harness.command.measuring import Measuring, Section
+from harness.command.measuring import HEADLINE, Measuring, Section
 from harness.command.verify import INTERRUPTED
 from harness.config import Config
 from harness.errors import ConfigurationError, MissingEvidence, UsageError
@@ -105,7 +105,7 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
         compared = compare(document, before, call.gate)
         show_comparison(compared, call.console)
         statuses.add({Outcome.WORSE: BROKEN, Outcome.UNDECIDED: UNKNOWN, Outcome.NOT_WORSE: 0}[compared.outcome])
-    elif not all(case.reached for case in document.cases):
+    elif not all(case.reached for case in document.cases if case.name == HEADLINE):
         statuses.add(UNKNOWN)
     call.console.print(Text(f"report in {call.directory}", style="dim"), soft_wrap=True)
     return BROKEN if BROKEN in statuses else max(statuses)

@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from time import perf_counter
-from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harness.backend import Backend
+from harness.bench.arm import Setting
 from harness.bench.curves import curves
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS, headline, yardstick
 from harness.bench.interleave import Limits, Progress
+from harness.bench.messages import Latency
 from harness.bench.pools import pools
 from harness.bench.run import Bench, Told, free_connections, no_room
 from harness.config import Config
 from harness.engine import in_time
-from harness.errors import BackendError
+from harness.errors import BackendError, MissingEvidence
+from harness.gaps import first_gap
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
@@ -37,20 +39,30 @@ from harness.report.document import PostgresDocument
 from harness.report.environment import describe_environment, describe_machine
 from harness.scenario import SessionMode
 
-__all__ = ["FULL", "POINT", "QUICK", "Interruption", "Measuring", "Section"]
+__all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Interruption", "Measuring", "Section"]
 
 QUICK = Limits(half_width=0.02, least=10, most=60, seconds=45.0)
 FULL = Limits(half_width=0.01, least=8, most=20, seconds=600.0)
 POINT = Limits(half_width=0.1, least=5, most=10, seconds=30.0)
 """For one point of a curve, and for pools: their shape is what they are there for."""
 
-T = TypeVar("T")
+LATENCY = Limits(half_width=0.05, least=5, most=15, seconds=30.0)
+HEADLINE = "headline"
+"""The name of the case that every run has, by which it is judged."""
+
+_QUESTIONS = {
+    Latency.PROVIDER: "What do two tools gain by running together that wait {:g} s for a model of their own?",
+    Latency.BOTH: "What do two tools of {:g} s gain, of which one works in the database and one waits for a model?",
+}
 
 
 class Section(StrEnum):
     """What can be measured by itself."""
 
     HEADLINE = "headline"
+    """Two tools that work in the database, in every session mode."""
+    LATENCY = "latency"
+    """The same with tools that wait for a provider."""
     POOLS = "pools"
     CURVES = "curves"
 
@@ -134,6 +146,7 @@ class Measuring:
         bench = Bench(backend=self.backend, clones=clones, template=template, stop=lambda: bool(self.interruption))
         sections: Mapping[Section, Callable[[Bench, int, Told], Awaitable[None]]] = {
             Section.HEADLINE: self._headline,
+            Section.LATENCY: self._latencies,
             Section.POOLS: self._pools,
             Section.CURVES: self._curves,
         }
@@ -148,15 +161,40 @@ class Measuring:
         full = self.config.full_length
         seconds, limits = (FULL_SECONDS, FULL) if full else (QUICK_SECONDS, QUICK)
         arms = headline(self.backend, tool_seconds=seconds)
+        if gap := self._gap(arms):
+            raise MissingEvidence(f"{HEADLINE}: {gap}")
         self._keep(
             case=await bench.case(
-                "headline",
+                HEADLINE,
                 f"What do two tools of {seconds:g} s gain by running together, and what does each repair cost?",
                 {**arms, **yardstick(tool_seconds=seconds)} if arms else arms,
                 limits=limits,
-                progress=told("headline", limits),
+                progress=told(HEADLINE, limits),
             )
         )
+
+    async def _latencies(self, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as for the headline
+        seconds = FULL_SECONDS if self.config.full_length else QUICK_SECONDS
+        for latency, question in _QUESTIONS.items():
+            name, arms = f"latency_{latency.value}", headline(self.backend, tool_seconds=seconds, latency=latency)
+            if self.interruption:
+                return
+            if gap := self._gap(arms):
+                self._keep(missing=f"{name}: {gap}")
+                continue
+            try:
+                case = await bench.case(
+                    name, question.format(seconds), arms, limits=LATENCY, progress=told(name, LATENCY)
+                )
+            except BackendError as error:
+                self._keep(missing=f"{name}: {error}")
+            else:
+                self._keep(case=case)
+
+    def _gap(self, arms: Mapping[str, Setting]) -> str | None:
+        """What the backend lacks for these arms; `None` if nothing."""
+        gaps = (first_gap(setting.cell, self.backend) for setting in arms.values() if not setting.yardstick)
+        return next(filter(None, gaps), None)
 
     async def _pools(self, bench: Bench, room: int, told: Told) -> None:
         if SessionMode.PER_OPERATION not in self.backend.modes:
@@ -178,6 +216,11 @@ class Measuring:
 
     async def _curves(self, bench: Bench, room: int, told: Told) -> None:
         for curve in curves(self.backend, full=self.config.full_length):
+            if self.interruption:
+                return
+            if gap := next(filter(None, (self._gap(point.settings) for point in curve.points)), None):
+                self._keep(missing=f"{curve.name}: {gap}")
+                continue
             before = self._known.curves
 
             def keep(document: CurveDocument, before: tuple[CurveDocument, ...] = before) -> None:

@@ -14,6 +14,7 @@ from harness.backend import PoolSettings
 from harness.bench.arm import Setting
 from harness.bench.baseline import Gate, Outcome, compare
 from harness.bench.headline import ONE_BY_ONE, REFERENCE, headline, yardstick
+from harness.bench.messages import Latency, series
 from harness.errors import BackendError, UsageError
 from harness.report.bench_document import ArmDocument, CaseDocument, Concurrency
 from harness.scenario import ModelTier, SessionMode
@@ -21,6 +22,8 @@ from tests.bench.conftest import FEW, Measure
 from tests.report.bench_documents import benchmark
 
 TOOL_SECONDS = 0.1
+LONGER_SECONDS = 0.6
+"""Beside which it is short how long a busy processor takes to send a request over HTTP."""
 APART = ("per_operation", "durable", "deferred", "yardstick")
 """The arms whose tools have sessions of their own."""
 MOSTLY = 4
@@ -42,16 +45,8 @@ async def test_the_headline(measure_case: Measure) -> None:
     case = await measure_case({**headline(backend, tool_seconds=TOOL_SECONDS), **yardstick(tool_seconds=TOOL_SECONDS)})
 
     arms = arms_of(case)
-    assert list(arms) == [
-        "per_operation",
-        "one by one",
-        "shared",
-        "locked",
-        "sequential",
-        "durable",
-        "deferred",
-        "yardstick",
-    ]
+    modes = ("shared", "locked", "sequential", "durable", "deferred")
+    assert list(arms) == ["per_operation", "one by one", *modes, "yardstick"]
     assert case.yardstick == "yardstick"
     assert {name for name, arm in arms.items() if arm.failure is not None} == set()
     assert arms["one by one"].overlapped is None
@@ -85,6 +80,44 @@ async def test_the_model_s_time_over_http_is_the_model_s(measure_case: Measure) 
     reference, wire = case.arms
     assert wire.tier is ModelTier.WIRE
     assert wire.parts["model"] > reference.parts["model"]
+
+
+@pytest.mark.parametrize(
+    ("latency", "when_shared"),
+    [(Latency.PROVIDER, Concurrency.SIDE_BY_SIDE), (Latency.BOTH, Concurrency.ONE_BY_ONE)],
+)
+async def test_tools_that_wait_for_a_provider_need_no_session_meanwhile(
+    measure_case: Measure, latency: Latency, when_shared: Concurrency
+) -> None:
+    """So that a shared one keeps nobody; but one that must read something first waits for one that is reading."""
+    arms = headline(backend, tool_seconds=LONGER_SECONDS, latency=latency)
+
+    case = await measure_case({name: arms[name] for name in ("per_operation", "one by one", "shared")})
+
+    apart, one_by_one, shared = case.arms
+    assert {arm.tier for arm in case.arms} == {ModelTier.WIRE}
+    assert case.tool_seconds == LONGER_SECONDS
+    for arm in case.arms:
+        assert arm.failure is None
+        assert arm.overlapped is None
+        assert arm.parts["work"] == pytest.approx(LONGER_SECONDS)
+    assert (apart.concurrency, shared.concurrency) == (Concurrency.SIDE_BY_SIDE, when_shared)
+    assert one_by_one.parts["serial"] >= LONGER_SECONDS * 0.9
+
+
+async def test_operations_of_a_tool_have_a_session_each(measure_case: Measure) -> None:
+    """What more of them cost is the tools' sessions."""
+    plans = {operations: (series(2, operations=operations, seconds=TOOL_SECONDS),) for operations in (1, 30)}
+    reference = headline(backend, tool_seconds=TOOL_SECONDS)[REFERENCE]
+
+    case = await measure_case(
+        {str(count): replace(reference, name=str(count), messages=plan) for count, plan in plans.items()}
+    )
+
+    one, thirty = case.arms
+    assert thirty.failure is None
+    assert thirty.parts["sessions"] > one.parts["sessions"] * 2
+    assert thirty.parts["work"] == pytest.approx(TOOL_SECONDS)
 
 
 async def test_a_pool_that_is_too_small_costs_waiting_for_it(measure_case: Measure) -> None:
