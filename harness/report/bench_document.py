@@ -21,11 +21,15 @@ __all__ = [
     "ArmDocument",
     "BenchDocument",
     "CaseDocument",
+    "ChangeDocument",
+    "ChangeOutcome",
+    "ComparisonDocument",
     "Concurrency",
     "CostArmDocument",
     "CostDocument",
     "CurveDocument",
     "EstimateDocument",
+    "GrowthDocument",
     "PointDocument",
     "PoolsDocument",
     "ShareDocument",
@@ -112,7 +116,8 @@ class CaseDocument(DocumentModel):
 
     `half_width` is how narrow the intervals of the ratios were to be, relative to them, and `reached` whether they are;
     `ended` says what ended it. `tool_seconds` is how long each tool works. `yardstick` names the arm of an application
-    of the harness's own, which changes with the machine and not with the backend.
+    of the harness's own, which changes with the machine and not with the backend. `tools` is how many tools each turn
+    calls, `None` if the turns differ in that.
     """
 
     name: str
@@ -125,6 +130,7 @@ class CaseDocument(DocumentModel):
     elapsed: float
     arms: tuple[ArmDocument, ...]
     yardstick: str | None = None
+    tools: int | None = None
 
 
 class PointDocument(DocumentModel):
@@ -212,6 +218,52 @@ class BenchDocument(DocumentModel):
     costs: tuple[CostDocument, ...] = ()
     missing: tuple[str, ...] = ()
     interrupted: bool = False
+
+
+class ChangeOutcome(StrEnum):
+    """What became of something since the baseline."""
+
+    NOT_WORSE = "not worse"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+
+
+class GrowthDocument(DocumentModel):
+    """How many times what it was something is, with the interval of that."""
+
+    value: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    low: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    high: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ChangeDocument(DocumentModel):
+    """What became of `what` (its ratio, for example) of one arm of a case since the baseline.
+
+    `before` and `now` are its values in words, with their intervals. `spent` says by how many seconds each part of the
+    mean turn grew, the largest growth first.
+    """
+
+    case: str
+    arm: str
+    what: str
+    before: str
+    now: str
+    outcome: ChangeOutcome
+    growth: GrowthDocument | None = None
+    spent: dict[str, float] = Field(default_factory=dict)
+
+
+class ComparisonDocument(DocumentModel):
+    """A benchmark against its baseline: all changes, what could not be compared, and what that amounts to.
+
+    `threshold` is how many times what it was a ratio may be. It is no part of `bench.json`: that can be compared with
+    any baseline.
+    """
+
+    threshold: float
+    outcome: ChangeOutcome
+    changes: tuple[ChangeDocument, ...]
+    notes: tuple[str, ...] = ()
 
 
 class _Version(BaseModel):

@@ -1,36 +1,62 @@
-"""A benchmark on a terminal: for each case a table of its arms, with intervals and a sparkline of all repetitions.
+"""A benchmark on a terminal: the answer, then tables with intervals and a sparkline of all repetitions.
 
-Guarantee: no number without its interval; where there is none, the reason stands in its place. Backends' text is never
-read as markup.
+Problem: a number with its interval is long, and a terminal may have 80 columns.
+
+Mechanism: each table is laid out with intervals beside their values; where that does not fit, below them; where that
+does not fit either, as several tables below each other.
+
+Guarantee: no number without its interval, but for the parts of the mean turn, which have none; where there is no
+number, the reason stands below the table. From 60 columns on nothing is cut off for want of room. Backends' text is
+never read as markup, and secrets that `harness.report.redact` knows are masked.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.bench_document import BenchDocument, CaseDocument, CurveDocument, EstimateDocument
+from harness.report import bench_digest as digest
+from harness.report import bench_tables as tables
+from harness.report.bench_digest import Remark, Weight
+from harness.report.bench_document import (
+    BenchDocument,
+    CaseDocument,
+    ChangeOutcome,
+    ComparisonDocument,
+    CostDocument,
+    CurveDocument,
+    PoolsDocument,
+)
+from harness.report.bench_tables import Cell, Grid
+from harness.report.redact import masked, masker
 from harness.report.text import inline
 
-__all__ = ["render_bench", "show_bench", "sparkline"]
+__all__ = ["render_bench", "show_bench", "show_comparison"]
 
-_BARS = "▁▂▃▄▅▆▇█"
-_WIDEST = 24
-_ENDINGS = {
-    "interval": "every interval is as narrow as was asked for",
-    "repetitions": "the number of repetitions is at its limit",
-    "time": "the time is up",
-    "failure": "the reference failed, or everything that was compared with it",
+_UNLIMITED = 10_000
+_NARROWEST_NAME = 12
+_STYLES = {Weight.WRONG: "bold red", Weight.UNKNOWN: "bold yellow"}
+_OUTCOME_STYLES = {
+    ChangeOutcome.WORSE: "bold red",
+    ChangeOutcome.UNDECIDED: "bold yellow",
+    ChangeOutcome.NOT_WORSE: "green",
 }
+_ON_THE_LEFT = frozenset({"", "repetitions", "ran", "lost to", "is"})
 
 
 def show_bench(document: BenchDocument, console: Console) -> None:
     """Print the report."""
-    for part in _parts(document):
-        console.print(part)
+    _show(_parts(masked(document, masker())), console)
+
+
+def show_comparison(compared: ComparisonDocument, console: Console) -> None:
+    """Print a row for each change, then what a regression was spent on, and one last line."""
+    _show(_compared(masked(compared, masker())), console)
 
 
 def render_bench(document: BenchDocument, *, width: int = 120) -> str:
@@ -41,118 +67,136 @@ def render_bench(document: BenchDocument, *, width: int = 120) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
-def sparkline(values: Sequence[float], *, low: float, high: float) -> str:
-    """A bar for each value, from `low` (the lowest bar) to `high`; of too many, each bar is the largest of some."""
-    step = max(1, -(-len(values) // _WIDEST))
-    shown = [max(values[start : start + step]) for start in range(0, len(values), step)]
-    span = high - low
-    return "".join(_BARS[_level((value - low) / span if span > 0 else 0.0)] for value in shown)
-
-
-def _level(share: float) -> int:
-    return min(len(_BARS) - 1, max(0, int(share * len(_BARS))))
-
-
-def _parts(document: BenchDocument) -> Iterator[RenderableType]:
-    environment = document.environment
-    postgres = environment.postgres
-    server = f"PostgreSQL {postgres.version}, {postgres.kind}" if postgres is not None else "no PostgreSQL"
-    yield Text(f"{server}; Python {environment.python}; {environment.cpus} processors", style="dim")
-    for case in document.cases:
-        yield Text()
-        yield Text.assemble((inline(case.name), "bold"), f": {inline(case.question)}")
-        yield _table(case)
-        yield Text()
-        yield _parts_table(case)
-        yield from _remarks(case)
-    for curve in document.curves:
-        yield Text()
-        yield Text.assemble((inline(curve.name), "bold"), f": {inline(curve.question)}")
-        yield _curve_table(curve)
-        for reason in curve.skipped:
-            yield Text(f"not measured: {inline(reason)}", style="yellow")
-
-
-def _curve_table(curve: CurveDocument) -> Table:
-    """Milliseconds by arm and point, each with half of its interval, and their growth as a sparkline."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column(f"ms by {inline(curve.axis)}", no_wrap=True)
-    for point in curve.points:
-        table.add_column(str(point.x), justify="right", no_wrap=True)
-    table.add_column("growth", no_wrap=True)
-    rows = _rows(curve)
-    highest = max((each.value for row in rows.values() for each in row if each is not None), default=0.0)
-    for name, row in rows.items():
-        values = [0.0 if each is None else each.value for each in row]
-        table.add_row(inline(name), *map(_milliseconds, row), sparkline(values, low=0.0, high=highest))
-    return table
-
-
-def _rows(curve: CurveDocument) -> dict[str, list[EstimateDocument | None]]:
-    """The medians of each arm at each point."""
-    names = dict.fromkeys(arm.name for point in curve.points for arm in point.case.arms)
-    medians = [{arm.name: arm.seconds for arm in point.case.arms} for point in curve.points]
-    return {name: [at_point.get(name) for at_point in medians] for name in names}
-
-
-def _milliseconds(estimate: EstimateDocument | None) -> str:
-    if estimate is None:
-        return "?"
-    half = (estimate.high - estimate.low) / 2
-    return f"{estimate.value * 1000:.0f} ±{half * 1000:.0f}"
-
-
-def _table(case: CaseDocument) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("", no_wrap=True)
-    for header in (f"seconds / {case.reference}", "seconds", "efficiency", "together"):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("repetitions", no_wrap=True)
-    samples = [sample for arm in case.arms for sample in arm.samples]
-    low, high = min(samples, default=0.0), max(samples, default=0.0)
-    for arm in case.arms:
-        table.add_row(
-            inline(arm.name),
-            "1" if arm.name == case.reference else _estimate(arm.ratio, "x"),
-            _estimate(arm.seconds, "s"),
-            "-" if arm.efficiency is None else f"{arm.efficiency:.0%}",
-            "-" if arm.overlapped is None else f"{arm.overlapped} of {arm.overlap_known}",
-            sparkline(arm.samples, low=low, high=high),
-        )
-    return table
-
-
-def _estimate(estimate: EstimateDocument | None, unit: str) -> str:
-    if estimate is None:
-        return "?"
-    return f"{estimate.value:.3f}{unit} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _parts_table(case: CaseDocument) -> Table:
-    """On what the mean turn's milliseconds were spent; each row sums up to that turn."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("ms of the mean turn", no_wrap=True)
-    parts = list(dict.fromkeys(part for arm in case.arms for part in arm.parts))
+def _show(parts: Iterable[Text | Grid], console: Console) -> None:
     for part in parts:
-        table.add_column(inline(part), justify="right", no_wrap=True)
-    for arm in case.arms:
-        table.add_row(inline(arm.name), *(f"{arm.parts[part] * 1000:.1f}" if arm.parts else "?" for part in parts))
+        for each in _fitting(part, console) if isinstance(part, Grid) else [part]:
+            console.print(each)
+
+
+def _fitting(grid: Grid, console: Console) -> Iterator[RenderableType]:
+    """The table as it fits: intervals beside the values, below them, or below them in as many tables as it takes."""
+    everything = list(range(len(grid.headers)))
+    for stacked in (False, True):
+        table = _table(grid, everything, console, stacked=stacked)
+        if _width(table, console) <= console.width:
+            yield table
+            return
+    for start, end in pairwise(_cuts(grid, console)):
+        if start:
+            yield Text()
+        yield _table(grid, everything[start:end], console, stacked=True)
+
+
+def _cuts(grid: Grid, console: Console) -> list[int]:
+    """Where the columns are cut into as few tables as fit, of about as many columns each."""
+    everything = list(range(len(grid.headers)))
+    for size in range(len(everything) - 1, 0, -1):
+        tables_needed = -(-len(everything) // size)
+        even = -(-len(everything) // tables_needed)
+        cuts = [*range(0, len(everything), even), len(everything)]
+        widths = (_width(_table(grid, everything[a:b], console, stacked=True), console) for a, b in pairwise(cuts))
+        if all(width <= console.width for width in widths):
+            return cuts
+    return list(range(len(everything) + 1))
+
+
+def _width(table: Table, console: Console) -> int:
+    return Measurement.get(console, console.options.update(max_width=_UNLIMITED), table).maximum
+
+
+def _table(grid: Grid, columns: list[int], console: Console, *, stacked: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column(Text(grid.title), overflow="fold", max_width=max(_NARROWEST_NAME, console.width // 3))
+    for header in (grid.headers[column] for column in columns):
+        table.add_column(Text(header), justify="left" if header in _ON_THE_LEFT else "right", overflow="fold")
+    for name, cells in grid.rows:
+        table.add_row(Text(name), *(_text(cells[column], stacked=stacked) for column in columns))
     return table
 
 
-def _remarks(case: CaseDocument) -> Iterator[Text]:
-    for arm in case.arms:
-        if arm.failure is not None:
-            yield Text(f"{inline(arm.name)} failed after {len(arm.samples)} repetitions: {inline(arm.failure)}", "red")
-        if arm.outliers:
-            far = ", ".join(f"{arm.samples[place]:.3f}" for place in arm.outliers)
-            yield Text(f"{inline(arm.name)}: far off, and counted: {far} s", style="dim")
-    smallest = [arm.ratio.detectable for arm in case.arms if arm.ratio is not None and arm.ratio.detectable is not None]
-    compared = f"; a change of {max(smallest):.1%} of any ratio would be found" if smallest else ""
-    yield Text(f"{_ENDINGS.get(case.ended, case.ended)} after {case.elapsed:.0f} s{compared}", style="dim")
-    if not case.reached:
-        yield Text(
-            f"TOO NOISY: an interval is wider than ±{case.half_width:.1%} of its ratio, so that smaller differences "
-            "are not known; measure for longer, or on a machine that does nothing else",
-            style="bold yellow",
-        )
+def _text(cell: Cell, *, stacked: bool) -> Text:
+    style = _STYLES[cell.weight] if cell.weight is not None else ""
+    return Text(f"{cell.value}\n{cell.rest}" if stacked and cell.rest else str(cell), style=style)
+
+
+def _parts(document: BenchDocument) -> Iterator[Text | Grid]:
+    yield Text(digest.answer(document), style="bold")
+    yield Text(f"{digest.server(document)}; {digest.machine(document)}", style="dim")
+    for case in document.cases:
+        yield from _heading(case.name, case.question)
+        yield from _case(case)
+    for pools in document.pools:
+        yield from _heading(pools.case.name, pools.case.question)
+        yield from _pools(pools)
+    for curve in document.curves:
+        yield from _heading(curve.name, curve.question)
+        yield from _curve(curve)
+    for cost in document.costs:
+        yield from _heading(cost.name, cost.question)
+        yield from _cost(cost)
+    if document.interrupted:
+        yield Text()
+        yield Text(f"INTERRUPTED: {digest.INTERRUPTED}", style=_STYLES[Weight.UNKNOWN])
+
+
+def _heading(name: str, question: str) -> Iterator[Text]:
+    yield Text()
+    yield Text.assemble((digest.name(name), "bold"), f": {inline(question)}")
+
+
+def _case(case: CaseDocument) -> Iterator[Text | Grid]:
+    yield tables.seconds(case)
+    yield Text()
+    yield tables.tools(case)
+    if digest.part_names(case):
+        yield Text()
+        yield tables.parts(case)
+    yield from _ending(case)
+    yield from _remarks(digest.case_remarks(case, case.name))
+
+
+def _pools(pools: PoolsDocument) -> Iterator[Text | Grid]:
+    yield tables.pools(pools)
+    yield from (Text(found) for found in digest.pools_found(pools))
+    yield from (Text(reason, style="yellow") for reason in digest.impatience(pools))
+    yield from _ending(pools.case)
+    yield from _remarks(digest.pools_remarks(pools))
+
+
+def _curve(curve: CurveDocument) -> Iterator[Text | Grid]:
+    yield tables.curve(curve)
+    yield from (Text(reason, style="yellow") for reason in digest.curve_remarks(curve))
+    yield from _remarks(
+        remark for point in curve.points for remark in digest.broken_promises(point.case, digest.place(curve, point))
+    )
+    wide = next((point.case for point in curve.points if digest.noisy(point.case)), None)
+    if wide is not None:
+        yield Text(f"noisy: {digest.too_wide(wide)}", style=_STYLES[Weight.UNKNOWN])
+
+
+def _cost(cost: CostDocument) -> Iterator[Text | Grid]:
+    yield tables.cost(cost)
+    yield from _ending(cost)
+    yield from _remarks(digest.costs_remarks(cost))
+
+
+def _ending(of: CaseDocument | CostDocument) -> Iterator[Text]:
+    yield from (Text(reason, style="yellow") for reason in digest.too_few(of))
+    yield from (Text(far, style="dim") for far in digest.outliers(of))
+    if isinstance(of, CaseDocument) and of.yardstick is not None:
+        yield Text(digest.yardstick(of), style="dim")
+    yield Text(digest.ended(of), style="dim")
+
+
+def _remarks(remarks: Iterable[Remark]) -> Iterator[Text]:
+    return (Text(remark.text, style=_STYLES[remark.weight]) for remark in remarks)
+
+
+def _compared(compared: ComparisonDocument) -> Iterator[Text | Grid]:
+    yield Text()
+    yield tables.comparison(compared)
+    for change in compared.changes:
+        if change.outcome is ChangeOutcome.WORSE:
+            yield Text(digest.regression(change), style=_OUTCOME_STYLES[change.outcome])
+    yield from (Text(inline(note), style="dim") for note in compared.notes)
+    yield Text(digest.conclusion(compared), style=_OUTCOME_STYLES[compared.outcome])

@@ -1,0 +1,464 @@
+"""What the writers of a benchmark all say: its answer in words, what is wrong with it, and how its numbers are put.
+
+Guarantee: pure functions of the document. No number is put without its interval if it has one, and what has no number
+has a reason. Text of the backend is on one line, printable and clipped; escaping it is the writer's business.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+
+from harness.report.bench_document import (
+    ArmDocument,
+    BenchDocument,
+    CaseDocument,
+    ChangeDocument,
+    ChangeOutcome,
+    ComparisonDocument,
+    Concurrency,
+    CostArmDocument,
+    CostDocument,
+    CurveDocument,
+    EstimateDocument,
+    GrowthDocument,
+    PointDocument,
+    PoolsDocument,
+    ShareDocument,
+)
+from harness.report.text import inline
+
+__all__ = [
+    "INTERRUPTED",
+    "OUTCOMES",
+    "PARTS",
+    "Remark",
+    "Scale",
+    "Weight",
+    "answer",
+    "arm_names",
+    "breaks_promise",
+    "broken_promises",
+    "case_remarks",
+    "conclusion",
+    "costs_remarks",
+    "curve_remarks",
+    "efficiency",
+    "ended",
+    "estimate",
+    "gap",
+    "impatience",
+    "limits",
+    "machine",
+    "name",
+    "noisy",
+    "outliers",
+    "part",
+    "part_names",
+    "place",
+    "pool_marks",
+    "pools_found",
+    "pools_remarks",
+    "regression",
+    "remarks",
+    "seconds",
+    "server",
+    "share",
+    "together",
+    "too_few",
+    "too_wide",
+    "went",
+    "why_missing",
+    "yardstick",
+]
+
+PARTS = {
+    "work": "the tools' planned time in the database",
+    "serial": "a tool had to wait for another one",
+    "loop": "one frame held the event loop",
+    "pool": "a connection was asked for and not had yet",
+    "ledger": "the transaction that writes the bill",
+    "model": "a request to the model",
+    "sessions": "a tool, beside its planned time: its session, its transaction, its own statements",
+    "application": "everything else: the agent, HTTP, statements outside of tools",
+}
+"""The parts of a turn, and what was going on in them."""
+
+INTERRUPTED = "not everything was measured that was asked for"
+
+_ENDINGS = {
+    "interval": "every interval is as narrow as was asked for",
+    "repetitions": "the number of repetitions is at its limit",
+    "time": "the time is up",
+    "failure": "the reference failed, or everything that was compared with it",
+}
+_WENT = {
+    Concurrency.SIDE_BY_SIDE: "side by side",
+    Concurrency.IN_PART: "in part",
+    Concurrency.ONE_BY_ONE: "one by one",
+    Concurrency.UNDECIDED: "undecided",
+}
+_CALLED = {
+    Concurrency.SIDE_BY_SIDE: "side by side",
+    Concurrency.IN_PART: "called together, and side by side only in part,",
+    Concurrency.ONE_BY_ONE: "called together, and yet one by one,",
+}
+OUTCOMES = {
+    ChangeOutcome.WORSE: "WORSE",
+    ChangeOutcome.UNDECIDED: "UNDECIDED",
+    ChangeOutcome.NOT_WORSE: "not worse",
+}
+"""What became of something since the baseline, in words."""
+
+_COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+_NAME_LIMIT = 60
+_SHOWN_PARTS = 3
+_SHOWN_OUTLIERS = 12
+_HUGE = 1e6
+_TINY = 1e-9
+
+
+class Weight(StrEnum):
+    """How much a remark weighs."""
+
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+    """Something is not known that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One thing that a reader must see, as a sentence."""
+
+    weight: Weight
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """A unit in which seconds are shown, and how many of it a second has."""
+
+    unit: str
+    factor: float
+
+    @classmethod
+    def of(cls, seconds: float) -> "Scale":
+        """The largest unit in which so many seconds are at least one."""
+        units = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
+        found = next(((unit, factor) for unit, factor in units if seconds * factor >= 1), units[-1])
+        return cls(unit=found[0], factor=found[1])
+
+
+# -- the answer and what is wrong -------------------------------------------------------------------------------------
+
+
+def answer(document: BenchDocument) -> str:
+    """What tools gain by running side by side, in one sentence; or why nobody knows."""
+    if not document.cases:
+        return "Nothing was measured."
+    case = document.cases[0]
+    reference = next((arm for arm in case.arms if arm.name == case.reference), None)
+    if reference is None or reference.seconds is None:
+        reason = "it has no arm of that name" if reference is None else why_missing(reference)
+        return f"There is no answer: the reference, {name(case.reference)}, has no number: {reason}."
+    number = f"{_COUNTS[case.tools] if case.tools < len(_COUNTS) else case.tools} t" if case.tools is not None else "T"
+    tools = f"{number}ool{'' if case.tools == 1 else 's'} of {case.tool_seconds:g} s"
+    together = _CALLED.get(reference.concurrency or Concurrency.UNDECIDED, "called together")
+    sentence = f"{tools} {together} take {estimate(reference.seconds, unit=' s')}"
+    other = next((arm for arm in case.arms if not arm.parallel and arm.session_mode is reference.session_mode), None)
+    if other is None:
+        return f"{sentence}; one by one they were not measured."
+    if other.seconds is None or other.ratio is None:
+        return f"{sentence}; one by one there is no number: {why_missing(other)}."
+    slower = estimate(other.ratio, decimals=2)
+    return f"{sentence}, one by one {estimate(other.seconds, unit=' s')}: {slower} times as long."
+
+
+def remarks(document: BenchDocument) -> Iterator[Remark]:
+    """What is wrong, or not known, anywhere in the document; what is wrong first."""
+    found = [remark for case in document.cases for remark in case_remarks(case, case.name)]
+    for curve in document.curves:
+        found += [each for point in curve.points for each in case_remarks(point.case, place(curve, point))]
+    found += [remark for pools in document.pools for remark in pools_remarks(pools)]
+    found += [remark for cost in document.costs for remark in costs_remarks(cost)]
+    if document.interrupted:
+        found.append(Remark(weight=Weight.UNKNOWN, text=f"interrupted: {INTERRUPTED}"))
+    yield from (remark for remark in found if remark.weight is Weight.WRONG)
+    yield from (remark for remark in found if remark.weight is Weight.UNKNOWN)
+
+
+def case_remarks(case: CaseDocument, where: str) -> Iterator[Remark]:
+    """What is wrong, or not known, in one case, which `where` names."""
+    yield from broken_promises(case, where)
+    for arm in case.arms:
+        if arm.failure is not None:
+            yield Remark(weight=Weight.WRONG, text=f"{inline(where)}: {name(arm.name)} {why_missing(arm)}")
+    yield from _noise(case, where)
+
+
+def broken_promises(case: CaseDocument, where: str) -> Iterator[Remark]:
+    """The arms whose tools were to run side by side, and do not; `where` names the case."""
+    return (_broken_promise(arm, where) for arm in case.arms if breaks_promise(arm))
+
+
+def breaks_promise(arm: ArmDocument) -> bool:
+    """Whether the tools of an arm were to run side by side, and it is not seen that they do."""
+    return arm.promised and arm.concurrency not in {None, Concurrency.SIDE_BY_SIDE}
+
+
+def _broken_promise(arm: ArmDocument, where: str) -> Remark:
+    start = f"{inline(where)}: the tools of {name(arm.name)} were to run side by side"
+    gained = f"gained {share(arm.gained)} of what that can gain"
+    if arm.concurrency is Concurrency.UNDECIDED:
+        return Remark(weight=Weight.UNKNOWN, text=f"{start}, and whether they do is undecided: {gained}")
+    ran = "ran one by one" if arm.concurrency is Concurrency.ONE_BY_ONE else "did so only in part"
+    said = PARTS.get(arm.lost_to) if arm.lost_to is not None else None
+    because = f" ({said})" if said is not None else ""
+    lost = "" if arm.lost_to is None else f"; most of the rest is lost to {name(arm.lost_to)}{because}"
+    return Remark(weight=Weight.WRONG, text=f"{start}, and {ran}: {gained}{lost}")
+
+
+def _noise(case: CaseDocument | CostDocument, where: str) -> Iterator[Remark]:
+    if noisy(case):
+        yield Remark(
+            weight=Weight.UNKNOWN,
+            text=f"{inline(where)} is TOO NOISY: {too_wide(case)}",
+        )
+    elif not case.reached:
+        yield Remark(weight=Weight.UNKNOWN, text=f"{inline(where)} was not measured to its end: {_ENDINGS['failure']}")
+
+
+def pools_remarks(pools: PoolsDocument) -> Iterator[Remark]:
+    """What is wrong with pools: failures for which nobody's patience is to blame, and noise."""
+    for arm in pools.case.arms:
+        if arm.failure is not None and arm.pool_size not in pools.timed_out:
+            yield Remark(weight=Weight.WRONG, text=f"{name(pools.case.name)}: {name(arm.name)} {why_missing(arm)}")
+    yield from _noise(pools.case, pools.case.name)
+
+
+def pools_found(pools: PoolsDocument) -> Iterator[str]:
+    """The smallest pool that is enough: as predicted, and as measured."""
+    yield f"predicted: {pools.predicted} connections are enough for {pools.turns} turns of {pools.tools} tools at once"
+    if pools.measured is None:
+        yield "measured: of no size does the whole interval say that it holds the time of the largest"
+    else:
+        yield f"measured: {pools.measured} is the smallest whose whole interval holds the time of the largest"
+    if pools.saturated:
+        yield f"slower beyond doubt: {', '.join(map(str, pools.saturated))}"
+    if pools.timed_out:
+        yield f"somebody's patience ended: {', '.join(map(str, pools.timed_out))}"
+
+
+def impatience(pools: PoolsDocument) -> Iterator[str]:
+    """What was said in the pools in which somebody's patience ended."""
+    for arm in pools.case.arms:
+        if arm.failure is not None and arm.pool_size in pools.timed_out:
+            yield f"{name(arm.name)} {why_missing(arm)}"
+
+
+def too_few(of: CaseDocument | CostDocument) -> Iterator[str]:
+    """The arms that did not fail, and still have no number."""
+    return (f"{name(arm.name)} {why_missing(arm)}" for arm in of.arms if arm.seconds is None and arm.failure is None)
+
+
+def costs_remarks(cost: CostDocument) -> Iterator[Remark]:
+    """What is wrong with what something costs, and what of it was not measured."""
+    for arm in cost.arms:
+        if arm.failure is not None:
+            yield Remark(weight=Weight.WRONG, text=f"{name(cost.name)}: {name(arm.name)} {why_missing(arm)}")
+    for missing in cost.missing:
+        yield Remark(weight=Weight.UNKNOWN, text=f"{name(cost.name)}: not measured: {inline(missing)}")
+    yield from _noise(cost, cost.name)
+
+
+def curve_remarks(curve: CurveDocument) -> Iterator[str]:
+    """Why numbers of the curve are missing, point by point, and what of it was left out."""
+    for point in curve.points:
+        there = {arm.name: arm for arm in point.case.arms}
+        for each in arm_names(curve):
+            if each not in there:
+                yield f"{place(curve, point)}: {name(each)} was not measured"
+            elif there[each].seconds is None:
+                yield f"{place(curve, point)}: {name(each)} {why_missing(there[each])}"
+    yield from (f"not measured: {inline(reason)}" for reason in curve.skipped)
+
+
+# -- words and numbers ------------------------------------------------------------------------------------------------
+
+
+def name(text: str) -> str:
+    """A name, on one line and not too long."""
+    return inline(text, limit=_NAME_LIMIT) or "(no name)"
+
+
+def place(curve: CurveDocument, point: PointDocument) -> str:
+    """`tools_per_turn, 4 tools`: where on a curve something is."""
+    there = f"{point.x} {name(curve.axis)}" if point.label is None else name(point.label)
+    return f"{name(curve.name)}, {there}"
+
+
+def arm_names(curve: CurveDocument) -> list[str]:
+    """The names of all arms on a curve, in their order."""
+    return list(dict.fromkeys(arm.name for point in curve.points for arm in point.case.arms))
+
+
+def part_names(case: CaseDocument) -> list[str]:
+    """The parts that turns of the case were taken apart into."""
+    return list(dict.fromkeys(part for arm in case.arms for part in arm.parts))
+
+
+def noisy(case: CaseDocument | CostDocument) -> bool:
+    """Whether an interval is wider than was asked for; what failed is not noisy."""
+    return not case.reached and case.ended != "failure"
+
+
+def too_wide(case: CaseDocument | CostDocument) -> str:
+    """What is the matter with a case that is too noisy."""
+    return (
+        f"an interval is wider than ±{case.half_width:.1%} of its ratio, so that smaller differences are not known; "
+        "measure for longer, or on a machine that does nothing else"
+    )
+
+
+def gap(arm: ArmDocument | CostArmDocument) -> str:
+    """What stands in the place of a number that an arm does not have."""
+    return "failed" if arm.failure is not None else "too few"
+
+
+def why_missing(arm: ArmDocument | CostArmDocument) -> str:
+    """Why an arm has no number, or took no further part."""
+    times = f"{len(arm.samples)} repetition{'' if len(arm.samples) == 1 else 's'}"
+    if arm.failure is not None:
+        return f"failed after {times}: {inline(arm.failure)}"
+    return f"has {times}, too few for an interval"
+
+
+def went(arm: ArmDocument) -> str:
+    """How the tools of an arm went that were called together."""
+    return "-" if arm.concurrency is None else _WENT[arm.concurrency]
+
+
+def together(arm: ArmDocument) -> str:
+    """In how many of the repetitions of which that is known the tools worked at the same time."""
+    return "-" if arm.overlapped is None else f"{arm.overlapped} of {arm.overlap_known}"
+
+
+def ended(case: CaseDocument | CostDocument) -> str:
+    """Why the measurement ended, and the smallest change that a comparison would find."""
+    found = [arm.ratio.detectable for arm in case.arms if arm.ratio is not None and arm.ratio.detectable is not None]
+    compared = f"; a change of {max(found):.1%} of any ratio would be found" if found else ""
+    return f"{_ENDINGS.get(case.ended, inline(case.ended))} after {case.elapsed:.0f} s{compared}"
+
+
+def estimate(of: EstimateDocument | GrowthDocument, *, unit: str = "", decimals: int = 3) -> str:
+    """`1.830 [1.760, 1.860]`: the value with its unit, and its interval."""
+    value, low, high = (_number(each, decimals) for each in (of.value, of.low, of.high))
+    return f"{value}{unit} [{low}, {high}]"
+
+
+def seconds(of: EstimateDocument, *, scale: Scale | None = None) -> str:
+    """Seconds in the unit that suits them, or in that of `scale`: `12.3 µs [12.1, 12.6]`."""
+    used = scale or Scale.of(of.value)
+    scaled = [each * used.factor for each in (of.value, of.low, of.high)]
+    decimals = 0 if scaled[0] >= 100 else 1 if scaled[0] >= 10 else 2  # noqa: PLR2004  # three digits
+    value, low, high = (_number(each, decimals) for each in scaled)
+    return f"{value}{f' {used.unit}' if used.unit else ''} [{low}, {high}]"
+
+
+def share(of: ShareDocument | None) -> str:
+    """`97% [95%, 99%]`."""
+    return "an unknown part" if of is None else f"{of.value:.0%} [{of.low:.0%}, {of.high:.0%}]"
+
+
+def efficiency(arm: ArmDocument) -> str:
+    """The longest tool as a part of the turn, with the interval that its inverse, the stretch, has."""
+    if arm.efficiency is None:
+        return "-"
+    inverse = f" [{1 / arm.stretch.high:.0%}, {1 / arm.stretch.low:.0%}]" if arm.stretch is not None else ""
+    return f"{arm.efficiency:.0%}{inverse}"
+
+
+def part(arm: ArmDocument, of: str) -> tuple[str, str]:
+    """The milliseconds of a part of the mean turn, and its share of that turn."""
+    if of not in arm.parts:
+        return gap(arm) if not arm.parts else "-", ""
+    whole = sum(arm.parts.values())
+    return f"{arm.parts[of] * 1000:.1f}", f"{arm.parts[of] / whole:.0%}" if whole > 0 else ""
+
+
+def pool_marks(pools: PoolsDocument, size: int | None) -> Sequence[str]:
+    """What is to be said of a pool of that size."""
+    marks = (
+        (size == pools.predicted, "predicted"),
+        (pools.measured is not None and size == pools.measured, "measured"),
+        (size in pools.saturated, "slower"),
+        (size in pools.timed_out, "timed out"),
+    )
+    return [mark for holds, mark in marks if holds]
+
+
+def conclusion(compared: ComparisonDocument) -> str:
+    """What a comparison amounts to."""
+    return f"{OUTCOMES[compared.outcome]}: looked for a growth of ratios by {compared.threshold:g} times or more"
+
+
+def regression(change: ChangeDocument) -> str:
+    """What became worse: the case, both values with their intervals, and the parts that grew the most."""
+    grown = [f"{name(part)} {grew * 1000:+.1f} ms" for part, grew in change.spent.items() if grew > 0]
+    spent = f"; in {', '.join(grown[:_SHOWN_PARTS])}" if grown else ""
+    became = f"{inline(change.before)} to {inline(change.now)}"
+    return f"WORSE: {inline(change.case)}, {inline(change.arm)}, {inline(change.what)}: {became}{spent}"
+
+
+def server(document: BenchDocument) -> str:
+    """Which PostgreSQL it was, if any."""
+    postgres = document.environment.postgres
+    return inline(f"PostgreSQL {postgres.version}, {postgres.kind}") if postgres is not None else "no PostgreSQL"
+
+
+def machine(document: BenchDocument) -> str:
+    """What it ran on."""
+    environment = document.environment
+    return inline(f"Python {environment.python}, {environment.platform}, {environment.cpus} processors")
+
+
+def yardstick(case: CaseDocument) -> str:
+    """What its yardstick is, if it has one."""
+    if case.yardstick is None:
+        return ""
+    return f"{name(case.yardstick)} is the harness's own application: it changes with the machine, not with the backend"
+
+
+def outliers(case: CaseDocument | CostDocument) -> Iterator[str]:
+    """The repetitions of each arm that are far off."""
+    for arm in case.arms:
+        if arm.outliers:
+            far = [arm.samples[index] for index in arm.outliers if 0 <= index < len(arm.samples)]
+            more = f" and {len(far) - _SHOWN_OUTLIERS} more" if len(far) > _SHOWN_OUTLIERS else ""
+            scale = Scale.of(max(far, default=1.0))
+            shown = ", ".join(f"{each * scale.factor:.3f}" for each in far[:_SHOWN_OUTLIERS])
+            yield f"{name(arm.name)}: far off, and counted: {shown} {scale.unit}{more}"
+
+
+def limits(document: BenchDocument) -> Iterator[str]:
+    """What the benchmark does not say."""
+    postgres = document.environment.postgres
+    embedded = ", of an embedded PostgreSQL with `fsync` off" if postgres and postgres.kind == "embedded" else ""
+    tiers = {arm.tier.value for case in document.cases for arm in case.arms}
+    model = " of a scripted model in the same process" if tiers == {"scripted"} else ""
+    yield f"Seconds are those{model}{embedded}, and of this machine: not those of production."
+    yield "Only ratios are to be compared with those of another run, and only together with their intervals."
+    yield "The recorders that see the parts are in place in every arm, and parts are means without intervals."
+    confidences = {each.confidence for each in _estimates(document)}
+    if confidences:
+        levels = " and ".join(f"{each:.0%}" for each in sorted(confidences))
+        yield f"Intervals are at {levels}: a few of many may be missed by chance."
+
+
+def _estimates(document: BenchDocument) -> Iterator[EstimateDocument]:
+    arms = chain.from_iterable(case.arms for case in document.cases)
+    return (each for arm in arms for each in (arm.seconds, arm.ratio) if each is not None)
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if _TINY < abs(value) < _HUGE else f"{value:.3g}"
