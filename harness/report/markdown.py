@@ -20,7 +20,7 @@ from harness.report.document import CellDocument, NotVerifiedDocument, RunDocume
 from harness.report.text import block, inline
 from harness.verdict import Verdict
 
-__all__ = ["MarkdownWriter", "code", "escape", "fence"]
+__all__ = ["MarkdownWriter", "bounded", "code", "escape", "fence"]
 
 _SECTION_LIMIT = 40_000
 _LINE_LIMIT = 500
@@ -64,7 +64,7 @@ def _problems(document: RunDocument) -> Iterator[str]:
     if document.problems:
         yield "## Problems of the run"
         yield ""
-        yield from _bounded([fence(problem)] for problem in document.problems)
+        yield from bounded([fence(problem)] for problem in document.problems)
 
 
 def _table(document: RunDocument) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _surprises(document: RunDocument) -> Iterator[str]:
     if found:
         yield f"## Not as expected: {sum(1 + len(each.others) for each in found)} of {len(document.cells)} cells"
         yield ""
-        yield from _bounded(map(_surprise, found))
+        yield from bounded(map(_surprise, found))
 
 
 def _surprise(surprise: digest.Surprise) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _gaps(document: RunDocument) -> Iterator[str]:
         return
     yield f"## Not verified: {len(found)}"
     yield ""
-    yield from _bounded([_gap(gap)] for gap in found)
+    yield from bounded([_gap(gap)] for gap in found)
 
 
 def _gap(gap: NotVerifiedDocument) -> str:
@@ -176,7 +176,7 @@ def _examples(document: RunDocument) -> Iterator[str]:
     yield ""
     yield "Each kind that was reproduced, in how many cells, the first of them, and the usual cause."
     yield ""
-    yield from _bounded(_example(example) for example in found)
+    yield from bounded(_example(example) for example in found)
 
 
 def _example(example: digest.Example) -> Iterator[str]:
@@ -204,8 +204,8 @@ def _environment(document: RunDocument) -> Iterator[str]:
         yield f"- {escape(inline(packages, limit=2000))}"
 
 
-def _bounded(entries: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Whole entries while there is room for them, and at least the first; then how many were left out."""
+def bounded(entries: Iterable[Iterable[str]], *, file: str = "run.json") -> Iterator[str]:
+    """Whole entries while there is room for them, and at least the first; then how many are in `file` alone."""
     room, left_out = _SECTION_LIMIT, 0
     for number, entry in enumerate(entries):
         text = "\n".join(entry)
@@ -216,7 +216,7 @@ def _bounded(entries: Iterable[Iterable[str]]) -> Iterator[str]:
             left_out += 1
     if left_out:
         yield ""
-        yield f"... and {left_out} more, in `run.json`"
+        yield f"... and {left_out} more, in `{file}`"
 
 
 def escape(text: str) -> str:

@@ -10,13 +10,11 @@ Guarantee: a file of the report is the whole of this run's or what was there bef
 secret that `harness.report.redact` knows reaches the disk.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
-from harness.errors import ConfigurationError
 from harness.report.document import RunDocument
+from harness.report.files import beside, refuse, replace_file
 from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
 from harness.report.redact import redact
@@ -39,11 +37,11 @@ def prepare_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for writer in WRITERS:
             (directory / writer.filename).unlink(missing_ok=True)
-        probe = _beside(directory / "probe")
+        probe = beside(directory / "probe")
         probe.touch()
         probe.unlink()
     except OSError as error:
-        _refuse(directory, error)
+        refuse(directory, error)
 
 
 def write_reports(
@@ -59,28 +57,6 @@ def write_reports(
     redacted = redact(document, environment=environment)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return [_replace(directory / writer.filename, writer.write(redacted)) for writer in WRITERS]
+        return [replace_file(directory / writer.filename, writer.write(redacted)) for writer in WRITERS]
     except OSError as error:
-        _refuse(directory, error)
-
-
-def _replace(path: Path, text: str) -> Path:
-    temporary = _beside(path)
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _refuse(directory: Path, error: OSError) -> NoReturn:
-    place = error.filename or str(directory)
-    raise ConfigurationError(
-        f"the report cannot be written to {str(directory)!r}: {error.strerror} ({place}); "
-        "name a folder that can be written to with --output DIR"
-    ) from error
+        refuse(directory, error)

@@ -1,0 +1,68 @@
+"""All files of a benchmark's report, in one folder: charts, `summary.md`, and `bench.json`.
+
+Mechanism: the document is redacted once, and every file is written as `harness.report.files` says, `bench.json` last:
+whoever sees it sees the rest. It can be called again and again while a benchmark goes on.
+
+Guarantee: no secret that `harness.report.redact` knows reaches the disk. Charts of an earlier benchmark go; no other
+file in the folder is touched.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.report.bench_document import BenchDocument, ComparisonDocument
+from harness.report.bench_markdown import summary
+from harness.report.charts import charts
+from harness.report.files import refuse, replace_file
+from harness.report.redact import masked, masker
+from harness.report.svg import MARK
+
+__all__ = ["BENCH_FILE", "CHARTS", "SUMMARY_FILE", "write_bench"]
+
+BENCH_FILE = "bench.json"
+SUMMARY_FILE = "summary.md"
+CHARTS = "charts"
+"""The folder of the charts, below that of the run."""
+
+
+def write_bench(
+    document: BenchDocument,
+    directory: Path,
+    *,
+    comparison: ComparisonDocument | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write every file of the report, and return their paths.
+
+    Secrets are looked up in `environment`, the process's own by default.
+
+    Raises:
+        ConfigurationError: the folder cannot be made or written to, or its disk is full.
+    """
+    mask = masker(environment)
+    shown = masked(document, mask)
+    compared = masked(comparison, mask) if comparison is not None else None
+    drawn = {f"{name}.svg": text for name, text in charts(shown, compared).items()}
+    folder = directory / CHARTS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_others(folder, drawn)
+        return [
+            *(replace_file(folder / name, text) for name, text in drawn.items()),
+            replace_file(directory / SUMMARY_FILE, summary(shown, compared)),
+            replace_file(directory / BENCH_FILE, shown.model_dump_json(indent=1) + "\n"),
+        ]
+    except OSError as error:
+        refuse(directory, error)
+
+
+def _remove_others(folder: Path, drawn: Mapping[str, str]) -> None:
+    """Remove the charts that this run does not have: they would look like its own."""
+    for path in folder.glob("*.svg"):
+        if path.name not in drawn and path.is_file() and _is_ours(path):
+            path.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(200).startswith(f"<svg {MARK}".encode())

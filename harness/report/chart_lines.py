@@ -1,0 +1,272 @@
+"""Charts of points: how arms grow along a curve, and how pools of several sizes do.
+
+Guarantee: every point of the document is there: with its interval; hollow where it is too noisy; as a cross where there
+is no number, with the reason in a note. What was left out is a note.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log2
+
+from harness.report import bench_digest as digest
+from harness.report.bench_document import ArmDocument, CurveDocument, EstimateDocument, PointDocument, PoolsDocument
+from harness.report.chart_frame import BODY, LINE, MARGIN, WIDTH, Head, label_width, start
+from harness.report.svg import Axis, Drawing, clipped, text_width
+
+__all__ = ["curve_chart", "pools_chart"]
+
+_PLOT = 300.0
+_FOOT = 46.0
+_LEFT = 66.0
+_INSET = 22.0
+_DODGE = 6.0
+_LABEL_GAP = 19.0
+_ARMS_LIMIT = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plot:
+    """Where a chart's points go: places on the x-axis by their order, and values on the y-axis."""
+
+    places: Sequence[float]
+    y: Axis
+
+    @property
+    def bottom(self) -> float:
+        """The pixel of the lowest value."""
+        return self.y.start
+
+
+def curve_chart(name: str, curve: CurveDocument) -> str:
+    """A line for each arm, in the median's seconds."""
+    every = digest.arm_names(curve)
+    names = every[:_ARMS_LIMIT]
+    known = [each for point in curve.points for arm in point.case.arms if (each := arm.seconds) is not None]
+    highest = max((each.high for each in known), default=1.0)
+    scale = digest.Scale.of(highest)
+    labels = [digest.name(each) for each in names]
+    right = WIDTH - MARGIN - label_width(labels) - 26
+    doubling = _doubles(curve.points)
+    logarithmic = ", logarithmic" if doubling else ""
+    axis = Axis.up_to(highest * scale.factor, start=BODY + _PLOT, end=BODY + LINE + 6)
+    plot = _Plot(places=_places(curve.points, _LEFT + _INSET, right - _INSET, doubling=doubling), y=axis)
+    wide = [point.case for point in curve.points if digest.noisy(point.case)]
+    noise = [f"Hollow points, TOO NOISY: {digest.too_wide(wide[0])}"] if wide else []
+    more = [f"{len(every) - len(names)} more arms are in bench.json"] if len(every) > len(names) else []
+    head = Head(
+        name=name,
+        title=f"{digest.name(curve.name)}: how turns grow with {digest.name(curve.axis)}",
+        subtitle=f"Median of each arm in {scale.unit}, with intervals; lower is better",
+        said=[_said(curve, point, names) for point in curve.points],
+        notes=[*noise, *digest.curve_remarks(curve), *more],
+    )
+    drawing = start(head, body=_PLOT + _FOOT)
+    ticks = [_tick(point) for point in curve.points]
+    _axes(drawing, plot, ticks, right, words=(f"{digest.name(curve.axis)}{logarithmic}", scale.unit))
+    ends: list[tuple[float, int]] = []
+    for number, arm in enumerate(names):
+        shift = (number - (len(names) - 1) / 2) * min(_DODGE, 2 * _INSET / max(1, len(names)))
+        ends += _series(drawing, plot, _along(curve, arm, scale), number, shift)
+    _end_labels(drawing, labels, ends, plot, right)
+    return drawing.rendered()
+
+
+def pools_chart(name: str, pools: PoolsDocument) -> str:
+    """A point for each size: how many times the largest pool's seconds it took."""
+    case = pools.case
+    arms = [arm for arm in case.arms if arm.pool_size is not None and arm.pool_size > 0]
+    sizes = sorted({arm.pool_size for arm in arms if arm.pool_size is not None} | {max(1, pools.predicted)})
+    known = [arm.ratio.high for arm in arms if arm.ratio is not None]
+    right = WIDTH - MARGIN - _INSET
+    places = _logarithmic(sizes, _LEFT + _INSET, right - _INSET)
+    axis = Axis.up_to(max([1.0, *known]), start=BODY + _PLOT, end=BODY + 3 * LINE + 6)
+    plot = _Plot(places=places, y=axis)
+    at = dict(zip(sizes, places, strict=True))
+    noise = [f"Hollow points, TOO NOISY: {digest.too_wide(case)}"] if digest.noisy(case) else []
+    unsized = [f"{digest.name(arm.name)} has no size" for arm in case.arms if arm not in arms]
+    missing = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in case.arms if arm.failure is not None]
+    head = Head(
+        name=name,
+        title=f"{digest.name(case.name)}: pools for {pools.turns} turns of {pools.tools} tools at once",
+        subtitle=f"How many times the seconds of {digest.name(case.reference)}, with intervals; lower is better",
+        said=[*(_pool_said(pools, arm) for arm in arms), *digest.pools_found(pools)],
+        notes=[*noise, *missing, *digest.too_few(case), *unsized],
+    )
+    drawing = start(head, body=_PLOT + _FOOT)
+    words = ("connections of the pool, logarithmic", f"seconds / {digest.name(case.reference)}")
+    _axes(drawing, plot, list(map(str, sizes)), right, words=words)
+    drawing.line((_LEFT, axis(1.0)), (right, axis(1.0)), style="axis")
+    marks = [(pools.predicted, f"predicted: {pools.predicted}", BODY + 12 + LINE)]
+    if pools.measured is not None:
+        marks.append((pools.measured, f"measured: {pools.measured}", BODY + 12 + 2 * LINE))
+    for size, said, y in marks:
+        if size in at:
+            drawing.line((at[size], y + 4), (at[size], plot.bottom), style="mark")
+            drawing.text(at[size], y, said, anchor=_anchor(at[size], said, right))
+    for arm in arms:
+        _pool(drawing, plot, pools, arm, at[arm.pool_size or 0])
+    return drawing.rendered()
+
+
+def _pool(drawing: Drawing, plot: _Plot, pools: PoolsDocument, arm: ArmDocument, x: float) -> None:
+    words = [mark for mark in digest.pool_marks(pools, arm.pool_size) if mark in {"slower", "timed out"}]
+    if arm.name == pools.case.reference and arm.seconds is not None:
+        drawing.marker(x, plot.y(1.0), colour=2)
+        y, words = plot.y(1.0), ["reference"]
+    elif arm.ratio is not None:
+        slower = arm.pool_size in pools.saturated
+        hollow = digest.noisy(pools.case) or arm.pool_size in pools.timed_out
+        drawing.interval((x, plot.y(arm.ratio.low)), (x, plot.y(arm.ratio.high)))
+        drawing.marker(x, plot.y(arm.ratio.value), colour=1 if slower else 0, hollow=hollow)
+        y = plot.y(arm.ratio.high)
+    else:
+        drawing.missing(x, plot.y.end + 12)
+        y, words = plot.y.end + 40, words or [digest.gap(arm)]
+    for number, word in enumerate(words):
+        drawing.plate(x, max(plot.y.end, y - 14 - number * LINE), word)
+
+
+def _pool_said(pools: PoolsDocument, arm: ArmDocument) -> str:
+    marks = digest.pool_marks(pools, arm.pool_size)
+    ratio = digest.estimate(arm.ratio, unit="x") if arm.ratio is not None else digest.gap(arm)
+    said = "the reference" if arm.name == pools.case.reference else ratio
+    return f"{arm.pool_size} connections: {', '.join([said, *marks])}"
+
+
+# -- places and axes --------------------------------------------------------------------------------------------------
+
+
+def _doubles(points: Sequence[PointDocument]) -> bool:
+    """Whether the points are powers of two, each above the one before."""
+    xs = [point.x for point in points]
+    powers = all(x > 0 and x & (x - 1) == 0 for x in xs)
+    return powers and len(xs) > 1 and _ascend(points)
+
+
+def _ascend(points: Sequence[PointDocument]) -> bool:
+    return all(point.label is None for point in points) and all(a.x < b.x for a, b in pairwise(points))
+
+
+def _places(points: Sequence[PointDocument], left: float, right: float, *, doubling: bool) -> list[float]:
+    """Where the points are: by their logarithm, by their number, or, where that says nothing, one beside the other."""
+    xs = [point.x for point in points]
+    if doubling:
+        return _logarithmic(xs, left, right)
+    if len(xs) > 1 and _ascend(points):
+        return [left + (x - xs[0]) / (xs[-1] - xs[0]) * (right - left) for x in xs]
+    step = (right - left) / max(1, len(xs))
+    return [left + step * (number + 0.5) for number in range(len(xs))]
+
+
+def _logarithmic(xs: Sequence[int], left: float, right: float) -> list[float]:
+    span = log2(max(xs)) - log2(min(xs)) if xs else 0.0
+    if span <= 0:
+        return [(left + right) / 2 for _ in xs]
+    return [left + (log2(x) - log2(min(xs))) / span * (right - left) for x in xs]
+
+
+def _tick(point: PointDocument) -> str:
+    return str(point.x) if point.label is None else digest.name(point.label)
+
+
+def _axes(drawing: Drawing, plot: _Plot, ticks: Sequence[str], right: float, *, words: tuple[str, str]) -> None:
+    for tick in plot.y.ticks:
+        drawing.line((_LEFT, plot.y(tick)), (right, plot.y(tick)))
+        drawing.text(_LEFT - 8, plot.y(tick) + 4.5, f"{tick:,.10g}", style="dim", anchor="end")
+    drawing.line((_LEFT, plot.y.end), (_LEFT, plot.bottom), style="axis")
+    drawing.line((_LEFT, plot.bottom), (right, plot.bottom), style="axis")
+    room = min((b - a for a, b in pairwise(plot.places)), default=right - _LEFT)
+    free = float("-inf")
+    for x, said in zip(plot.places, ticks, strict=True):
+        shown = clipped(said, max(room - 8, 40))
+        drawing.line((x, plot.bottom), (x, plot.bottom + 4), style="axis")
+        if x - text_width(shown) / 2 > free:
+            drawing.text(x, plot.bottom + LINE, shown, style="dim", anchor="middle")
+            free = x + text_width(shown) / 2 + 4
+    across, up = words
+    drawing.text(
+        (_LEFT + right) / 2, plot.bottom + 2 * LINE, clipped(across, right - _LEFT), style="dim", anchor="middle"
+    )
+    drawing.text(MARGIN, BODY + 10, clipped(up, WIDTH / 2), style="dim")
+
+
+def _anchor(x: float, said: str, right: float) -> str:
+    half = text_width(said) / 2
+    return "end" if x + half > right + MARGIN else "start" if x - half < _LEFT else "middle"
+
+
+# -- lines ------------------------------------------------------------------------------------------------------------
+
+
+def _along(curve: CurveDocument, name: str, scale: digest.Scale) -> list[tuple[EstimateDocument | None, float, bool]]:
+    """At each point: the estimate, the factor that it is shown by, and whether it is too noisy."""
+    found = []
+    for point in curve.points:
+        arm = next((arm for arm in point.case.arms if arm.name == name), None)
+        found.append((arm.seconds if arm is not None else None, scale.factor, digest.noisy(point.case)))
+    return found
+
+
+def _series(
+    drawing: Drawing,
+    plot: _Plot,
+    values: Sequence[tuple[EstimateDocument | None, float, bool]],
+    colour: int,
+    shift: float,
+) -> list[tuple[float, int]]:
+    """Draw an arm, and return where its last point is and which it is; nothing if it has no point."""
+    known: list[tuple[float, float]] = []
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, (estimate, factor, _) in zip(plot.places, values, strict=True):
+        if estimate is None:
+            runs.append([])
+        else:
+            known.append((x + shift, plot.y(estimate.value * factor)))
+            runs[-1].append(known[-1])
+    for run in runs:
+        if len(run) > 1:
+            drawing.curve(run, colour)
+    for x, (estimate, factor, noisy) in zip(plot.places, values, strict=True):
+        if estimate is None:
+            drawing.missing(x + shift, plot.bottom - 7, colour=colour)
+            continue
+        low, high = (plot.y(each * factor) for each in (estimate.low, estimate.high))
+        drawing.interval((x + shift, low), (x + shift, high))
+        drawing.marker(x + shift, plot.y(estimate.value * factor), colour=colour, hollow=noisy)
+    return [(known[-1][1], colour)] if known else []
+
+
+def _end_labels(
+    drawing: Drawing, labels: Sequence[str], ends: Sequence[tuple[float, int]], plot: _Plot, right: float
+) -> None:
+    """The name of each line beside its end, or as near to it as the others leave room."""
+    ordered = sorted(ends)
+    placed: list[float] = []
+    for y, _ in ordered:
+        placed.append(max(y, placed[-1] + _LABEL_GAP) if placed else y)
+    over = max(0.0, placed[-1] - plot.bottom) if placed else 0.0
+    for place, (_, number) in zip(_pushed_up(placed, over), ordered, strict=True):
+        drawing.marker(right + 8, place, colour=number)
+        drawing.text(right + 20, place + 4.5, clipped(labels[number], WIDTH - MARGIN - right - 18))
+
+
+def _pushed_up(placed: Sequence[float], over: float) -> list[float]:
+    """So that the last one is inside again, and the others keep their distance to it."""
+    pushed: list[float] = []
+    for y in reversed(placed):
+        pushed.append(min(y, pushed[-1] - _LABEL_GAP) if pushed else y - over)
+    return pushed[::-1]
+
+
+def _said(curve: CurveDocument, point: PointDocument, names: Sequence[str]) -> str:
+    arms = {arm.name: arm for arm in point.case.arms}
+    words = []
+    for name in names:
+        arm = arms.get(name)
+        number = (
+            "not measured" if arm is None else digest.gap(arm) if arm.seconds is None else digest.seconds(arm.seconds)
+        )
+        words.append(f"{digest.name(name)} {number}")
+    noisy = " (too noisy)" if digest.noisy(point.case) else ""
+    return f"{digest.place(curve, point)}{noisy}: {'; '.join(words)}"
