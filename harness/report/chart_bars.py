@@ -46,12 +46,12 @@ class _Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """How rows are drawn: bars or points, the axis' words, how its ticks are written, and two lines across all rows."""
+    """How rows are drawn: bars or points, the axis' words, whether its ticks are seconds, and lines across all rows."""
 
     axis: Axis
     words: str
     points: bool = False
-    scale: digest.Scale | None = None
+    seconds: bool = False
     lines: Sequence[tuple[float, str]] = ()
 
 
@@ -91,8 +91,7 @@ def cost_chart(name: str, cost: CostDocument) -> str:
         notes=[*noise, *reasons, *missing],
     )
     axis = Axis.decades(values, start=0, end=1)
-    scale = digest.Scale.of(min(values, default=1.0))
-    return _rows(head, rows, _look(rows, axis, f"median, {scale.unit}, logarithmic", scale=scale))
+    return _rows(head, rows, _look(rows, axis, "median, logarithmic", seconds=True))
 
 
 def comparison_chart(name: str, comparison: ComparisonDocument) -> str:
@@ -217,14 +216,14 @@ def _look(
     words: str,
     *,
     points: bool = False,
-    scale: digest.Scale | None = None,
+    seconds: bool = False,
     lines: Sequence[tuple[float, str]] = (),
 ) -> _Look:
     """With the axis between the labels and the values, whatever room these take."""
     left = MARGIN + label_width([row.label for row in rows]) + _GAP
     right = WIDTH - MARGIN - label_width([row.said for row in rows]) - _GAP
     placed = Axis(low=axis.low, high=axis.high, start=left, end=right, logarithmic=axis.logarithmic)
-    return _Look(axis=placed, words=words, points=points, scale=scale, lines=lines)
+    return _Look(axis=placed, words=words, points=points, seconds=seconds, lines=lines)
 
 
 def _left_out(rows: int) -> list[str]:
@@ -238,7 +237,7 @@ def _rows(head: Head, rows: Sequence[_Row], look: _Look) -> str:
     top = BODY + (LINE if look.lines else 0)
     bottom = top + _ROW * len(shown)
     drawing = start(head, body=bottom - BODY + _FOOT)
-    _axis(drawing, axis, (top, bottom), look.words, scale=look.scale)
+    _axis(drawing, axis, (top, bottom), look.words, seconds=look.seconds)
     for number, row in enumerate(shown):
         middle = top + _ROW * (number + 0.5)
         drawing.text(MARGIN, middle + 4.5, clipped(row.label, axis.start - MARGIN - _GAP))
@@ -260,17 +259,20 @@ def _rows(head: Head, rows: Sequence[_Row], look: _Look) -> str:
     return drawing.rendered()
 
 
-def _axis(
-    drawing: Drawing, axis: Axis, between: tuple[float, float], words: str, *, scale: digest.Scale | None = None
-) -> None:
+def _axis(drawing: Drawing, axis: Axis, between: tuple[float, float], words: str, *, seconds: bool = False) -> None:
     top, bottom = between
-    factor = scale.factor if scale is not None else 1.0
     free = float("-inf")
     for tick in axis.ticks:
         drawing.line((axis(tick), top), (axis(tick), bottom))
-        said = f"{tick * factor:,.10g}"
+        said = _seconds(tick) if seconds else f"{tick:,.10g}"
         if axis(tick) - text_width(said) / 2 > free:
             drawing.text(axis(tick), bottom + LINE, said, style="dim", anchor="middle")
             free = axis(tick) + text_width(said) / 2 + 6
     drawing.line((axis.start, top), (axis.start, bottom), style="axis")
     drawing.text((axis.start + axis.end) / 2, bottom + 2 * LINE, words, style="dim", anchor="middle")
+
+
+def _seconds(tick: float) -> str:
+    """In the unit that suits it; a power of ten may be a little less than it is."""
+    scale = digest.Scale.of(tick * (1 + 1e-9))
+    return f"{tick * scale.factor:,.3g} {scale.unit}"

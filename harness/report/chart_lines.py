@@ -6,11 +6,11 @@ is no number, with the reason in a note. What was left out is a note.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import log2
 
 from harness.report import bench_digest as digest
-from harness.report.bench_document import ArmDocument, CurveDocument, EstimateDocument, PointDocument, PoolsDocument
+from harness.report.bench_document import ArmDocument, CurveDocument, PointDocument, PoolsDocument
 from harness.report.chart_frame import BODY, LINE, MARGIN, WIDTH, Head, label_width, start
 from harness.report.svg import Axis, Drawing, clipped, text_width
 
@@ -21,6 +21,7 @@ _FOOT = 46.0
 _LEFT = 66.0
 _INSET = 22.0
 _DODGE = 6.0
+_DODGE_OF_ROOM = 0.6
 _LABEL_GAP = 19.0
 _ARMS_LIMIT = 12
 
@@ -56,7 +57,7 @@ def curve_chart(name: str, curve: CurveDocument) -> str:
     more = [f"{len(every) - len(names)} more arms are in bench.json"] if len(every) > len(names) else []
     head = Head(
         name=name,
-        title=f"{digest.name(curve.name)}: how turns grow with {digest.name(curve.axis)}",
+        title=f"{digest.name(curve.name)}: how long it takes, by {digest.name(curve.axis)}",
         subtitle=f"Median of each arm in {scale.unit}, with intervals; lower is better",
         said=[_said(curve, point, names) for point in curve.points],
         notes=[*noise, *digest.curve_remarks(curve), *more],
@@ -64,10 +65,17 @@ def curve_chart(name: str, curve: CurveDocument) -> str:
     drawing = start(head, body=_PLOT + _FOOT)
     ticks = [_tick(point) for point in curve.points]
     _axes(drawing, plot, ticks, right, words=(f"{digest.name(curve.axis)}{logarithmic}", scale.unit))
-    ends: list[tuple[float, int]] = []
-    for number, arm in enumerate(names):
-        shift = (number - (len(names) - 1) / 2) * min(_DODGE, 2 * _INSET / max(1, len(names)))
-        ends += _series(drawing, plot, _along(curve, arm, scale), number, shift)
+    labelled = any(point.label is not None for point in curve.points)
+    beside = min(
+        _DODGE_OF_ROOM * _room(plot, right) / len(names) if labelled else _DODGE, _room(plot, right) / len(names)
+    )
+    shifts = [(number - (len(names) - 1) / 2) * beside for number in range(len(names))]
+    lines = [_along(curve, arm, plot, scale, shift) for arm, shift in zip(names, shifts, strict=True)]
+    for line in lines:
+        _intervals(drawing, line)
+    for number, line in enumerate(lines):
+        _line(drawing, line, number, joined=not labelled)
+    ends = [(seen[-1].y, number) for number, line in enumerate(lines) if (seen := [at for at in line if at.known])]
     _end_labels(drawing, labels, ends, plot, right)
     return drawing.rendered()
 
@@ -176,7 +184,7 @@ def _axes(drawing: Drawing, plot: _Plot, ticks: Sequence[str], right: float, *, 
         drawing.text(_LEFT - 8, plot.y(tick) + 4.5, f"{tick:,.10g}", style="dim", anchor="end")
     drawing.line((_LEFT, plot.y.end), (_LEFT, plot.bottom), style="axis")
     drawing.line((_LEFT, plot.bottom), (right, plot.bottom), style="axis")
-    room = min((b - a for a, b in pairwise(plot.places)), default=right - _LEFT)
+    room = _room(plot, right)
     free = float("-inf")
     for x, said in zip(plot.places, ticks, strict=True):
         shown = clipped(said, max(room - 8, 40))
@@ -191,6 +199,11 @@ def _axes(drawing: Drawing, plot: _Plot, ticks: Sequence[str], right: float, *, 
     drawing.text(MARGIN, BODY + 10, clipped(up, WIDTH / 2), style="dim")
 
 
+def _room(plot: _Plot, right: float) -> float:
+    """How far apart the closest points are."""
+    return min((b - a for a, b in pairwise(plot.places)), default=right - _LEFT)
+
+
 def _anchor(x: float, said: str, right: float) -> str:
     half = text_width(said) / 2
     return "end" if x + half > right + MARGIN else "start" if x - half < _LEFT else "middle"
@@ -199,42 +212,47 @@ def _anchor(x: float, said: str, right: float) -> str:
 # -- lines ------------------------------------------------------------------------------------------------------------
 
 
-def _along(curve: CurveDocument, name: str, scale: digest.Scale) -> list[tuple[EstimateDocument | None, float, bool]]:
-    """At each point: the estimate, the factor that it is shown by, and whether it is too noisy."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _At:
+    """One point of a line, in pixels; without a number it is on the axis."""
+
+    x: float
+    y: float
+    known: bool
+    low: float
+    high: float
+    noisy: bool
+
+
+def _along(curve: CurveDocument, name: str, plot: _Plot, scale: digest.Scale, shift: float) -> list[_At]:
+    """An arm at each point, a little aside, so that arms which go alike are seen."""
     found = []
-    for point in curve.points:
-        arm = next((arm for arm in point.case.arms if arm.name == name), None)
-        found.append((arm.seconds if arm is not None else None, scale.factor, digest.noisy(point.case)))
+    for point, x in zip(curve.points, plot.places, strict=True):
+        of = next((arm.seconds for arm in point.case.arms if arm.name == name), None)
+        y, low, high = (
+            (plot.y(each * scale.factor) for each in (of.value, of.low, of.high)) if of else (plot.bottom,) * 3
+        )
+        found.append(_At(x=x + shift, y=y, known=of is not None, low=low, high=high, noisy=digest.noisy(point.case)))
     return found
 
 
-def _series(
-    drawing: Drawing,
-    plot: _Plot,
-    values: Sequence[tuple[EstimateDocument | None, float, bool]],
-    colour: int,
-    shift: float,
-) -> list[tuple[float, int]]:
-    """Draw an arm, and return where its last point is and which it is; nothing if it has no point."""
-    known: list[tuple[float, float]] = []
-    runs: list[list[tuple[float, float]]] = [[]]
-    for x, (estimate, factor, _) in zip(plot.places, values, strict=True):
-        if estimate is None:
-            runs.append([])
+def _intervals(drawing: Drawing, line: Sequence[_At]) -> None:
+    for at in line:
+        if at.known:
+            drawing.interval((at.x, at.low), (at.x, at.high))
+
+
+def _line(drawing: Drawing, line: Sequence[_At], colour: int, *, joined: bool) -> None:
+    """A marker or a cross at each point, and, if there is anything between them, a line through known neighbours."""
+    for known, run in groupby(line, key=lambda at: at.known):
+        points = [(at.x, at.y) for at in run]
+        if joined and known and len(points) > 1:
+            drawing.curve(points, colour)
+    for at in line:
+        if at.known:
+            drawing.marker(at.x, at.y, colour=colour, hollow=at.noisy)
         else:
-            known.append((x + shift, plot.y(estimate.value * factor)))
-            runs[-1].append(known[-1])
-    for run in runs:
-        if len(run) > 1:
-            drawing.curve(run, colour)
-    for x, (estimate, factor, noisy) in zip(plot.places, values, strict=True):
-        if estimate is None:
-            drawing.missing(x + shift, plot.bottom - 7, colour=colour)
-            continue
-        low, high = (plot.y(each * factor) for each in (estimate.low, estimate.high))
-        drawing.interval((x + shift, low), (x + shift, high))
-        drawing.marker(x + shift, plot.y(estimate.value * factor), colour=colour, hollow=noisy)
-    return [(known[-1][1], colour)] if known else []
+            drawing.missing(at.x, at.y - 7, colour=colour)
 
 
 def _end_labels(

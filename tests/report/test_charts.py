@@ -189,7 +189,7 @@ def test_every_value_has_the_whiskers_of_its_interval() -> None:
 
 
 def test_a_line_is_broken_where_a_point_is_missing() -> None:
-    """What nobody measured is not drawn as if it lay between its neighbours."""
+    """What nobody measured is not drawn as if it lay between its neighbours; between labels nothing lies."""
 
     def at(x: int, b: float | None) -> PointDocument:
         return PointDocument(x=x, case=case(arm("a", 0.1), failed("b", "no") if b is None else arm("b", b)))
@@ -199,6 +199,7 @@ def test_a_line_is_broken_where_a_point_is_missing() -> None:
 
     assert styled(one(benchmark(curves=(whole,)), "curve-tools_per_turn"), "sp-line") == 2
     assert styled(one(benchmark(curves=(broken,)), "curve-tools_per_turn"), "sp-line") == 3
+    assert styled(one(everything(), "curve-pool_states"), "sp-line") == 0
 
 
 def test_the_names_of_lines_keep_their_distance() -> None:
