@@ -72,8 +72,8 @@ class Setting:
 
     @property
     def promised(self) -> bool:
-        """Whether its tools are to work side by side: each has its own session, and there is a connection for it."""
-        apart = self.mode in _APART and self.parallel and self.widest > len(self.messages)
+        """Whether the backend's tools are to work side by side: each has its own session, and a connection for it."""
+        apart = not self.yardstick and self.mode in _APART and self.parallel and self.widest > len(self.messages)
         pool = self.pool_settings
         return apart and (pool.null or pool.size + pool.max_overflow >= self.widest)
 

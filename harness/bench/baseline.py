@@ -16,7 +16,6 @@ Guarantee: nothing is said of what only one of the runs has, but that it is so. 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from math import exp, hypot, log
 from typing import TypeVar
@@ -24,24 +23,16 @@ from typing import TypeVar
 from harness.bench.estimate import LEAST, Estimate, Measured, growth_of, ratio_of_medians
 from harness.bench.parts import Part
 from harness.errors import MissingEvidence, UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, EstimateDocument
+from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, ChangeOutcome, EstimateDocument
 
 N = TypeVar("N", CaseDocument, ArmDocument)
 
-__all__ = ["Change", "Comparison", "Gate", "Growth", "Outcome", "compare"]
+__all__ = ["Change", "Comparison", "Gate", "Growth", "compare"]
 
 MOSTLY = 0.9
 """In which part of the repetitions tools must have worked at the same time to be said to do so."""
 HARDLY = 0.5
 """Below which part they are said not to."""
-
-
-class Outcome(StrEnum):
-    """What a comparison says."""
-
-    NOT_WORSE = "not worse"
-    WORSE = "worse"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +83,7 @@ class Change:
     what: str
     before: str
     now: str
-    outcome: Outcome
+    outcome: ChangeOutcome
     decisive: bool = True
     growth: Growth | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
@@ -107,12 +98,12 @@ class Comparison:
     notes: tuple[str, ...]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ChangeOutcome:
         """Worse if anything is; undecided if anything decisive is, or if there was nothing decisive to compare."""
-        if any(change.outcome is Outcome.WORSE for change in self.changes):
-            return Outcome.WORSE
+        if any(change.outcome is ChangeOutcome.WORSE for change in self.changes):
+            return ChangeOutcome.WORSE
         outcomes = {change.outcome for change in self.changes if change.decisive}
-        return Outcome.NOT_WORSE if outcomes == {Outcome.NOT_WORSE} else Outcome.UNDECIDED
+        return ChangeOutcome.NOT_WORSE if outcomes == {ChangeOutcome.NOT_WORSE} else ChangeOutcome.UNDECIDED
 
 
 def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison:
@@ -226,7 +217,7 @@ def _changes(
     change = partial(Change, case=case.name, arm=arm.name, decisive=decisive, parts=machine.parts(arm, was))
     if arm.failure is not None or was.failure is not None:
         fails = arm.failure is not None and was.failure is None
-        outcome = Outcome.WORSE if fails else Outcome.NOT_WORSE
+        outcome = ChangeOutcome.WORSE if fails else ChangeOutcome.NOT_WORSE
         yield change(what="answers", before=was.failure or "yes", now=arm.failure or "yes", outcome=outcome)
         return
     if (estimate := machine.growth(arm, was)) is not None:
@@ -236,21 +227,21 @@ def _changes(
         yield change(what="time", before=_text(earlier_ratio), now=_text(ratio), outcome=outcome, growth=growth)
     elif arm.name != case.reference:
         ratios = _growth_of(arm.ratio, was.ratio)
-        outcome = Outcome.UNDECIDED if ratios is None else _outcome(ratios, gate)
+        outcome = ChangeOutcome.UNDECIDED if ratios is None else _outcome(ratios, gate)
         yield change(what="ratio", before=_text(was.ratio), now=_text(arm.ratio), outcome=outcome, growth=ratios)
     if was.overlapped is not None or arm.overlapped is not None:
         share, earlier = _share(arm), _share(was)
         yield change(what="together", before=_percent(earlier), now=_percent(share), outcome=_structure(share, earlier))
 
 
-def _structure(now: float | None, before: float | None) -> Outcome:
+def _structure(now: float | None, before: float | None) -> ChangeOutcome:
     if before is None or before < HARDLY:
-        return Outcome.NOT_WORSE
+        return ChangeOutcome.NOT_WORSE
     if now is None:
-        return Outcome.UNDECIDED
+        return ChangeOutcome.UNDECIDED
     if now < HARDLY:
-        return Outcome.WORSE if before >= MOSTLY else Outcome.UNDECIDED
-    return Outcome.NOT_WORSE if now >= min(before, MOSTLY) else Outcome.UNDECIDED
+        return ChangeOutcome.WORSE if before >= MOSTLY else ChangeOutcome.UNDECIDED
+    return ChangeOutcome.NOT_WORSE if now >= min(before, MOSTLY) else ChangeOutcome.UNDECIDED
 
 
 def _percent(share: float | None) -> str:
@@ -268,10 +259,10 @@ def _growth(now: EstimateDocument, before: EstimateDocument) -> Growth:
     return Growth(value=exp(value), low=exp(value - down), high=exp(value + up))
 
 
-def _outcome(growth: Growth, gate: Gate) -> Outcome:
+def _outcome(growth: Growth, gate: Gate) -> ChangeOutcome:
     if growth.low > gate.threshold:
-        return Outcome.WORSE
-    return Outcome.NOT_WORSE if growth.high <= gate.threshold else Outcome.UNDECIDED
+        return ChangeOutcome.WORSE
+    return ChangeOutcome.NOT_WORSE if growth.high <= gate.threshold else ChangeOutcome.UNDECIDED
 
 
 def _share(arm: ArmDocument) -> float | None:

@@ -30,6 +30,7 @@ def describe_case(
         question=question,
         reference=measured.reference,
         tool_seconds=settings[measured.reference].longest_work,
+        tools=settings[measured.reference].messages[0].plan.widest_round,
         half_width=limits.half_width,
         reached=measured.ended is Ended.INTERVAL,
         ended=measured.ended.value,

@@ -12,23 +12,22 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.backend import load_backend
-from harness.bench.baseline import Gate, Outcome, compare
+from harness.bench.baseline import Gate, compare
 from harness.command.child import import_path
-from harness.command.comparison import show_comparison
+from harness.command.comparison import comparison_document
 from harness.command.measuring import HEADLINE, Measuring, Section
 from harness.command.verify import INTERRUPTED
 from harness.config import Config
 from harness.errors import ConfigurationError, MissingEvidence, UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, Concurrency, read_bench
-from harness.report.bench_terminal import show_bench
-from harness.report.redact import masker
+from harness.report.bench_document import ArmDocument, BenchDocument, ChangeOutcome, Concurrency, read_bench
+from harness.report.bench_terminal import show_bench, show_comparison
+from harness.report.bench_write import BENCH_FILE, write_bench
 
-__all__ = ["FILE", "Benchmark", "bench"]
-
-FILE = "bench.json"
+__all__ = ["Benchmark", "bench"]
 
 BROKEN = 1
 UNKNOWN = 3
+_STATUSES = {ChangeOutcome.WORSE: BROKEN, ChangeOutcome.UNDECIDED: UNKNOWN, ChangeOutcome.NOT_WORSE: 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def bench(call: Benchmark) -> int:
             sections=call.sections,
             command=call.command,
             errors=call.errors,
-            write=lambda document: _write(document, call.directory),
+            write=lambda document: write_bench(document, call.directory),
         )
         before = read_bench(_baseline(call.compare)) if call.compare is not None else None
         keep = _baseline(call.save) if call.save is not None else None
@@ -89,7 +88,7 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
     if document is not None:
         show_bench(document, call.console)
     if interrupted is not None:
-        kept = f"what was measured by then is in {call.directory / FILE}"
+        kept = f"what was measured by then is in {call.directory / BENCH_FILE}"
         call.errors.print(
             Text(f"interrupted; {kept if document is not None else 'nothing was measured'}"), soft_wrap=True
         )
@@ -98,13 +97,15 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
         raise MissingEvidence("nothing was measured")
     if keep is not None:
         keep.parent.mkdir(parents=True, exist_ok=True)
-        keep.write_bytes((call.directory / FILE).read_bytes())
+        keep.write_bytes((call.directory / BENCH_FILE).read_bytes())
         call.console.print(Text(f"kept as a baseline in {keep}", style="dim"), soft_wrap=True)
     statuses = {_promises(document)}
     if before is not None:
         compared = compare(document, before, call.gate)
-        show_comparison(compared, call.console)
-        statuses.add({Outcome.WORSE: BROKEN, Outcome.UNDECIDED: UNKNOWN, Outcome.NOT_WORSE: 0}[compared.outcome])
+        shown = comparison_document(compared)
+        show_comparison(shown, call.console)
+        write_bench(document, call.directory, comparison=shown)
+        statuses.add(_STATUSES[compared.outcome])
     elif not all(case.reached for case in document.cases if case.name == HEADLINE):
         statuses.add(UNKNOWN)
     call.console.print(Text(f"report in {call.directory}", style="dim"), soft_wrap=True)
@@ -113,15 +114,13 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
 
 def _promises(document: BenchDocument) -> int:
     """Whether tools that have sessions of their own work side by side, as far as that is known of the cases' arms."""
-    kept = [_kept(case, arm) for case in document.cases for arm in case.arms if arm.promised]
+    kept = [_kept(arm) for case in document.cases for arm in case.arms if arm.promised]
     if False in kept:
         return BROKEN
     return UNKNOWN if None in kept else 0
 
 
-def _kept(case: CaseDocument, arm: ArmDocument) -> bool | None:
-    if arm.name == case.yardstick:
-        return True
+def _kept(arm: ArmDocument) -> bool | None:
     if arm.failure is not None:
         return False
     if arm.concurrency in {None, Concurrency.UNDECIDED}:
@@ -151,13 +150,8 @@ def _importable(places: list[str]) -> Iterator[None]:
 def _prepare(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / FILE).unlink(missing_ok=True)
+        (directory / BENCH_FILE).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigurationError(
             f"the benchmark cannot be written to {str(directory)!r}: {error.strerror}; name another folder by --output"
         ) from error
-
-
-def _write(document: BenchDocument, directory: Path) -> None:
-    text = masker()(document.model_dump_json(indent=1)) + "\n"
-    (directory / FILE).write_text(text, encoding="utf-8")

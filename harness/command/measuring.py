@@ -107,7 +107,7 @@ class Measuring:
     sections: frozenset[Section]
     command: str
     errors: Console
-    write: Callable[[BenchDocument], None]
+    write: Callable[[BenchDocument], object]
     interruption: Interruption = field(default_factory=Interruption)
     begun: float = field(default_factory=perf_counter)
     document: BenchDocument | None = None

@@ -52,6 +52,7 @@ __all__ = [
     "machine",
     "name",
     "noisy",
+    "not_measured",
     "outliers",
     "part",
     "part_names",
@@ -91,6 +92,7 @@ _ENDINGS = {
     "repetitions": "the number of repetitions is at its limit",
     "time": "the time is up",
     "failure": "the reference failed, or everything that was compared with it",
+    "interrupted": "somebody ended it",
 }
 _WENT = {
     Concurrency.SIDE_BY_SIDE: "side by side",
@@ -181,10 +183,16 @@ def remarks(document: BenchDocument) -> Iterator[Remark]:
         found += [each for point in curve.points for each in case_remarks(point.case, place(curve, point))]
     found += [remark for pools in document.pools for remark in pools_remarks(pools)]
     found += [remark for cost in document.costs for remark in costs_remarks(cost)]
+    found += [Remark(weight=Weight.UNKNOWN, text=text) for text in not_measured(document)]
     if document.interrupted:
         found.append(Remark(weight=Weight.UNKNOWN, text=f"interrupted: {INTERRUPTED}"))
     yield from (remark for remark in found if remark.weight is Weight.WRONG)
     yield from (remark for remark in found if remark.weight is Weight.UNKNOWN)
+
+
+def not_measured(document: BenchDocument) -> Iterator[str]:
+    """What of what was asked for was not measured, and why."""
+    return (f"not measured: {inline(missing)}" for missing in document.missing)
 
 
 def case_remarks(case: CaseDocument, where: str) -> Iterator[Remark]:
@@ -192,7 +200,8 @@ def case_remarks(case: CaseDocument, where: str) -> Iterator[Remark]:
     yield from broken_promises(case, where)
     for arm in case.arms:
         if arm.failure is not None:
-            yield Remark(weight=Weight.WRONG, text=f"{inline(where)}: {name(arm.name)} {why_missing(arm)}")
+            weight = Weight.WRONG if arm.promised else Weight.UNKNOWN
+            yield Remark(weight=weight, text=f"{inline(where)}: {name(arm.name)} {why_missing(arm)}")
     yield from _noise(case, where)
 
 
@@ -225,7 +234,8 @@ def _noise(case: CaseDocument | CostDocument, where: str) -> Iterator[Remark]:
             text=f"{inline(where)} is TOO NOISY: {too_wide(case)}",
         )
     elif not case.reached:
-        yield Remark(weight=Weight.UNKNOWN, text=f"{inline(where)} was not measured to its end: {_ENDINGS['failure']}")
+        said = _ENDINGS.get(case.ended, inline(case.ended))
+        yield Remark(weight=Weight.UNKNOWN, text=f"{inline(where)} was not measured to its end: {said}")
 
 
 def pools_remarks(pools: PoolsDocument) -> Iterator[Remark]:

@@ -134,6 +134,9 @@ def _parts(document: BenchDocument) -> Iterator[Text | Grid]:
     for cost in document.costs:
         yield from _heading(cost.name, cost.question)
         yield from _cost(cost)
+    if document.missing:
+        yield Text()
+        yield from (Text(said, style=_STYLES[Weight.UNKNOWN]) for said in digest.not_measured(document))
     if document.interrupted:
         yield Text()
         yield Text(f"INTERRUPTED: {digest.INTERRUPTED}", style=_STYLES[Weight.UNKNOWN])

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from harness.bench.baseline import Comparison, Gate, Outcome, compare
+from harness.bench.baseline import Comparison, Gate, compare
 from harness.errors import UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument, CurveDocument, PointDocument
+from harness.report.bench_document import ArmDocument, BenchDocument, ChangeOutcome, CurveDocument, PointDocument
 from harness.report.document import PostgresDocument
 from harness.scenario import SessionMode
 from tests.report.bench_documents import arm, benchmark, case, estimate
@@ -54,7 +54,7 @@ def test_the_same_again_is_not_worse() -> None:
         ("shared", "time"): "not worse",
         ("shared", "together"): "not worse",
     }
-    assert compared.outcome is Outcome.NOT_WORSE
+    assert compared.outcome is ChangeOutcome.NOT_WORSE
     assert compared.notes == ()
 
 
@@ -66,28 +66,28 @@ def test_an_arm_that_became_slower_is_worse_with_both_intervals_and_what_grew() 
     compared = compare(run(reference(), slower), run(reference(), before), GATE)
 
     change = next(change for change in compared.changes if (change.arm, change.what) == ("shared", "ratio"))
-    assert change.outcome is Outcome.WORSE
+    assert change.outcome is ChangeOutcome.WORSE
     assert (change.before, change.now) == ("2.000 [1.980, 2.020]", "2.400 [2.376, 2.424]")
     assert change.growth is not None
     assert change.growth.value == pytest.approx(1.2)
     assert change.growth.low == pytest.approx(1.2 * (1 - 0.0141), abs=0.001)
     assert list(change.parts) == ["sessions", "serial", "work"]
     assert change.parts["sessions"] == pytest.approx(0.09)
-    assert compared.outcome is Outcome.WORSE
+    assert compared.outcome is ChangeOutcome.WORSE
 
 
 @pytest.mark.parametrize(
     ("grown", "spread", "outcome"),
     [
-        (1.05, 0.01, Outcome.NOT_WORSE),
-        (1.15, 0.01, Outcome.WORSE),
-        (1.11, 0.01, Outcome.UNDECIDED),
-        (1.09, 0.01, Outcome.UNDECIDED),
-        (1.15, 0.20, Outcome.UNDECIDED),
-        (0.50, 0.01, Outcome.NOT_WORSE),
+        (1.05, 0.01, ChangeOutcome.NOT_WORSE),
+        (1.15, 0.01, ChangeOutcome.WORSE),
+        (1.11, 0.01, ChangeOutcome.UNDECIDED),
+        (1.09, 0.01, ChangeOutcome.UNDECIDED),
+        (1.15, 0.20, ChangeOutcome.UNDECIDED),
+        (0.50, 0.01, ChangeOutcome.NOT_WORSE),
     ],
 )
-def test_the_whole_interval_decides(grown: float, spread: float, outcome: Outcome) -> None:
+def test_the_whole_interval_decides(grown: float, spread: float, outcome: ChangeOutcome) -> None:
     """Above the threshold, below it, or on both sides."""
     now = shared(ratio=estimate(2.0 * grown, spread=spread))
     before = shared(ratio=estimate(2.0, spread=spread))
@@ -108,8 +108,8 @@ def test_a_backend_that_became_slower_is_told_from_a_machine_that_did() -> None:
     assert outcomes(machine)["per_operation", "time"] == outcomes(machine)["shared", "time"] == "not worse"
     assert outcomes(backend)["per_operation", "time"] == "worse"
     assert outcomes(backend)["shared", "time"] == "not worse"
-    assert machine.outcome is Outcome.NOT_WORSE
-    assert backend.outcome is Outcome.WORSE
+    assert machine.outcome is ChangeOutcome.NOT_WORSE
+    assert backend.outcome is ChangeOutcome.WORSE
 
 
 def test_what_grew_is_what_the_machine_does_not_explain() -> None:
@@ -120,7 +120,7 @@ def test_what_grew_is_what_the_machine_does_not_explain() -> None:
     compared = compare(measured_run(arm_now, machine=2.0), measured_run(was), GATE)
 
     (time, _) = compared.changes
-    assert (time.what, time.outcome) == ("time", Outcome.WORSE)
+    assert (time.what, time.outcome) == ("time", ChangeOutcome.WORSE)
     assert (time.before, time.now) == ("1.111 [1.111, 1.111]", "1.433 [1.433, 1.433]")
     assert time.growth is not None
     assert time.growth.value == pytest.approx(0.43 / 0.36)
@@ -136,7 +136,7 @@ def test_a_reference_that_became_faster_makes_no_other_arm_worse() -> None:
     before = measured_run(reference(0.40), shared(0.60))
     now = measured_run(reference(0.30), shared(0.60))
 
-    assert compare(now, before, GATE).outcome is Outcome.NOT_WORSE
+    assert compare(now, before, GATE).outcome is ChangeOutcome.NOT_WORSE
 
 
 @pytest.mark.parametrize("lost", ["before", "now"])
@@ -240,8 +240,8 @@ def test_points_of_curves_are_compared_and_only_decide_what_they_know() -> None:
         curve = CurveDocument(name="c", question="?", axis="tools", points=(PointDocument(x=8, case=point),))
         return benchmark(case(reference(), shared()), curves=(curve,))
 
-    assert compare(with_point(2.0), with_point(2.0), GATE).outcome is Outcome.NOT_WORSE
-    assert compare(with_point(6.0), with_point(2.0), GATE).outcome is Outcome.WORSE
+    assert compare(with_point(2.0), with_point(2.0), GATE).outcome is ChangeOutcome.NOT_WORSE
+    assert compare(with_point(6.0), with_point(2.0), GATE).outcome is ChangeOutcome.WORSE
 
 
 def test_what_only_one_run_has_is_not_compared_and_said() -> None:
@@ -257,7 +257,7 @@ def test_what_only_one_run_has_is_not_compared_and_said() -> None:
     assert compare(run(reference()), other_tools, GATE).notes == (
         "case 'headline' has other tools or another reference than in the baseline: it is not compared",
     )
-    assert compare(run(reference()), other_name, GATE).outcome is Outcome.UNDECIDED
+    assert compare(run(reference()), other_name, GATE).outcome is ChangeOutcome.UNDECIDED
 
 
 @pytest.mark.parametrize(("text", "threshold"), [("ratio>1.10", 1.1), (" ratio > 2 ", 2.0), ("ratio>1", 1.0)])

@@ -4,9 +4,10 @@ import io
 
 from rich.console import Console
 
-from harness.bench.baseline import Change, Comparison, Gate, Growth, Outcome
-from harness.command.comparison import comparison_document, show_comparison
+from harness.bench.baseline import Change, Comparison, Gate, Growth
+from harness.command.comparison import comparison_document
 from harness.report.bench_document import ChangeOutcome
+from harness.report.bench_terminal import show_comparison
 
 COMPARED = Comparison(
     gate=Gate(threshold=1.2),
@@ -17,12 +18,17 @@ COMPARED = Comparison(
             what="ratio",
             before="1.000 [0.990, 1.010]",
             now="1.500 [1.490, 1.510]",
-            outcome=Outcome.WORSE,
+            outcome=ChangeOutcome.WORSE,
             growth=Growth(value=1.5, low=1.48, high=1.52),
             parts={"serial": 0.1, "loop": -0.1},
         ),
         Change(
-            case="headline", arm="locked", what="together", before="100%", now="not known", outcome=Outcome.UNDECIDED
+            case="headline",
+            arm="locked",
+            what="together",
+            before="100%",
+            now="not known",
+            outcome=ChangeOutcome.UNDECIDED,
         ),
     ),
     notes=("a note",),
@@ -34,7 +40,6 @@ def test_a_document_has_all_of_a_comparison() -> None:
     document = comparison_document(COMPARED)
     first, second = document.changes
 
-    assert [each.value for each in ChangeOutcome] == [each.value for each in Outcome]
     assert (document.threshold, document.outcome, document.notes) == (1.2, ChangeOutcome.WORSE, ("a note",))
     assert (first.case, first.arm, first.what) == ("headline", "[bold]shared", "ratio")
     assert (first.before, first.now) == ("1.000 [0.990, 1.010]", "1.500 [1.490, 1.510]")
@@ -48,7 +53,7 @@ def test_a_document_has_all_of_a_comparison() -> None:
 def test_it_is_shown_as_text() -> None:
     """What an arm is called is no markup."""
     text = io.StringIO()
-    show_comparison(COMPARED, Console(file=text, width=200, color_system=None))
+    show_comparison(comparison_document(COMPARED), Console(file=text, width=200, color_system=None))
 
     assert (
         "WORSE: headline, [bold]shared, ratio: 1.000 [0.990, 1.010] to 1.500 [1.490, 1.510]; in serial +100.0 ms"
