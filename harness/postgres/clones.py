@@ -97,7 +97,7 @@ class Clones:
                 data. If it raises, the database is dropped and the exception goes on.
         """
         name = _name(f"{self.prefix}t_", key)
-        async with self._admin() as connection, _lock(connection, name):
+        async with self.connect() as connection, _lock(connection, name):
             if await _is_complete(connection, name):
                 return name
             await drop(connection, name)
@@ -119,25 +119,34 @@ class Clones:
             template: what `template` returned.
             label: goes into the name, for a person who looks at the server.
         """
-        name = _name(f"{self.prefix}c_", label, unique=secrets.token_hex(4))
-        strategy = STRATEGIES.get(self._running.kind, "")
+        database = self.database(label)
         try:
-            async with self._admin() as connection:
-                source = quote_identifier(template)
-                await connection.execute(f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {source} {strategy}")
-            address = self._running.address
-            yield Database(name=name, url=address.url(name), masked_url=address.masked_url(name))
+            async with self.connect() as connection:
+                await self.copy(connection, template, database)
+            yield database
         finally:
-            async with self._admin() as connection:
-                await drop(connection, name)
+            async with self.connect() as connection:
+                await drop(connection, database.name)
+
+    def database(self, label: str) -> Database:
+        """What a new copy is to be called, and where it will be; `copy` makes it, and whoever does that drops it."""
+        name, address = _name(f"{self.prefix}c_", label, unique=secrets.token_hex(4)), self._running.address
+        return Database(name=name, url=address.url(name), masked_url=address.masked_url(name))
+
+    async def copy(self, connection: Connection, template: str, database: Database) -> None:
+        """Make the copy through a connection to the maintenance database."""
+        strategy = STRATEGIES.get(self._running.kind, "")
+        name, source = quote_identifier(database.name), quote_identifier(template)
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} {strategy}")
 
     async def drop_all(self) -> None:
         """Drop every database of this run, copies first: it is the templates that name the run's owner."""
-        async with self._admin() as connection:
+        async with self.connect() as connection:
             for name in await databases(connection, self.prefix):
                 await drop(connection, name)
 
-    def _admin(self) -> AbstractAsyncContextManager[Connection]:
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection to the maintenance database, through which copies are made and dropped."""
         return connect(self._running.address, self._running.maintenance_database)
 
 
