@@ -11,6 +11,7 @@ library and of the harness are left out.
 Guarantee: a capture holds no frame, and so no local variable, alive.
 """
 
+import os
 import site
 import sys
 import sysconfig
@@ -75,7 +76,7 @@ def application_stack(pairs: Iterable[tuple[CodeType, int]], *, fallback: int = 
 
 def format_stack(stack: RawStack) -> tuple[str, ...]:
     """`path:line in function` for each frame; paths below the working directory are relative to it."""
-    directory = str(Path.cwd())
+    directory = os.getcwd()  # noqa: PTH109  # a path object for each stack costs more than the rest of it
     return tuple(f"{_shown(code.co_filename, directory)}:{line} in {code.co_qualname}" for code, line in stack)
 
 

@@ -93,7 +93,7 @@ class SpansRecorder:
         if calls := self._context.tools.calls_without_span():
             return {field: Record.absent("spans", _UNSEEN.format(calls[0])) for field in self.fields}
         return {
-            "spans": Record.of("spans", self._processor.spans),
+            "spans": Record.of("spans", self._processor.spans()),
             "responses": Record.of("responses", self._processor.responses),
         }
 
@@ -107,13 +107,16 @@ class _OpenSpan:
 
 
 class _Processor(SpanProcessor):
-    """Takes spans as they start and end, in the task that does it."""
+    """Takes spans as they start and end, in the task that does it, and makes records of them when asked.
+
+    A span that has ended changes no more, and the turn that ended it need not wait for texts to be searched.
+    """
 
     def __init__(self, context: Context) -> None:
-        self.spans: list[SpanRecord] = []
         self.responses: list[ModelResponseSeen] = []
         self._context = context
         self._open: dict[int, _OpenSpan] = {}
+        self._ended: list[tuple[ReadableSpan, _OpenSpan, float]] = []
         self._exceptions: dict[int, BaseException] = {}
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:  # noqa: ARG002  # the interface's
@@ -131,13 +134,13 @@ class _Processor(SpanProcessor):
         self._keep_exceptions(span, key)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Make the records."""
+        """Note the time, and what other records have to know."""
         key = _key(span)
         opened = self._open.pop(key, None)
         error = self._exceptions.pop(key, None)
         if opened is None:  # it began before the recording
             return
-        self._add_span(span, opened)
+        self._ended.append((span, opened, self._context.clock()))
         if _is_error(span) and not isinstance(error, _CANCELLED):
             self._add_error(span, error)
         if (span.attributes or {}).get("gen_ai.operation.name") == "chat":
@@ -159,19 +162,21 @@ class _Processor(SpanProcessor):
 
         span.record_exception = record_exception  # type: ignore[method-assign]  # of this one span
 
-    def _add_span(self, span: ReadableSpan, opened: _OpenSpan) -> None:
-        self.spans.append(
-            SpanRecord(
-                name=self._context.redactor.text(span.name),
-                interval=Interval(start=opened.start, end=self._context.clock()),
-                trace_id=format_trace_id(span.context.trace_id),
-                span_id=format_span_id(span.context.span_id),
-                parent_id=format_span_id(span.parent.span_id) if span.parent else None,
-                error=_is_error(span),
-                attributes=self._attributes(span),
-                turn=opened.turn,
-                tool_call_id=opened.previous[1],
-            )
+    def spans(self) -> list[SpanRecord]:
+        """The spans that have ended, in the order in which they did."""
+        return [self._record(*ended) for ended in self._ended]
+
+    def _record(self, span: ReadableSpan, opened: _OpenSpan, end: float) -> SpanRecord:
+        return SpanRecord(
+            name=self._context.redactor.text(span.name),
+            interval=Interval(start=opened.start, end=end),
+            trace_id=format_trace_id(span.context.trace_id),
+            span_id=format_span_id(span.context.span_id),
+            parent_id=format_span_id(span.parent.span_id) if span.parent else None,
+            error=_is_error(span),
+            attributes=self._attributes(span),
+            turn=opened.turn,
+            tool_call_id=opened.previous[1],
         )
 
     def _add_error(self, span: ReadableSpan, error: BaseException | None) -> None:
@@ -233,7 +238,12 @@ def _divert_logfire(provider: TracerProvider) -> Callable[[], None]:
 
 def _instrument_agents(provider: TracerProvider) -> Callable[[], None]:
     previous = Agent._instrument_default  # noqa: SLF001  # it can be set publicly, but not read
-    Agent.instrument_all(InstrumentationSettings(tracer_provider=provider, meter_provider=NoOpMeterProvider()))
+    settings = InstrumentationSettings(
+        tracer_provider=provider,
+        meter_provider=NoOpMeterProvider(),
+        include_model_request_parameters=False,  # noise, which takes long to write down
+    )
+    Agent.instrument_all(settings)
     return lambda: Agent.instrument_all(previous)
 
 

@@ -15,11 +15,13 @@ below the threshold is missed.
 """
 
 import asyncio
+import os
 import sys
 import threading
 import weakref
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
@@ -35,6 +37,7 @@ BEAT_SECONDS: Final = 0.02
 SAMPLE_SECONDS: Final = 0.005
 LATEST_SAMPLE_SECONDS: Final = 4 * SAMPLE_SECONDS
 _DEPTH_WITHOUT_APPLICATION: Final = 5
+_LONGEST_SCHEDSTAT: Final = 128
 _Task = weakref.ref[asyncio.Task[Any]]
 """A task is told apart from one that later gets its address, and is not kept alive."""
 _Frame = tuple[_Task | None, CodeType, int]
@@ -69,7 +72,7 @@ class StallsRecorder:
         self._answered = 0
         self._answered_at = 0.0
         self._loop_thread = 0
-        self._run_delay = _RunDelay(0)
+        self._run_delay = _RunDelay()
         self._stalls: list[LoopStall] = []
         self._failure: str | None = None
 
@@ -77,7 +80,7 @@ class StallsRecorder:
         """Start the thread that watches the loop."""
         self._context = context
         self._loop_thread = threading.get_ident()
-        self._run_delay = _RunDelay(threading.get_native_id())
+        self._run_delay = _RunDelay(Path(f"/proc/self/task/{threading.get_native_id()}/schedstat"))
         self._thread = threading.Thread(target=self._watch, args=(context,), name="sessionproof-stalls", daemon=True)
         self._thread.start()
 
@@ -87,6 +90,7 @@ class StallsRecorder:
             self._stop.set()
             self._thread.join()
             self._thread = None
+        self._run_delay.close()
 
     def records(self) -> Mapping[str, Record[Any]]:
         """The `stalls`, in their order."""
@@ -191,14 +195,27 @@ def _is_loop(code: CodeType) -> bool:
 
 
 class _RunDelay:
-    """For how long a thread was ready to run, and no processor was free, as far as the system tells."""
+    """For how long a thread was ready to run, and no processor was free, as far as the system tells.
 
-    def __init__(self, native_id: int) -> None:
-        self._path = Path(f"/proc/self/task/{native_id}/schedstat")
+    The file is kept open: opening it for every sign of life would cost more than all that else is done for one.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._file: int | None = None
+        with suppress(OSError):
+            self._file = None if path is None else os.open(path, os.O_RDONLY)
 
     def seconds(self) -> float:
         """In total; 0.0 where the system does not tell."""
+        if self._file is None:
+            return 0.0
         try:
-            return int(self._path.read_text(encoding="ascii").split()[1]) / 1e9
+            return int(os.pread(self._file, _LONGEST_SCHEDSTAT, 0).split()[1]) / 1e9
         except (OSError, IndexError, ValueError):
             return 0.0
+
+    def close(self) -> None:
+        """Tell no more; harmless when called twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)

@@ -12,7 +12,7 @@ at `stop` ends there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.engine import Connection, ExceptionContext, ExecutionContext
@@ -63,9 +63,12 @@ class StatementsRecorder:
             self._end(running.execution, failed=True)
 
     def records(self) -> Mapping[str, Record[Any]]:
-        """The `statements`, in the order in which they began."""
-        finished = sorted(self._finished, key=lambda statement: statement.interval.start)
-        return {"statements": Record.of("statements", finished)}
+        """The `statements`, in the order in which they began; secrets are masked here, where no turn waits for it."""
+        context, finished = self._context, sorted(self._finished, key=lambda statement: statement.interval.start)
+        if context is None:
+            return {"statements": Record.of("statements", finished)}
+        masked = [replace(statement, sql=context.redactor.text(statement.sql)) for statement in finished]
+        return {"statements": Record.of("statements", masked)}
 
     def _before(self, *, conn: Connection, statement: str, context: ExecutionContext | None, **_: Any) -> None:
         if self._context is None or context is None:
@@ -73,7 +76,7 @@ class StatementsRecorder:
         number, pid = self._context.connections.identify(conn.connection.dbapi_connection)
         self._running[id(context)] = _Running(
             execution=context,
-            sql=self._context.redactor.text(statement),
+            sql=statement,
             start=self._context.clock(),
             connection=number,
             backend_pid=pid,
