@@ -5,7 +5,8 @@ nothing, and too many cost time.
 
 Mechanism: each repetition runs every arm once, in an order that moves by one place from repetition to repetition (A B
 C, C A B, B C A), so that every arm stands in every place equally often. The first repetitions warm up, and are not
-counted. It goes on until the interval of every arm's ratio to the reference is narrow enough, or a limit is reached.
+counted. It goes on until the interval of every arm's ratio to the reference is narrow enough, or a limit is reached;
+without a reference, that of every arm's median.
 Looking at the intervals on the way makes them somewhat less sure than they say; `LOOKS` keeps the looks few.
 
 Guarantee: what was measured is kept, whatever ends the measurement. An arm that fails takes no further part, and says
@@ -19,7 +20,7 @@ from itertools import count
 from time import perf_counter
 from typing import Protocol
 
-from harness.bench.estimate import LEAST, Estimate, ratio_of_medians
+from harness.bench.estimate import LEAST, Estimate, median_of, ratio_of_medians
 from harness.errors import MissingEvidence, SessionproofError, UsageError
 
 __all__ = ["Ended", "Limits", "Measurement", "Progress", "Sample", "Series", "interleave", "orders"]
@@ -61,7 +62,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """When to stop: `half_width` of each interval relative to its ratio, numbers of repetitions, and `seconds`."""
+    """When to stop: `half_width` of each interval relative to its value, numbers of repetitions, and `seconds`."""
 
     half_width: float = 0.02
     warm_up: int = 1
@@ -86,9 +87,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """The series of all arms, the reference first, and what ended it."""
+    """The series of all arms, the reference first if there is one, and what ended it."""
 
-    reference: str
+    reference: str | None
     series: Mapping[str, Series]
     ended: Ended
     elapsed: float
@@ -97,8 +98,10 @@ class Measurement:
         """How many times the reference's seconds an arm took.
 
         Raises:
-            MissingEvidence: the arm or the reference failed, or there are too few repetitions.
+            MissingEvidence: the arm or the reference failed, or there are too few repetitions; or nothing is compared.
         """
+        if self.reference is None:
+            raise MissingEvidence(f"{name}: there is nothing that it is compared with")
         series = self.series[name]
         for each in (self.series[self.reference], series):
             if each.failure is not None:
@@ -124,20 +127,20 @@ def orders(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 async def interleave(
     arms: Mapping[str, Callable[[], Awaitable[Sample]]],
     *,
-    reference: str,
+    reference: str | None,
     limits: Limits,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = perf_counter,
 ) -> Measurement:
-    """Run the arms in turn, and measure how long each takes against the reference.
+    """Run the arms in turn, and measure how long each takes against the reference, if there is one.
 
     `stop` is asked before each run of an arm whether to end. The repetition in which it says so does not count.
 
     Raises:
         UsageError: there is no arm of the reference's name.
     """
-    if reference not in arms:
+    if reference is not None and reference not in arms:
         raise UsageError(f"there is no arm {reference!r} to compare with; there are {', '.join(arms)}")
     begun = clock()
     series = {name: Series(name=name) for name in sorted(arms, key=lambda name: name != reference)}
@@ -182,13 +185,13 @@ class _Measuring:
     """Decides whether to go on."""
 
     series: Mapping[str, Series]
-    reference: str
+    reference: str | None
     limits: Limits
     half_width: float | None = None
     next_look: int = 0
 
     def ended(self, repetition: int, elapsed: float) -> Ended | None:
-        if self.series[self.reference].failure is not None:
+        if self.reference is not None and self.series[self.reference].failure is not None:
             return Ended.FAILURE
         others = [each for each in self.series.values() if each.name != self.reference]
         if repetition >= self.limits.least and others and all(each.failure is not None for each in others):
@@ -204,10 +207,9 @@ class _Measuring:
         return Ended.TIME if late else None
 
     def _widest(self) -> float:
+        sound = [each for each in self.series.values() if each.failure is None]
+        if self.reference is None:
+            return max(median_of(each.seconds).half_width for each in sound)
         reference = self.series[self.reference].seconds
-        compared = [
-            ratio_of_medians(each.seconds, reference).half_width
-            for each in self.series.values()
-            if each.failure is None and each.name != self.reference
-        ]
-        return max(compared, default=0.0)
+        compared = [ratio_of_medians(each.seconds, reference) for each in sound if each.name != self.reference]
+        return max((each.half_width for each in compared), default=0.0)

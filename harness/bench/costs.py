@@ -1,0 +1,67 @@
+"""The harness's own costs: what it adds to a turn, and what its databases, servers and cells cost.
+
+for cost in costs(ground, full=False):
+    document = await measure(cost, progress=…)
+"""
+
+from functools import partial
+
+from harness.bench.cost import Cost, Ground, measure
+from harness.bench.cost_database import READY, database_ways, module_ways
+from harness.bench.cost_server import server_ways
+from harness.bench.cost_turn import BARE, cell_ways, turn_ways
+from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS
+from harness.bench.interleave import Limits
+
+__all__ = ["Cost", "Ground", "costs", "measure"]
+
+_CONTAINER = Limits(half_width=0.25, warm_up=0, least=5, most=5, seconds=120.0)
+"""Starting one takes seconds: as few as an interval needs."""
+
+
+def costs(ground: Ground, *, full: bool = False) -> tuple[Cost, ...]:
+    """All of them, in the order of what a reader wants to know first; `full` is longer, and has narrower intervals."""
+    tool_seconds = FULL_SECONDS if full else QUICK_SECONDS
+    return (
+        Cost(
+            name="turn",
+            question=f"What do recorders and session sanitizer add to a turn of two tools of {tool_seconds:g} s?",
+            reference=BARE,
+            limits=_limits(full, half_width=0.01, least=10, most=40, seconds=25.0),
+            ways=partial(turn_ways, ground, tool_seconds=tool_seconds),
+        ),
+        Cost(
+            name="database",
+            question="How long until a test has a database of its own in a known state? (connecting to it left out)",
+            reference=READY,
+            limits=_limits(full, half_width=0.2, least=10, most=60, seconds=15.0),
+            ways=partial(database_ways, ground),
+        ),
+        Cost(
+            name="database for a module",
+            question="How long until a module of tests has a container of its own with a prepared database?",
+            reference=READY,
+            limits=_CONTAINER,
+            ways=partial(module_ways, ground),
+        ),
+        Cost(
+            name="server",
+            question="How long until a server accepts a connection, and until it is gone?",
+            reference=None,
+            limits=_limits(full, half_width=0.1, least=5, most=8, seconds=10.0),
+            ways=partial(server_ways, ground),
+        ),
+        Cost(
+            name="verify cell",
+            question=f"How long does a cell of `verify` take, with two tools of {tool_seconds:g} s side by side?",
+            reference=None,
+            limits=_limits(full, half_width=0.05, least=8, most=20, seconds=10.0),
+            ways=partial(cell_ways, ground, tool_seconds=tool_seconds),
+        ),
+    )
+
+
+def _limits(full: bool, *, half_width: float, least: int, most: int, seconds: float) -> Limits:
+    if not full:
+        return Limits(half_width=half_width, least=least, most=most, seconds=seconds)
+    return Limits(half_width=half_width / 2, least=least, most=2 * most, seconds=10 * seconds)
