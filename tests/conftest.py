@@ -1,7 +1,8 @@
-"""Databases for the tests: one server for the whole run, and a clone for each test that asks for one."""
+"""Databases for the tests: one server for the whole run, and a clone for each test that asks for one; and an image."""
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fixtures.backend.adapter import backend
+from harness.errors import EnvironmentMissing
+from harness.postgres import engine as docker_engine
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from tests.sanitizer.world import SCHEMA
+
+LOCAL_IMAGE = "sessionproof/postgres:pg18-local"
 
 
 def pytest_collection_finish() -> None:
@@ -98,3 +103,22 @@ def server_log(sessionproof_server: RunningServer) -> Path:
     assert sessionproof_server.log_path is not None
 
     return sessionproof_server.log_path
+
+
+@pytest.fixture
+def image() -> str:
+    """An image that the engine has; without one the test is skipped, or fails where one was promised."""
+    name = os.environ.get("SESSIONPROOF_IMAGE", LOCAL_IMAGE)
+    try:
+        missing = "" if docker_engine.has_image(name) else f"no image {name!r}; .ci/postgres-image makes one"
+    except EnvironmentMissing as error:
+        missing = str(error)
+    if missing:
+        _lack(missing)
+    return name
+
+
+def _lack(what: str) -> None:
+    if os.environ.get("SESSIONPROOF_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"SESSIONPROOF_REQUIRE_DOCKER=1, and {what}")
+    pytest.skip(what)

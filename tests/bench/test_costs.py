@@ -1,0 +1,426 @@
+"""The harness's own costs: each way does what it says, nothing of it stays, and what cannot be measured is named."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.toolsets import FunctionToolset
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from fixtures.backend.adapter import ReferenceBackend
+from fixtures.broken.tools_without_database import backend as idle_backend
+from fixtures.minimal import backend as minimal_backend
+from harness.backend import Application, Backend, BackendSettings, ChatRequest, Tenant
+from harness.bench import rivals
+from harness.bench.cost import Cost, Ground, Way, Ways, measure
+from harness.bench.cost_database import CLONE, READY, database_ways, module_ways
+from harness.bench.cost_server import server_ways
+from harness.bench.cost_turn import BARE, RECORDED, WATCHED, cell_ways, turn_ways
+from harness.bench.costs import costs
+from harness.bench.interleave import Ended, Limits, Sample
+from harness.bench.rivals import CREATE_ALL, JANITOR
+from harness.errors import BackendError, EnvironmentMissing, MissingEvidence, UsageError
+from harness.evidence import Answer
+from harness.observe.attribution import current_turn
+from harness.postgres import Clones, RunningServer
+from harness.postgres.admin import connect
+from harness.postgres.clones import Database, databases, is_template
+from harness.report.bench_document import CostDocument
+from harness.sanitizer.runtime import runtime
+
+TOOL_SECONDS = 0.01
+ONCE = Limits(half_width=1e9, warm_up=0, least=5, most=5, seconds=60.0)
+
+
+@pytest.fixture
+async def ground(sessionproof_server: RunningServer, sessionproof_clones: Clones) -> Ground:
+    """The reference backend on the test server."""
+    backend = ReferenceBackend()
+    template = await sessionproof_clones.template("costs", backend.prepare)
+    return Ground(backend=backend, running=sessionproof_server, clones=sessionproof_clones, template=template)
+
+
+async def names(ground: Ground) -> set[str]:
+    """The copies that there are."""
+    async with connect(ground.running.address, ground.running.maintenance_database) as connection:
+        return {name for name in await databases(connection, ground.clones.prefix) if not is_template(name)}
+
+
+@pytest.fixture
+async def _nothing_stays(ground: Ground) -> AsyncIterator[None]:
+    """Databases, tasks and hooks are what they were."""
+    before, installed = await names(ground), hooks()
+    yield
+    assert await names(ground) == before
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert hooks() == installed
+
+
+def hooks() -> tuple[Any, ...]:
+    """What recorders, gate, sanitizer and the benchmark itself put something in the place of."""
+    return (
+        FunctionToolset.call_tool,
+        logging.Logger.callHandlers,
+        Agent._instrument_default,
+        AsyncSession.execute,
+        asyncio.Queue.get_nowait,
+        runtime.listeners,
+        asyncio.get_running_loop().get_exception_handler(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is installed while a turn is answered."""
+
+    turn: str | None
+    hooks: tuple[Any, ...]
+    before_statements: int
+
+
+@dataclass(kw_only=True)
+class Watchful:
+    """A backend that looks around while it answers."""
+
+    inner: Any
+    seen: list[Seen] = field(default_factory=list)
+    slept: list[Any] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    @asynccontextmanager
+    async def start(self, settings: BackendSettings) -> AsyncIterator[Application]:
+        async with self.inner.start(settings) as application:
+            event.listen(application.engine.sync_engine, "before_cursor_execute", self._before, named=True)
+            yield _Watchful(application=application, seen=self.seen)
+
+    def _before(self, *, statement: str, parameters: Any, **_: Any) -> None:
+        if "pg_sleep" in statement:
+            self.slept.append(parameters)
+
+
+@dataclass(kw_only=True)
+class _Watchful:
+    application: Application
+    seen: list[Seen]
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self.application.engine
+
+    async def send(self, request: ChatRequest) -> Answer:
+        listeners = list(self.engine.sync_engine.dispatch.before_cursor_execute)
+        self.seen.append(Seen(turn=current_turn.get(), hooks=hooks(), before_statements=len(listeners)))
+        return await self.application.send(request)
+
+
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_turns_differ_in_what_watches_them(ground: Ground) -> None:
+    """Bare: nothing but what makes tools work; then recorders and gate; then the sanitizer, too; then bare again."""
+    backend = Watchful(inner=ground.backend)
+    async with turn_ways(replace(ground, backend=backend), tool_seconds=TOOL_SECONDS) as found:
+        alone = hooks()
+        seen = {}
+        for name in (BARE, RECORDED, WATCHED, BARE):
+            assert hooks() == alone
+            backend.seen.clear()
+            sample = await found.ways[name]()
+            assert sample.seconds >= TOOL_SECONDS
+            seen[name] = backend.seen[-1]
+
+    bare, recorded, watched = seen[BARE], seen[RECORDED], seen[WATCHED]
+    assert found.missing == ()
+    assert bare == Seen(turn=None, hooks=alone, before_statements=2)  # its own, and that of the tools' work
+    assert recorded.turn is not None
+    assert recorded.before_statements > 2
+    changed = [one is not other for one, other in zip(bare.hooks, recorded.hooks, strict=True)]
+    assert changed == [True, True, True, True, False, False, True]
+    assert recorded.hooks[5] == ()
+    assert len(watched.hooks[5]) == 1
+    assert watched.hooks[4] is not bare.hooks[4]
+
+
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_tools_work_in_the_database_in_every_turn(ground: Ground) -> None:
+    """A turn without work goes before each; in the one that counts, each call sleeps once."""
+    backend = Watchful(inner=ground.backend)
+    async with turn_ways(replace(ground, backend=backend), tool_seconds=TOOL_SECONDS) as found:
+        for name in (BARE, RECORDED, WATCHED):
+            backend.seen.clear()
+            backend.slept.clear()
+            await found.ways[name]()
+            assert len(backend.seen) == 2
+            assert backend.slept == [(TOOL_SECONDS,)] * 2
+
+
+@pytest.mark.parametrize("name", [BARE, RECORDED])
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_tools_that_do_not_work_are_no_sample(ground: Ground, name: str) -> None:
+    """Whatever is installed."""
+    async with turn_ways(replace(ground, backend=idle_backend), tool_seconds=3600) as found:
+        with pytest.raises(BackendError, match="tools work for 3600 s in the database: they ran no statement there"):
+            await found.ways[name]()
+
+
+async def test_a_small_backend_has_turns_too(ground: Ground) -> None:
+    """One that shares nothing with the reference backend but the protocol."""
+    template = await ground.clones.template("costs_minimal", minimal_backend.prepare)
+    small = replace(ground, backend=minimal_backend, template=template)
+    async with turn_ways(small, tool_seconds=TOOL_SECONDS) as found:
+        for name in (BARE, RECORDED, WATCHED):
+            assert (await found.ways[name]()).seconds >= TOOL_SECONDS
+
+
+class Toolless(ReferenceBackend):
+    """A backend whose agent has no tools."""
+
+    tenants = (Tenant(account="a", agent="b", tools={}),)
+
+
+class Modeless(ReferenceBackend):
+    """A backend that cannot be started in any mode."""
+
+    modes = frozenset()
+
+
+@pytest.mark.parametrize(("backend", "reason"), [(Toolless(), "no tool for the role 'read'"), (Modeless(), "none of")])
+async def test_a_backend_that_lacks_the_turn_is_told(ground: Ground, backend: Backend, reason: str) -> None:
+    """A document without numbers says why there are none."""
+    lacking = replace(ground, backend=backend)
+    for ways in (turn_ways, cell_ways):
+        with pytest.raises(UsageError, match=reason):
+            await ways(lacking).__aenter__()
+        document = await measure(cost(lambda ways=ways: ways(lacking)))  # type: ignore[misc]  # a lambda's default
+        assert (document.arms, document.reached, document.ended) == ((), False, "failure")
+        assert reason in document.missing[0]
+
+
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_a_cell_of_verify(ground: Ground) -> None:
+    """Judged as the command would; one that shows something else is no sample."""
+    async with cell_ways(ground, tool_seconds=TOOL_SECONDS) as found:
+        assert (await found.ways["cell"]()).seconds > TOOL_SECONDS
+    async with cell_ways(replace(ground, backend=idle_backend), tool_seconds=TOOL_SECONDS) as found:
+        with pytest.raises(BackendError, match="the cell is unknown"):
+            await found.ways["cell"]()
+
+
+async def entries(database: Database) -> int:
+    connection = await asyncpg.connect(database.url.replace("+asyncpg", ""))
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM llm_requests") == 0
+        return int(await connection.fetchval("SELECT count(*) FROM directory_entries"))
+    finally:
+        await connection.close()
+
+
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_every_way_gives_a_database_with_the_template_s_rows(ground: Ground) -> None:
+    """And takes it away again: nobody gets what another test has written."""
+    seen: list[tuple[str, int]] = []
+
+    async def look(database: Database) -> None:
+        seen.append((database.name, await entries(database)))
+        connection = await asyncpg.connect(database.url.replace("+asyncpg", ""))
+        await connection.execute("DELETE FROM directory_entries")
+        await connection.close()
+
+    async with database_ways(ground, seen=look) as found:
+        assert list(found.ways) == [READY, CLONE, JANITOR, CREATE_ALL]
+        assert found.missing == ()
+        for _ in range(2):
+            for way in found.ways.values():
+                await way()
+
+    rows = {count for _, count in seen}
+    assert len(rows) == 1
+    assert rows.pop() > 0
+    assert len({name for name, _ in seen}) == 2 * 4 - 1  # create_all makes tables, and no database
+    assert all(name.startswith(ground.clones.prefix) for name, _ in seen)
+
+
+async def test_a_rival_that_is_not_installed_is_named(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do; the others are measured."""
+    monkeypatch.setitem(sys.modules, "pytest_postgresql.janitor", None)
+    document = await measure(cost(lambda: database_ways(ground), reference=READY))
+
+    assert [arm.name for arm in document.arms] == [READY, CLONE, CREATE_ALL]
+    assert len(document.missing) == 1
+    assert document.missing[0].startswith("pytest-postgresql: it cannot be imported")
+    assert document.missing[0].endswith("python3 -m pip install 'sessionproof[rivals]'")
+
+
+async def test_a_rival_that_fails_is_named(ground: Ground) -> None:
+    """With what it said, and without the password; the others go on."""
+    address = replace(ground.running.address, password="not the password")
+    elsewhere = replace(ground, running=replace(ground.running, address=address))
+    async with rivals.janitor(elsewhere) as way:
+        with pytest.raises(MissingEvidence, match="OperationalError") as raised:
+            await way()
+    document = await measure(cost(lambda: database_ways(elsewhere), reference=READY))
+
+    arms = {arm.name: arm for arm in document.arms}
+    assert "not the password" not in str(raised.value)
+    assert arms[JANITOR].failure is not None
+    assert arms[JANITOR].ratio is None
+    assert arms[CREATE_ALL].failure is None
+    assert len(arms[CREATE_ALL].samples) == 5
+
+
+async def test_tables_that_cannot_be_made_again_are_named(ground: Ground) -> None:
+    """A column of a type that SQLAlchemy does not know."""
+
+    async def prepare(url: str) -> None:
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        await connection.execute("CREATE TABLE t (n int, s xid8)")
+        await connection.close()
+
+    template = await ground.clones.template("xid8", prepare)
+    async with database_ways(replace(ground, template=template)) as found:
+        assert list(found.ways) == [READY, CLONE, JANITOR]
+        assert found.missing[0].startswith("create_all: SQLAlchemy does not know the type of t.s")
+
+
+async def test_what_the_database_computes_is_not_written(ground: Ground) -> None:
+    """Tables with such columns are made again all the same."""
+
+    async def prepare(url: str) -> None:
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        await connection.execute(
+            "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int, "
+            "twice int GENERATED ALWAYS AS (2 * n) STORED)"
+        )
+        await connection.execute("INSERT INTO t (n) VALUES (1), (2)")
+        await connection.close()
+
+    seen: list[int] = []
+
+    async def look(database: Database) -> None:
+        connection = await asyncpg.connect(database.url.replace("+asyncpg", ""))
+        seen.append(await connection.fetchval("SELECT sum(twice) FROM t"))
+        await connection.close()
+
+    template = await ground.clones.template("computed", prepare)
+    async with rivals.create_all(replace(ground, template=template), seen=look) as way:
+        await way()
+        await way()
+
+    assert seen == [6, 6]
+
+
+async def test_without_an_engine_containers_are_named(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a rival, and as a server; the embedded server is measured."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    module = await measure(cost(lambda: module_ways(ground), reference=READY))
+    async with server_ways(ground) as found:
+        ways = dict(found.ways)
+
+    assert module.arms == ()
+    assert "no Docker engine answered at unix:///nowhere/docker.sock" in module.missing[0]
+    assert list(ways) == ["embedded: start", "embedded: stop"]
+    assert found.missing[0].startswith("container: no Docker engine answered")
+
+
+async def test_a_start_and_a_stop_are_of_the_same_server(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is first starts one, and nobody leaves it running."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    async with server_ways(ground) as found:
+        start = await found.ways["embedded: start"]()
+        stop = await found.ways["embedded: stop"]()
+
+    assert start.seconds > 0
+    assert stop.seconds > 0
+
+
+async def test_a_container_of_a_module_s_own(ground: Ground, image: str) -> None:
+    """It has the backend's rows, and is gone afterwards; so is a server of that kind."""
+    from harness.postgres import engine  # noqa: PLC0415  # half a second
+
+    seen: list[int] = []
+
+    async def look(database: Database) -> None:
+        seen.append(await entries(database))
+
+    def containers() -> set[str]:
+        with engine.open_client() as client:
+            return {str(each.name) for each in client.client.containers.list(all=True)}
+
+    before = await asyncio.to_thread(containers)
+    ready = replace(ground, image=image)
+    async with module_ways(ready, seen=look) as found:
+        for way in found.ways.values():
+            await way()
+    async with server_ways(ready) as servers:
+        assert (await servers.ways["container: start"]()).seconds > 0
+
+    assert len(seen) == 2
+    assert len(set(seen)) == 1
+    assert await asyncio.to_thread(containers) == before
+
+
+def cost(ways: Callable[[], AbstractAsyncContextManager[Ways]], *, reference: str | None = None) -> Cost:
+    return Cost(name="x", question="?", reference=reference, limits=ONCE, ways=ways)
+
+
+async def of(**ways: Way) -> CostDocument:
+    @asynccontextmanager
+    async def found() -> AsyncIterator[Ways]:
+        yield Ways(ways=ways, missing=("c: not here",))
+
+    return await measure(cost(found, reference="a"))
+
+
+def way(seconds: float, *, fails_after: int = 1000) -> Way:
+    runs = iter(range(fails_after))
+
+    async def once() -> Sample:
+        if next(runs, None) is None:
+            raise EnvironmentMissing("no more of these")
+        return Sample(seconds=seconds)
+
+    return once
+
+
+async def test_ways_are_described_with_their_ratios() -> None:
+    """The reference first; what is missing is named, what fails too, and without an interval there is no number."""
+    document = await of(b=way(3.0), a=way(2.0), d=way(1.0, fails_after=3))
+
+    a, b, d = document.arms
+    assert (document.reference, document.ended, document.missing) == ("a", Ended.INTERVAL, ("c: not here",))
+    assert [arm.name for arm in document.arms] == ["a", "b", "d"]
+    assert a.seconds is not None
+    assert a.seconds.value == 2.0
+    assert b.ratio is not None
+    assert b.ratio.value == pytest.approx(1.5)
+    assert (len(d.samples), d.seconds, d.ratio, d.failure) == (3, None, None, "no more of these")
+
+
+async def test_without_a_reference_nothing_is_compared() -> None:
+    """Nor if it cannot be had here."""
+    document = await of(b=way(3.0), d=way(1.0))
+
+    assert document.reference is None
+    assert [arm.ratio for arm in document.arms] == [None, None]
+    assert all(arm.seconds is not None for arm in document.arms)
+
+
+async def test_all_costs_by_name(ground: Ground) -> None:
+    """The quick form ends in time, without containers; the full one is longer, and closer."""
+    quick, full = costs(ground), costs(ground, full=True)
+
+    assert [each.name for each in quick] == ["turn", "database", "database for a module", "server", "verify cell"]
+    assert sum(each.limits.seconds for each in quick if "module" not in each.name) <= 65
+    assert all(
+        more.limits.half_width < less.limits.half_width
+        for less, more in zip(quick, full, strict=True)
+        if less.name != "database for a module"
+    )
