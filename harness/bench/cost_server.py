@@ -13,26 +13,31 @@ from time import perf_counter
 from harness.bench.cost import Ground, Way, Ways
 from harness.bench.interleave import Sample
 from harness.bench.rivals import image_at_hand
-from harness.errors import EnvironmentMissing
 from harness.postgres.choose import choose
+from harness.postgres.embedded import EmbeddedServer
 from harness.postgres.server import Server
 
-__all__ = ["server_ways"]
+__all__ = ["START", "STOP", "container_ways", "embedded_ways"]
+
+START = "start"
+STOP = "stop"
 
 
 @asynccontextmanager
-async def server_ways(ground: Ground) -> AsyncIterator[Ways]:
-    """Start and stop of each kind of server that can be had here."""
-    ways: dict[str, Way] = {}
-    missing = []
-    ways.update(_Cycle(lambda: choose("embedded")).ways("embedded"))
-    try:
-        image = await image_at_hand(ground.image)
-    except EnvironmentMissing as error:
-        missing.append(f"container: {error}")
-    else:
-        ways.update(_Cycle(lambda: choose("container", image=image)).ways("container"))
-    yield Ways(ways=ways, missing=tuple(missing))
+async def embedded_ways() -> AsyncIterator[Ways]:
+    """Start and stop of embedded PostgreSQL."""
+    yield Ways(ways=_Cycle(EmbeddedServer).ways())
+
+
+@asynccontextmanager
+async def container_ways(ground: Ground) -> AsyncIterator[Ways]:
+    """Start and stop of a container.
+
+    Raises:
+        EnvironmentMissing: none can be had without fetching an image.
+    """
+    image = await image_at_hand(ground.image)
+    yield Ways(ways=_Cycle(lambda: choose("container", image=image)).ways())
 
 
 @dataclass(slots=True)
@@ -43,9 +48,9 @@ class _Cycle:
     starts: deque[float] = field(default_factory=deque)
     stops: deque[float] = field(default_factory=deque)
 
-    def ways(self, kind: str) -> dict[str, Way]:
+    def ways(self) -> dict[str, Way]:
         """Both ways by name."""
-        return {f"{kind}: start": lambda: self._next(self.starts), f"{kind}: stop": lambda: self._next(self.stops)}
+        return {START: lambda: self._next(self.starts), STOP: lambda: self._next(self.stops)}
 
     async def _next(self, times: deque[float]) -> Sample:
         if not times:

@@ -8,7 +8,7 @@ from functools import partial
 
 from harness.bench.cost import Cost, Ground, measure
 from harness.bench.cost_database import READY, database_ways, module_ways
-from harness.bench.cost_server import server_ways
+from harness.bench.cost_server import container_ways, embedded_ways
 from harness.bench.cost_turn import BARE, cell_ways, turn_ways
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS
 from harness.bench.interleave import Limits
@@ -45,11 +45,18 @@ def costs(ground: Ground, *, full: bool = False) -> tuple[Cost, ...]:
             ways=partial(module_ways, ground),
         ),
         Cost(
-            name="server",
-            question="How long until a server accepts a connection, and until it is gone?",
+            name="embedded server",
+            question="How long until embedded PostgreSQL accepts a connection, and until it is gone?",
             reference=None,
             limits=_limits(full, half_width=0.1, least=5, most=8, seconds=10.0),
-            ways=partial(server_ways, ground),
+            ways=embedded_ways,
+        ),
+        Cost(
+            name="server in a container",
+            question="How long until PostgreSQL in a container accepts a connection, and until it is gone?",
+            reference=None,
+            limits=_CONTAINER,
+            ways=partial(container_ways, ground),
         ),
         Cost(
             name="verify cell",

@@ -19,10 +19,10 @@ from fixtures.backend.adapter import ReferenceBackend
 from fixtures.broken.tools_without_database import backend as idle_backend
 from fixtures.minimal import backend as minimal_backend
 from harness.backend import Application, Backend, BackendSettings, ChatRequest, Tenant
-from harness.bench import rivals
+from harness.bench import cost_server, rivals
 from harness.bench.cost import Cost, Ground, Way, Ways, measure
 from harness.bench.cost_database import CLONE, READY, database_ways, module_ways
-from harness.bench.cost_server import server_ways
+from harness.bench.cost_server import START, STOP, container_ways, embedded_ways
 from harness.bench.cost_turn import BARE, RECORDED, WATCHED, cell_ways, turn_ways
 from harness.bench.costs import costs
 from harness.bench.interleave import Ended, Limits, Sample
@@ -33,6 +33,7 @@ from harness.observe.attribution import current_turn
 from harness.postgres import Clones, RunningServer
 from harness.postgres.admin import connect
 from harness.postgres.clones import Database, databases, is_template
+from harness.postgres.embedded import EmbeddedServer
 from harness.report.bench_document import CostDocument
 from harness.sanitizer.runtime import runtime
 
@@ -318,27 +319,31 @@ async def test_what_the_database_computes_is_not_written(ground: Ground) -> None
 
 
 async def test_without_an_engine_containers_are_named(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a rival, and as a server; the embedded server is measured."""
+    """As a rival, and as a server."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     module = await measure(cost(lambda: module_ways(ground), reference=READY))
-    async with server_ways(ground) as found:
-        ways = dict(found.ways)
+    server = await measure(cost(lambda: container_ways(ground)))
 
-    assert module.arms == ()
-    assert "no Docker engine answered at unix:///nowhere/docker.sock" in module.missing[0]
-    assert list(ways) == ["embedded: start", "embedded: stop"]
-    assert found.missing[0].startswith("container: no Docker engine answered")
+    for document in (module, server):
+        assert document.arms == ()
+        assert document.missing[0].startswith("x: no Docker engine answered at unix:///nowhere/docker.sock")
 
 
-async def test_a_start_and_a_stop_are_of_the_same_server(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_and_a_stop_are_of_the_same_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever is first starts one, and nobody leaves it running."""
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    async with server_ways(ground) as found:
-        start = await found.ways["embedded: start"]()
-        stop = await found.ways["embedded: stop"]()
+    made: list[EmbeddedServer] = []
 
-    assert start.seconds > 0
-    assert stop.seconds > 0
+    def make() -> EmbeddedServer:
+        made.append(EmbeddedServer())
+        return made[-1]
+
+    monkeypatch.setattr(cost_server, "EmbeddedServer", make)
+    async with embedded_ways() as found:
+        samples = [await found.ways[each]() for each in (STOP, START, START, STOP)]
+
+    assert all(sample.seconds > 0 for sample in samples)
+    assert len(made) == 2
+    assert all(server._guard is None for server in made)
 
 
 async def test_a_container_of_a_module_s_own(ground: Ground, image: str) -> None:
@@ -359,8 +364,8 @@ async def test_a_container_of_a_module_s_own(ground: Ground, image: str) -> None
     async with module_ways(ready, seen=look) as found:
         for way in found.ways.values():
             await way()
-    async with server_ways(ready) as servers:
-        assert (await servers.ways["container: start"]()).seconds > 0
+    async with container_ways(ready) as servers:
+        assert (await servers.ways[START]()).seconds > 0
 
     assert len(seen) == 2
     assert len(set(seen)) == 1
@@ -417,10 +422,15 @@ async def test_all_costs_by_name(ground: Ground) -> None:
     """The quick form ends in time, without containers; the full one is longer, and closer."""
     quick, full = costs(ground), costs(ground, full=True)
 
-    assert [each.name for each in quick] == ["turn", "database", "database for a module", "server", "verify cell"]
-    assert sum(each.limits.seconds for each in quick if "module" not in each.name) <= 65
-    assert all(
-        more.limits.half_width < less.limits.half_width
-        for less, more in zip(quick, full, strict=True)
-        if less.name != "database for a module"
-    )
+    assert [each.name for each in quick] == [
+        "turn",
+        "database",
+        "database for a module",
+        "embedded server",
+        "server in a container",
+        "verify cell",
+    ]
+    changing = [index for index, each in enumerate(quick) if each.limits is not full[index].limits]
+    assert changing == [0, 1, 3, 5]
+    assert sum(quick[index].limits.seconds for index in changing) <= 65
+    assert all(full[index].limits.half_width < quick[index].limits.half_width for index in changing)
