@@ -49,9 +49,21 @@ _LIBRARIES = tuple(
 
 
 def capture() -> RawStack:
-    """The application's frames on the caller's stack, across greenlets."""
-    caller = sys._getframe(1)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
-    return tuple(reversed([pair for pair in _frames(caller) if is_application(pair[0].co_filename)]))
+    """The application's frames on the caller's stack, across greenlets.
+
+    Down to the event loop's step: below it stands only who started the loop. A line number is worked out when it is
+    asked for, which is why only those of the application's few frames are.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+    current, found = greenlet.getcurrent(), []
+    while frame is not None and not is_loop_step(code := frame.f_code):
+        if is_application(code.co_filename):
+            found.append((code, frame.f_lineno))
+        frame = frame.f_back
+        while frame is None and current.parent is not None:
+            current = current.parent
+            frame = current.gr_frame
+    return tuple(reversed(found))
 
 
 def of_exception(error: BaseException) -> RawStack:
@@ -101,17 +113,6 @@ def is_harness(filename: str) -> bool:
     """Whether a file is the harness's own."""
     path = Path(filename).resolve()
     return path.is_relative_to(_HARNESS) and not path.is_relative_to(_BUNDLED)
-
-
-def _frames(frame: FrameType | None) -> Iterator[tuple[CodeType, int]]:
-    """Innermost first, down to the event loop's step: below it stands only who started the loop."""
-    current = greenlet.getcurrent()
-    while frame is not None and not is_loop_step(frame.f_code):
-        yield frame.f_code, frame.f_lineno
-        frame = frame.f_back
-        while frame is None and current.parent is not None:
-            current = current.parent
-            frame = current.gr_frame
 
 
 def _traceback(traceback: TracebackType | None) -> Iterator[tuple[CodeType, int]]:
