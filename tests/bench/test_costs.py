@@ -249,6 +249,24 @@ async def test_every_way_gives_a_database_with_the_template_s_rows(ground: Groun
     assert all(name.startswith(ground.clones.prefix) for name, _ in seen)
 
 
+@pytest.mark.parametrize("name", [READY, CLONE, JANITOR, CREATE_ALL])
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_an_interrupted_way_leaves_no_database(ground: Ground, name: str) -> None:
+    """Whoever ends the benchmark in the middle of it."""
+
+    async def interrupt(database: Database) -> None:
+        interrupted.cancel()
+        await asyncio.sleep(0)
+
+    async def run() -> None:
+        async with database_ways(ground, seen=interrupt) as found:
+            await found.ways[name]()
+
+    interrupted = asyncio.create_task(run())
+    with pytest.raises(asyncio.CancelledError):
+        await interrupted
+
+
 async def test_a_rival_that_is_not_installed_is_named(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what to do; the others are measured."""
     monkeypatch.setitem(sys.modules, "pytest_postgresql.janitor", None)

@@ -5,6 +5,7 @@ from itertools import chain, islice, repeat
 
 import pytest
 
+from harness.bench.estimate import median_of
 from harness.bench.interleave import Ended, Limits, Sample, interleave, orders
 from harness.errors import BackendError, MissingEvidence, UsageError
 
@@ -162,6 +163,26 @@ async def test_without_anything_left_to_compare_it_ends() -> None:
     measured = await interleave(arms, reference="a", limits=Limits(warm_up=0, least=8), clock=clock)
 
     assert measured.ended is Ended.FAILURE
+
+
+async def test_without_a_reference_every_median_is_to_be_known() -> None:
+    """In the order in which the arms were given; one that fails ends nothing, all of them do."""
+    clock = Clock()
+    wide = chain([1.0, 3.0, 1.0, 3.0, 1.0, 3.0, 1.0], repeat(2.0))
+    arms = {**clock.arms(b=wide, a=repeat(1.0)), "c": failing(clock, 2)}
+
+    measured = await interleave(
+        arms, reference=None, limits=Limits(half_width=0.01, warm_up=0, least=6, most=500, seconds=1e9), clock=clock
+    )
+    none_left = await interleave({"c": failing(clock, 2)}, reference=None, limits=Limits(warm_up=0), clock=clock)
+
+    assert list(measured.series) == ["b", "a", "c"]
+    assert measured.ended is Ended.INTERVAL
+    assert len(measured.series["b"].samples) > 6
+    assert median_of(measured.series["b"].seconds).half_width <= 0.01
+    assert none_left.ended is Ended.FAILURE
+    with pytest.raises(MissingEvidence, match="a: there is nothing that it is compared with"):
+        measured.ratio("a")
 
 
 async def test_a_slow_arm_gets_the_repetitions_of_an_interval() -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from harness.evidence import LoopStall
 from harness.observe.observation import Observation
+from harness.observe.stalls import _RunDelay
 
 CONVICTING_SHARE = 0.8
 CONVICTING_SAMPLES = 5
@@ -117,3 +119,32 @@ async def test_a_blocking_call_is_found_on_a_busy_processor_too(idle_engine: Asy
         await asyncio.create_task(sleeping_tool())
 
     assert any(stall.stack[-1].endswith("in sleeping_tool") for stall in convicted(observation.records["stalls"].items))
+
+
+def test_the_run_delay_is_read_anew_each_time(tmp_path: Path) -> None:
+    """From a file that stays open until it is closed; where there is none, nothing is known."""
+    file = tmp_path / "schedstat"
+    file.write_text("1 2000000000 3\n")
+    delay, nowhere = _RunDelay(file), _RunDelay(tmp_path / "none")
+    first = delay.seconds()
+    file.write_text("1 2500000000 3\n")
+    second = delay.seconds()
+    delay.close()
+    delay.close()
+
+    assert (first, second, delay.seconds(), nowhere.seconds()) == (2.0, 2.5, 0.0, 0.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are listed by Linux")
+async def test_nothing_stays_open(idle_engine: AsyncEngine) -> None:
+    """An observation closes what it reads."""
+
+    def opened() -> list[Path]:
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return [link for link in links if os.path.realpath(link).endswith("/schedstat")]
+
+    async with Observation(idle_engine):
+        during = opened()
+
+    assert len(during) == 1
+    assert opened() == []
