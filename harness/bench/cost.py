@@ -12,15 +12,16 @@ repetitions for its interval. Nothing of the ways is left when it has returned.
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from harness.backend import Backend
-from harness.bench.estimate import Estimate, median_of, outliers_of
+from harness.bench.describe import estimate_document
+from harness.bench.estimate import median_of, outliers_of
 from harness.bench.interleave import Ended, Limits, Measurement, Progress, Sample, Series, interleave
-from harness.errors import MissingEvidence, SessionproofError
+from harness.errors import SessionproofError
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
-from harness.report.bench_document import CostArmDocument, CostDocument, EstimateDocument
+from harness.report.bench_document import CostArmDocument, CostDocument
 
 __all__ = ["Cost", "Ground", "Way", "Ways", "measure"]
 
@@ -61,8 +62,10 @@ class Cost:
     ways: Callable[[], AbstractAsyncContextManager[Ways]]
 
 
-async def measure(cost: Cost, *, progress: Progress | None = None) -> CostDocument:
-    """Run the ways in turn until the limits say it is enough, and describe what was seen.
+async def measure(
+    cost: Cost, *, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+) -> CostDocument:
+    """Run the ways in turn until the limits say it is enough, or `stop` does, and describe what was seen.
 
     If there are none to be had, `missing` says why.
     """
@@ -71,7 +74,9 @@ async def measure(cost: Cost, *, progress: Progress | None = None) -> CostDocume
             if not found.ways:
                 return _unmeasured(cost, found.missing)
             reference = cost.reference if cost.reference in found.ways else None
-            measured = await interleave(found.ways, reference=reference, limits=cost.limits, progress=progress)
+            measured = await interleave(
+                found.ways, reference=reference, limits=cost.limits, progress=progress, stop=stop
+            )
     except SessionproofError as error:
         return _unmeasured(cost, (f"{cost.name}: {error}",))
     return CostDocument(
@@ -106,14 +111,7 @@ def _described(series: Series, measured: Measurement) -> CostArmDocument:
         name=series.name,
         samples=tuple(series.seconds),
         outliers=outliers_of(series.seconds),
-        seconds=_estimated(lambda: median_of(series.seconds)),
-        ratio=_estimated(lambda: measured.ratio(series.name)),
+        seconds=estimate_document(lambda: median_of(series.seconds)),
+        ratio=estimate_document(lambda: measured.ratio(series.name)),
         failure=series.failure,
     )
-
-
-def _estimated(estimate: Callable[[], Estimate]) -> EstimateDocument | None:
-    try:
-        return EstimateDocument.model_validate(asdict(estimate()))
-    except MissingEvidence:
-        return None

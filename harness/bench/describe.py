@@ -1,13 +1,13 @@
 """Measurements as parts of the document: every sample, and what follows from them, each number with its interval."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from statistics import fmean
 
 from harness.bench.arm import Setting
 from harness.bench.concurrency import concurrency_of, lost_to
 from harness.bench.estimate import Estimate, median_of, outliers_of
-from harness.bench.interleave import Ended, Limits, Measurement, Series
+from harness.bench.interleave import Ended, Limits, Measurement
 from harness.bench.parts import Part
 from harness.errors import MissingEvidence
 from harness.report.bench_document import (
@@ -24,13 +24,14 @@ __all__ = ["describe_case", "estimate_document"]
 def describe_case(
     name: str, question: str, settings: Mapping[str, Setting], measured: Measurement, *, limits: Limits
 ) -> CaseDocument:
-    """A case whose arms were these settings."""
+    """A case whose arms were these settings, the reference first."""
+    reference = next(iter(settings.values()))
     return CaseDocument(
         name=name,
         question=question,
-        reference=measured.reference,
-        tool_seconds=settings[measured.reference].longest_work,
-        tools=settings[measured.reference].messages[0].plan.widest_round,
+        reference=reference.name,
+        tool_seconds=reference.longest_work,
+        tools=reference.messages[0].plan.widest_round,
         half_width=limits.half_width,
         reached=measured.ended is Ended.INTERVAL,
         ended=measured.ended.value,
@@ -40,27 +41,20 @@ def describe_case(
     )
 
 
-def estimate_document(estimate: Estimate | None) -> EstimateDocument | None:
-    """An estimate as the document has it."""
-    if estimate is None:
-        return None
-    return EstimateDocument(
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        repetitions=estimate.repetitions,
-        confidence=estimate.confidence,
-        detectable=estimate.detectable,
-    )
+def estimate_document(estimate: Callable[[], Estimate]) -> EstimateDocument | None:
+    """An estimate as the document has it; `None` if there are too few repetitions, or nothing to compare with."""
+    known = _known(estimate)
+    return None if known is None else EstimateDocument.model_validate(asdict(known))
 
 
 def _described(setting: Setting, measured: Measurement) -> ArmDocument:
     series = measured.series[setting.name]
-    median, ratio = _median(series.seconds), _ratio(series, measured)
+    median = _known(lambda: median_of(series.seconds))
     work = setting.longest_work
     overlaps = [sample.overlapped for sample in series.samples if sample.overlapped is not None]
     together = setting.parallel and setting.widest > len(setting.messages)
-    gained = _median([sample.gained for sample in series.samples if sample.gained is not None]) if together else None
+    gains = [sample.gained for sample in series.samples if sample.gained is not None]
+    gained = _known(lambda: median_of(gains)) if together else None
     concurrency = concurrency_of(gained) if together else None
     lost = None if concurrency in {None, Concurrency.SIDE_BY_SIDE} else lost_to([each.lost for each in series.samples])
     return ArmDocument(
@@ -72,9 +66,9 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         turns=len(setting.messages),
         samples=tuple(series.seconds),
         outliers=outliers_of(series.seconds),
-        seconds=estimate_document(median),
-        ratio=estimate_document(ratio),
-        stretch=estimate_document(_times(median, 1 / work) if median is not None and work > 0 else None),
+        seconds=estimate_document(lambda: median_of(series.seconds)),
+        ratio=estimate_document(lambda: measured.ratio(series.name)),
+        stretch=estimate_document(lambda: _times(median_of(series.seconds), 1 / work)) if work > 0 else None,
         efficiency=work / median.value if median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
         overlapped=sum(overlaps) if overlaps else None,
@@ -88,16 +82,9 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
     )
 
 
-def _median(values: list[float]) -> Estimate | None:
+def _known(estimate: Callable[[], Estimate]) -> Estimate | None:
     try:
-        return median_of(values)
-    except MissingEvidence:
-        return None
-
-
-def _ratio(series: Series, measured: Measurement) -> Estimate | None:
-    try:
-        return measured.ratio(series.name)
+        return estimate()
     except MissingEvidence:
         return None
 
@@ -109,10 +96,5 @@ def _times(estimate: Estimate, factor: float) -> Estimate:
 def _share(estimate: Estimate | None) -> ShareDocument | None:
     if estimate is None:
         return None
-    return ShareDocument(
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        repetitions=estimate.repetitions,
-        confidence=estimate.confidence,
-    )
+    values = {name: value for name, value in asdict(estimate).items() if name in ShareDocument.model_fields}
+    return ShareDocument.model_validate(values)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from time import perf_counter
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harness.backend import Backend
 from harness.bench.arm import Setting
+from harness.bench.costs import Ground, costs, measure
 from harness.bench.curves import curves
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS, headline, yardstick
 from harness.bench.interleave import Limits, Progress
@@ -65,6 +67,8 @@ class Section(StrEnum):
     """The same with tools that wait for a provider."""
     POOLS = "pools"
     CURVES = "curves"
+    COSTS = "costs"
+    """The harness's own."""
 
 
 @dataclass(slots=True)
@@ -149,12 +153,13 @@ class Measuring:
             Section.LATENCY: self._latencies,
             Section.POOLS: self._pools,
             Section.CURVES: self._curves,
+            Section.COSTS: partial(self._costs, running),
         }
         room = await free_connections(running)
         with _progress(self.errors) as told:
-            for section, measure in sections.items():
+            for section, run in sections.items():
                 if section in self.sections and not self.interruption:
-                    await measure(bench, room, told)
+                    await run(bench, room, told)
         await clones.drop_all()
 
     async def _headline(self, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # it needs few connections
@@ -227,6 +232,19 @@ class Measuring:
                 self._know(curves=(*before, document))
 
             await bench.curve(curve, limits=POINT, room=room, told=told, keep=keep)
+
+    async def _costs(self, running: RunningServer, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as above
+        ground = Ground(
+            backend=self.backend,
+            running=running,
+            clones=bench.clones,
+            template=bench.template,
+            image=self.config.image,
+        )
+        for cost in costs(ground, full=self.config.full_length):
+            if not self.interruption:
+                document = await measure(cost, progress=told(cost.name, cost.limits), stop=bench.stop)
+                self._know(costs=(*self._known.costs, document))
 
     @property
     def _known(self) -> BenchDocument:

@@ -101,7 +101,7 @@ def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: p
     """Each as a table, and in the document."""
     monkeypatch.setattr(measuring, "QUICK", FEW)
     monkeypatch.setattr(measuring, "POINT", FEW)
-    benchmark, text = call(tmp_path, sections=Section)
+    benchmark, text = call(tmp_path, sections=[*Section])
 
     assert command.bench(benchmark) == 0
 
@@ -167,7 +167,7 @@ def test_an_interruption_keeps_what_was_measured(
         return await run_once(arm)
 
     monkeypatch.setattr(Arm, "__call__", counted)
-    benchmark, text = call(tmp_path, sections=Section)
+    benchmark, text = call(tmp_path, sections=[*Section])
 
     assert command.bench(benchmark) == status
 
