@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import secrets
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -41,12 +42,20 @@ TOOL_SECONDS = 0.01
 ONCE = Limits(half_width=1e9, warm_up=0, least=5, most=5, seconds=60.0)
 
 
+@pytest.fixture(scope="module")
+def clones(sessionproof_server: RunningServer) -> Iterator[Clones]:
+    """Databases of these tests' own, of which no other worker makes or drops any."""
+    clones = Clones(sessionproof_server, secrets.token_hex(4))
+    yield clones
+    asyncio.run(clones.drop_all())
+
+
 @pytest.fixture
-async def ground(sessionproof_server: RunningServer, sessionproof_clones: Clones) -> Ground:
+async def ground(sessionproof_server: RunningServer, clones: Clones) -> Ground:
     """The reference backend on the test server."""
     backend = ReferenceBackend()
-    template = await sessionproof_clones.template("costs", backend.prepare)
-    return Ground(backend=backend, running=sessionproof_server, clones=sessionproof_clones, template=template)
+    template = await clones.template("costs", backend.prepare)
+    return Ground(backend=backend, running=sessionproof_server, clones=clones, template=template)
 
 
 async def names(ground: Ground) -> set[str]:
