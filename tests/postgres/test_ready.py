@@ -129,29 +129,22 @@ async def test_whoever_gives_up_leaves_the_copy_to_the_next(held: Held, template
         assert waiting.cancelled()
 
 
-async def test_nothing_is_left_behind(clones: Clones, running: RunningServer, template: str) -> None:
+async def test_nothing_is_left_behind(held: Held, running: RunningServer, template: str) -> None:
     """Copies that were used, are used, and were never taken; both tasks, and their connections."""
+    held.through = asyncio.Semaphore(99)
     tasks = asyncio.all_tasks()
-    async with ReadyClones(clones, ready=3) as pool:
+    async with ReadyClones(held, ready=3) as pool:
         async with pool.clone(template, label="used"):
             pass
         never_given_back = pool.clone(template, label="x")
         await never_given_back.__aenter__()
         await pool.settled()
-        assert len(await names(running, clones)) == 1 + 1 + 3
+        assert len(await names(running, held)) == 1 + 1 + 3
 
-    assert await names(running, clones) == [template]
+    assert await names(running, held) == [template]
     assert asyncio.all_tasks() == tasks
-    assert await sessions(running) == 1
-
-
-async def sessions(running: RunningServer) -> int:
-    """How many connections the server has, this one included."""
-    async with connect(running.address, running.maintenance_database) as connection:
-        return int(await connection.fetchval(_SESSIONS))
-
-
-_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    assert len(held.opened) == 2
+    assert all(connection.is_closed() for connection in held.opened)
 
 
 async def test_a_fill_that_is_interrupted_leaves_no_database(
