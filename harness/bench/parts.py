@@ -10,8 +10,8 @@ which one frame held the event loop is the loop's.
 A call's planned work lies in what carried it out, a statement or a request, and is shorter: it came last in it, unless
 the loop was held at its end, so that the answer was taken note of late. All planned work of a round at the same time
 takes as long as the longest of it. What was spent beyond that is laid to what the calls were doing that had not begun
-theirs while others were at it: held up with the event loop, waiting for a connection, or for another one to end; a call
-that was only late, and then worked beside the others, was at its own sessions.
+theirs while others were at it: held up with the event loop, waiting for a connection, or for another one to end. A
+call that was only late, and then worked beside the others, was at its own sessions: nothing kept it from that.
 
 Guarantee: the parts are never negative, and their sum is the turn's length. Nothing that was lost is laid to a call
 that was at work.
@@ -62,7 +62,7 @@ class Spent:
     """What a turn's seconds were spent on: `parts` sum up to its length.
 
     `lost` is what of them kept its tools from working side by side, by part, and `gained` which part (0…1) of what
-    that can gain at most was gained; `None` where no two tools are called together.
+    that can gain at most was not lost in this way; `None` where no two tools are called together.
     """
 
     parts: Mapping[Part, float]
@@ -108,10 +108,11 @@ def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spe
             part = Part.LOOP
             held += (end - start) * _covers(tools, start, end)
         parts[part] += end - start
-    lost = _shared_out(max(0.0, parts[Part.WORK] - longest_work(turn)), blamed)
-    parts[Part.WORK] -= sum(lost.values())
-    for part, seconds in lost.items():
+    excess = _shared_out(max(0.0, parts[Part.WORK] - longest_work(turn)), blamed)
+    parts[Part.WORK] -= sum(excess.values())
+    for part, seconds in excess.items():
         parts[part] += seconds
+    lost = {part: seconds for part, seconds in excess.items() if part is not Part.SESSIONS}
     lost[Part.LOOP] = lost.get(Part.LOOP, 0.0) + held
     possible = sum(map(_planned, turn.planned)) - longest_work(turn)
     gained = 1.0 - sum(lost.values()) / possible if possible > 0 else None

@@ -45,10 +45,10 @@ __all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Interruption", "Mea
 
 QUICK = Limits(half_width=0.02, least=10, most=60, seconds=45.0)
 FULL = Limits(half_width=0.01, least=8, most=20, seconds=600.0)
-POINT = Limits(half_width=0.1, least=5, most=10, seconds=30.0)
+POINT = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
 """For one point of a curve, and for pools: their shape is what they are there for."""
 
-LATENCY = Limits(half_width=0.05, least=5, most=15, seconds=30.0)
+LATENCY = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
 HEADLINE = "headline"
 """The name of the case that every run has, by which it is judged."""
 

@@ -188,13 +188,13 @@ def test_a_tool_that_waits_for_the_connection_of_another_waits_for_the_pool() ->
 
 
 def test_a_tool_that_is_only_late_loses_what_it_is_late_by_to_its_own_sessions() -> None:
-    """It works beside the other one then, and waited for nobody."""
+    """It works beside the other one then, and waited for nobody: that is no loss of working side by side."""
     evidence = seen(tools=[tool(0.0, 1.2)], statements=[work(0.0, 1.0, by=0), work(0.2, 1.2, by=1)])
 
     late = spent(turn(1.2, 1.0, 1.0), evidence)
 
     assert rounded(late.parts) == {"work": 1.0, "sessions": 0.2}
-    assert late.gained == pytest.approx(0.8)
+    assert (rounded(late.lost), late.gained) == ({}, 1.0)
 
 
 def test_what_a_statement_takes_beyond_its_planned_work_is_the_sessions() -> None:
@@ -205,10 +205,10 @@ def test_what_a_statement_takes_beyond_its_planned_work_is_the_sessions() -> Non
 
 
 def test_what_two_tools_can_gain_is_what_the_shorter_ones_take() -> None:
-    """Half of it, if the shorter one waits for half of its time; nothing can be gained by one tool."""
-    half = seen(statements=[work(0.0, 2.0, by=0), work(1.5, 2.5, by=1)])
+    """Half of it, if one of three waits for another; nothing can be gained by one tool."""
+    half = seen(statements=[work(0.0, 1.0, by=0), work(1.0, 2.0, by=1), work(0.0, 1.0, by=2)])
 
-    assert spent(turn(2.5, 2.0, 1.0), half).gained == pytest.approx(0.5)
+    assert spent(turn(2.0, 1.0, 1.0, 1.0), half).gained == pytest.approx(0.5)
     assert spent(turn(2.5, 2.0), seen(statements=[work(0.0, 2.0)])).gained is None
 
 
