@@ -71,4 +71,4 @@ def costs(ground: Ground, *, full: bool = False) -> tuple[Cost, ...]:
 def _limits(full: bool, *, half_width: float, least: int, most: int, seconds: float) -> Limits:
     if not full:
         return Limits(half_width=half_width, least=least, most=most, seconds=seconds)
-    return Limits(half_width=half_width / 2, least=least, most=2 * most, seconds=10 * seconds)
+    return Limits(half_width=half_width / 2, least=least, most=2 * most, seconds=4 * seconds)

@@ -10,7 +10,7 @@ import secrets
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
@@ -43,12 +43,15 @@ from harness.scenario import SessionMode
 
 __all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Interruption", "Measuring", "Section"]
 
-QUICK = Limits(half_width=0.02, least=10, most=60, seconds=45.0)
-FULL = Limits(half_width=0.01, least=8, most=20, seconds=600.0)
+QUICK = Limits(half_width=0.05, least=10, most=60, seconds=60.0)
+FULL = Limits(half_width=0.01, least=8, most=12, seconds=300.0)
 POINT = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
 """For one point of a curve, and for pools: their shape is what they are there for."""
 
 LATENCY = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
+FULL_LATENCY = Limits(half_width=0.02, least=5, most=6, seconds=100.0)
+LONGER = 2.25
+"""How many times as long a point may take in full: the widest has sixty-four turns at once."""
 HEADLINE = "headline"
 """The name of the case that every run has, by which it is judged."""
 
@@ -179,7 +182,8 @@ class Measuring:
         )
 
     async def _latencies(self, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as for the headline
-        seconds = FULL_SECONDS if self.config.full_length else QUICK_SECONDS
+        full = self.config.full_length
+        seconds, limits = (FULL_SECONDS, FULL_LATENCY) if full else (QUICK_SECONDS, LATENCY)
         for latency, question in _QUESTIONS.items():
             name, arms = f"latency_{latency.value}", headline(self.backend, tool_seconds=seconds, latency=latency)
             if self.interruption:
@@ -189,7 +193,7 @@ class Measuring:
                 continue
             try:
                 case = await bench.case(
-                    name, question.format(seconds), arms, limits=LATENCY, progress=told(name, LATENCY)
+                    name, question.format(seconds), arms, limits=limits, progress=told(name, limits)
                 )
             except BackendError as error:
                 self._keep(missing=f"{name}: {error}")
@@ -213,7 +217,7 @@ class Measuring:
                 self._keep(missing=f"{compared.name}: {no_room(compared.connections, room)}")
                 continue
             try:
-                measured = await bench.pools(compared, limits=POINT, told=told)
+                measured = await bench.pools(compared, limits=self._point, told=told)
             except BackendError as error:
                 self._keep(missing=f"{compared.name}: {error}")
             else:
@@ -231,7 +235,11 @@ class Measuring:
             def keep(document: CurveDocument, before: tuple[CurveDocument, ...] = before) -> None:
                 self._know(curves=(*before, document))
 
-            await bench.curve(curve, limits=POINT, room=room, told=told, keep=keep)
+            await bench.curve(curve, limits=self._point, room=room, told=told, keep=keep)
+
+    @property
+    def _point(self) -> Limits:
+        return replace(POINT, seconds=POINT.seconds * LONGER) if self.config.full_length else POINT
 
     async def _costs(self, running: RunningServer, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as above
         ground = Ground(

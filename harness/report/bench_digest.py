@@ -157,7 +157,8 @@ class Scale:
 def answer(document: BenchDocument) -> str:
     """What tools gain by running side by side, in one sentence; or why nobody knows."""
     if not document.cases:
-        return "Nothing was measured."
+        others = document.curves or document.pools or document.costs
+        return "What tools gain was not asked for." if others else "Nothing was measured."
     case = document.cases[0]
     reference = next((arm for arm in case.arms if arm.name == case.reference), None)
     if reference is None or reference.seconds is None:

@@ -22,7 +22,7 @@ from tests.bench.conftest import FEW, Measure
 from tests.report.bench_documents import benchmark
 
 TOOL_SECONDS = 0.1
-LONGER_SECONDS = 0.6
+LONGER_SECONDS = 0.4
 """Beside which it is short how long a busy processor takes to send a request over HTTP."""
 APART = ("per_operation", "durable", "deferred", "yardstick")
 """The arms whose tools have sessions of their own."""
@@ -184,7 +184,7 @@ async def test_sessions_that_became_slower_are_found_against_the_yardstick(
 ) -> None:
     """Worse than the same backend without that, in `sessions`, though all work side by side."""
     arms = {REFERENCE: alone()[REFERENCE], **yardstick(tool_seconds=TOOL_SECONDS)}
-    monkeypatch.setattr(slow_sessions, "SLOWER_SECONDS", 1.0)  # found on a busy processor too
+    monkeypatch.setattr(slow_sessions, "SLOWER_SECONDS", 0.6)  # found on a busy processor too
 
     enough = replace(FEW, warm_up=1, least=6, most=6)
 
