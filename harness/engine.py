@@ -62,7 +62,7 @@ from harness.scenario import (
 )
 from harness.verdict import CheckResult, judge
 
-__all__ = ["Engine", "NotVerified", "in_time", "repeats"]
+__all__ = ["Engine", "NotVerified", "in_time", "repeats", "started"]
 
 FULL_LENGTH = 10.0
 """By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
@@ -252,7 +252,7 @@ class Engine:
                 seen = await self._converse(cell, provider, settings, running, disruption)
                 if cell.scenario.fault:
                     await disruption.heal()
-                    async with self._started(settings):
+                    async with started(self.backend, settings, self.config.turn_timeout):
                         pass  # it finishes what it could not before
             ledger = await read_ledger(self.backend, database.url, limit=self.config.turn_timeout)
         return replace(
@@ -275,7 +275,8 @@ class Engine:
         running: RunningServer,
         disruption: Disruption,
     ) -> Evidence:
-        async with self._started(settings) as application, AsyncExitStack() as stack:
+        limit = self.config.turn_timeout
+        async with started(self.backend, settings, limit) as application, AsyncExitStack() as stack:
             await bring_into(application.engine, cell.pool_state, connections=_connections(cell))
             observation = Observation(application.engine, server_log=running.log_path)
             gate = Gate(application.engine, caller=attributed, barrier=cell.mode in BARRIER_MODES, unseen=unseen)
@@ -306,17 +307,6 @@ class Engine:
             arrivals=gate.record if cell.mode in BARRIER_MODES else Record.of("arrivals", ()),
             **observation.records,
         )
-
-    @asynccontextmanager
-    async def _started(self, settings: BackendSettings) -> AsyncIterator[Application]:
-        """The application, started and stopped in the time that a turn may take."""
-        seconds = self.config.turn_timeout
-        context = self.backend.start(settings)
-        application = await in_time(context.__aenter__(), f"backend {self.backend.name!r} did not start", seconds)
-        try:
-            yield application
-        finally:
-            await in_time(context.__aexit__(None, None, None), f"backend {self.backend.name!r} did not stop", seconds)
 
     def _reproduce(self, cell: Cell) -> str:
         file = self.config.scenario_file
@@ -366,6 +356,21 @@ def _restarts(cell: Cell) -> bool:
 def _connections(cell: Cell) -> int:
     """How many connections a warm pool holds: one for each tool that can run at once, and one for each turn."""
     return sum(message.plan.widest_round + 1 for message in cell.scenario.messages)
+
+
+@asynccontextmanager
+async def started(backend: Backend, settings: BackendSettings, seconds: float) -> AsyncIterator[Application]:
+    """The application, started and stopped in so many seconds each.
+
+    Raises:
+        BackendError: it does not start, or does not stop.
+    """
+    context = backend.start(settings)
+    application = await in_time(context.__aenter__(), f"backend {backend.name!r} did not start", seconds)
+    try:
+        yield application
+    finally:
+        await in_time(context.__aexit__(None, None, None), f"backend {backend.name!r} did not stop", seconds)
 
 
 async def in_time(awaitable: Awaitable[T], failure: str, seconds: float) -> T:

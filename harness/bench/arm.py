@@ -24,8 +24,8 @@ from harness.bench.interleave import Sample
 from harness.bench.parts import Part, spent_on
 from harness.checks import Timing
 from harness.conversation import Conversation
-from harness.engine import in_time
-from harness.errors import BackendError
+from harness.engine import in_time, started
+from harness.errors import BackendError, MissingEvidence
 from harness.evidence import Evidence, PlannedCall, Record, ToolOutcome, Turn
 from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into
@@ -56,8 +56,9 @@ _APART = frozenset({SessionMode.PER_OPERATION, SessionMode.DURABLE, SessionMode.
 class Setting:
     """What one arm is: the messages that it answers together, and how the application is set up for that.
 
-    `parallel` is false for tools that the agent runs one by one. `timeout` is in seconds, for one turn. `yardstick` is
-    true for the harness's own application.
+    `parallel` is false for tools that the agent runs one by one. `timeout` is in seconds, for one turn, and for the
+    application's start and stop. `yardstick` is true for the harness's own application. What is not `judged` is there
+    to show how something grows, with tools that work for too short to tell by.
     """
 
     name: str
@@ -69,11 +70,18 @@ class Setting:
     tier: ModelTier = ModelTier.SCRIPTED
     timeout: float = 60.0
     yardstick: bool = False
+    judged: bool = True
 
     @property
     def promised(self) -> bool:
         """Whether the backend's tools are to work side by side: each has its own session, and a connection for it."""
-        apart = not self.yardstick and self.mode in _APART and self.parallel and self.widest > len(self.messages)
+        apart = (
+            self.judged
+            and not self.yardstick
+            and self.mode in _APART
+            and self.parallel
+            and self.widest > len(self.messages)
+        )
         pool = self.pool_settings
         return apart and (pool.null or pool.size + pool.max_overflow >= self.widest)
 
@@ -146,10 +154,10 @@ class Arm:
                 model=provider.model,
                 state_directory=Path(folder),
             )
-            starting = stack.enter_async_context(backend.start(settings))
-            application = await in_time(starting, f"backend {backend.name!r} did not start", setting.timeout)
+            application = await stack.enter_async_context(started(backend, settings, setting.timeout))
             connections = min(setting.connections, _size(application.engine, default=setting.connections))
-            await bring_into(application.engine, setting.pool_state, connections=connections)
+            brought = bring_into(application.engine, setting.pool_state, connections=connections)
+            await in_time(brought, f"{setting.name}: its pool of {connections} connections is not had", setting.timeout)
             yield cls(setting=setting, backend=backend, application=application, provider=provider)
 
     async def __call__(self) -> Sample:
@@ -157,12 +165,15 @@ class Arm:
 
         Raises:
             BackendError: a turn was not answered, or a tool failed: it took less time than its work would have.
+            MissingEvidence: a record is missing, or it was not seen that a tool did its planned work.
         """
         if self.setting.pool_state is PoolState.COLD:  # the repetition before has warmed it
             await bring_into(self.application.engine, PoolState.COLD, connections=0)
         turns, evidence = await self._observed()
         if failed := [turn for turn in turns if turn.answer is None]:
-            reason = failed[0].error or f"no answer within {self.setting.timeout:g} s"
+            first = failed[0]
+            reason = f"{first.error_type}: {first.error}" if first.error_type else first.error
+            reason = reason or f"no answer within {self.setting.timeout:g} s"
             raise BackendError(f"{len(failed)} of {len(turns)} turns failed: {reason}")
         idle = [call for turn in turns for call in turn.planned if not _has_worked(turn, call, evidence)]
         if broken := [run for run in evidence.tools if run.outcome is not ToolOutcome.RETURNED]:
@@ -170,7 +181,7 @@ class Arm:
                 f"{len(broken)} tool calls failed: {broken[0].tool} with {broken[0].error_type or 'no end'}"
             )
         if idle:
-            raise BackendError(
+            raise MissingEvidence(
                 f"{len(idle)} tool calls did not do their planned work: {idle[0].tool} ran no statement in the "
                 "database, or asked no model, or was not served"
             )

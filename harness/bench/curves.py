@@ -108,6 +108,7 @@ def _modes(backend: Backend, messages: Sequence[Message], *, state: PoolState = 
         messages=tuple(messages),
         pool_state=state,
         pool=PoolSettings.for_state(state, size=widest + len(messages), max_overflow=0),
+        judged=False,
     )
     others = [replace(reference, name=mode.value, mode=mode) for mode in SessionMode if mode is not reference.mode]
     arms = {each.name: each for each in (reference, *others) if each.mode in backend.modes}

@@ -79,6 +79,7 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         promised=setting.promised,
         pool_size=setting.pool.size if setting.pool is not None else None,
         failure=series.failure,
+        unseen=series.unseen,
     )
 
 

@@ -73,11 +73,15 @@ class Limits:
 
 @dataclass(slots=True, kw_only=True)
 class Series:
-    """What was measured of one arm, in the order of the repetitions; `failure` says why it took no further part."""
+    """What was measured of one arm, in the order of the repetitions; `failure` says why it took no further part.
+
+    `unseen` is true if that is no failure of the arm: the harness could not see what it has to.
+    """
 
     name: str
     samples: list[Sample] = field(default_factory=list)
     failure: str | None = None
+    unseen: bool = False
 
     @property
     def seconds(self) -> list[float]:
@@ -173,7 +177,7 @@ async def _repeat(
         try:
             samples[name] = await arms[name]()
         except SessionproofError as error:
-            series[name].failure = str(error)
+            series[name].failure, series[name].unseen = str(error), isinstance(error, MissingEvidence)
     for name, sample in samples.items():
         if counted:
             series[name].samples.append(sample)
@@ -196,11 +200,16 @@ class _Measuring:
         others = [each for each in self.series.values() if each.name != self.reference]
         if repetition >= self.limits.least and others and all(each.failure is not None for each in others):
             return Ended.FAILURE
-        if repetition >= max(self.limits.least, self.next_look):
+        limit = self._limit(repetition, elapsed)
+        due = repetition >= max(self.limits.least, self.next_look)
+        if due or (limit is not None and repetition >= LEAST):
             self.half_width = self._widest()
             self.next_look = max(repetition + 1, round(repetition * LOOKS))
             if self.half_width <= self.limits.half_width:
                 return Ended.INTERVAL
+        return limit
+
+    def _limit(self, repetition: int, elapsed: float) -> Ended | None:
         if repetition >= self.limits.most:
             return Ended.REPETITIONS
         late = elapsed >= self.limits.seconds and (repetition >= LEAST or elapsed >= PATIENCE * self.limits.seconds)

@@ -110,6 +110,7 @@ def _settings(turns: int, tools: int, sizes: list[int]) -> dict[str, Setting]:
             mode=SessionMode.PER_OPERATION,
             messages=messages,
             pool=PoolSettings(size=size, max_overflow=0, timeout=PATIENCE_SECONDS),
+            judged=False,
         )
         for size in sizes
     }

@@ -4,15 +4,17 @@ Guarantee: what was measured is described before anything is stopped, and each p
 as it is known, so that nothing is lost by what comes after it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from asyncpg import InterfaceError, PostgresError
 
 from harness.backend import Backend
 from harness.bench.arm import Arm, Setting
 from harness.bench.curves import Curve, Point
 from harness.bench.describe import describe_case
-from harness.bench.interleave import Limits, Progress, interleave
+from harness.bench.interleave import Limits, Progress, Sample, interleave
 from harness.bench.pools import Pools, describe_pools
 from harness.bench.yardstick import NAME, Yardstick
 from harness.errors import BackendError, UsageError
@@ -31,17 +33,25 @@ def _never() -> bool:
     return False
 
 
+def _unheard(trouble: str) -> None:
+    """Somebody who only wants what was measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """What is measured: a backend, on clones of a template of its own.
 
-    `stop` is asked between two runs of an arm whether to end; what was measured by then is described.
+    `stop` is asked between two runs of an arm whether to end; what was measured by then is described. A turn, and the
+    start and the stop of an application, may take `timeout` seconds. `trouble` is told what went wrong after a
+    measurement, which is kept.
     """
 
     backend: Backend
     clones: Clones
     template: str
     stop: Callable[[], bool] = _never
+    timeout: float = 60.0
+    trouble: Callable[[str], object] = _unheard
 
     async def case(
         self,
@@ -54,28 +64,49 @@ class Bench:
     ) -> CaseDocument:
         """Start an arm for each setting, the reference first, and run them in turn until the limits say it is enough.
 
+        An arm that does not start is one that failed. If one does not stop, `trouble` is told.
+
         Raises:
             UsageError: there is no setting: the backend has no mode that is measured.
-            BackendError: an arm cannot be started.
+            BackendError: the reference cannot be started.
         """
         if not settings:
             raise UsageError(
                 f"{name}: backend {self.backend.name!r} has none of the session modes that are measured; it has "
                 f"{', '.join(sorted(self.backend.modes)) or 'no mode at all'}"
             )
-        async with AsyncExitStack() as stack:
-            arms = {each: await self._start(setting, stack) for each, setting in settings.items()}
-            measured = await interleave(
-                arms, reference=next(iter(settings)), limits=limits, progress=progress, stop=self.stop
-            )
-            return describe_case(name, question, settings, measured, limits=limits)
+        reference = next(iter(settings))
+        described: CaseDocument | None = None
+        try:
+            async with AsyncExitStack() as stack:
+                arms: dict[str, Callable[[], Awaitable[Sample]]] = {}
+                for each, setting in settings.items():
+                    try:
+                        arms[each] = await self._start(setting, stack)
+                    except BackendError as error:
+                        if each == reference:
+                            raise
+                        arms[each] = _failing(error)
+                measured = await interleave(arms, reference=reference, limits=limits, progress=progress, stop=self.stop)
+                described = describe_case(name, question, settings, measured, limits=limits)
+        except Exception as error:
+            if described is None:
+                raise
+            self.trouble(f"{name}: after it was measured: {error}")
+        return described
 
     async def _start(self, setting: Setting, stack: AsyncExitStack) -> Arm:
         backend, template = self.backend, self.template
-        if setting.yardstick:
-            backend = Yardstick()
-            template = await self.clones.template(NAME, backend.prepare)
-        return await stack.enter_async_context(Arm.started(setting, backend, self.clones, template))
+        try:
+            if setting.yardstick:
+                backend = Yardstick()
+                template = await self.clones.template(NAME, backend.prepare)
+            patient = replace(setting, timeout=self.timeout)
+            return await stack.enter_async_context(Arm.started(patient, backend, self.clones, template))
+        except (OSError, PostgresError, InterfaceError) as error:
+            raise BackendError(
+                f"{setting.name}: there is no database for it: {type(error).__name__}: {error}"
+            ) from error
 
     async def curve(
         self, curve: Curve, *, limits: Limits, room: int, told: Told, keep: Callable[[CurveDocument], None]
@@ -125,6 +156,15 @@ class Bench:
             progress=told(compared.name, limits),
         )
         return describe_pools(compared, case)
+
+
+def _failing(error: BackendError) -> Callable[[], Awaitable[Sample]]:
+    """An arm that could not be started."""
+
+    async def fail() -> Sample:
+        raise BackendError(str(error)) from error
+
+    return fail
 
 
 def no_room(wanted: int, room: int) -> str:

@@ -52,9 +52,10 @@ class Benchmark:
 def bench(call: Benchmark) -> int:
     """Measure, report, and return the exit status.
 
-    It is 128 and the signal's number if it was interrupted. It is 1 if tools of the headline that have sessions of
-    their own do not work side by side, or if something became worse than in the baseline; 3 if one of these cannot be
-    told, or if without a baseline an interval of the headline is not as narrow as was asked for; else 0.
+    It is 128 and the signal's number if it was interrupted. It is 1 if tools of the headline, or of those that wait
+    for a provider, have sessions of their own and do not work side by side, or if something became worse than in the
+    baseline; 3 if one of these cannot be told, if something could not be measured, or if without a baseline an interval
+    of the headline is not as narrow as was asked for; else 0. A run that is wrong is not kept as a baseline.
 
     Raises:
         ConfigurationError: the backend cannot be loaded, or the folder cannot be written to.
@@ -95,11 +96,7 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
         return INTERRUPTED + interrupted
     if document is None:
         raise MissingEvidence("nothing was measured")
-    if keep is not None:
-        keep.parent.mkdir(parents=True, exist_ok=True)
-        keep.write_bytes((call.directory / BENCH_FILE).read_bytes())
-        call.console.print(Text(f"kept as a baseline in {keep}", style="dim"), soft_wrap=True)
-    statuses = {_promises(document)}
+    statuses = {_promises(document), UNKNOWN if measuring.incomplete or _lacks(document, call.sections) else 0}
     if before is not None:
         compared = compare(document, before, call.gate)
         shown = comparison_document(compared)
@@ -108,8 +105,37 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
         statuses.add(_STATUSES[compared.outcome])
     elif not all(case.reached for case in document.cases if case.name == HEADLINE):
         statuses.add(UNKNOWN)
+    status = BROKEN if BROKEN in statuses else max(statuses)
+    if keep is not None:
+        _keep(call, keep, fit=status != BROKEN)
     call.console.print(Text(f"report in {call.directory}", style="dim"), soft_wrap=True)
-    return BROKEN if BROKEN in statuses else max(statuses)
+    return status
+
+
+def _keep(call: Benchmark, keep: Path, *, fit: bool) -> None:
+    """Make this run the baseline, if it is fit to be one."""
+    if not fit:
+        call.console.print(
+            Text(f"not kept as a baseline in {keep}: something is wrong", style="yellow"), soft_wrap=True
+        )
+        return
+    keep.parent.mkdir(parents=True, exist_ok=True)
+    keep.write_bytes((call.directory / BENCH_FILE).read_bytes())
+    call.console.print(Text(f"kept as a baseline in {keep}", style="dim"), soft_wrap=True)
+
+
+def _lacks(document: BenchDocument, sections: frozenset[Section]) -> bool:
+    """Whether there is not a single number of a section that was asked for."""
+    judged = {case.name == HEADLINE for case in document.cases}
+    measured = {
+        Section.HEADLINE: True in judged,
+        Section.LATENCY: False in judged,
+        Section.POOLS: bool(document.pools),
+        Section.CURVES: any(curve.points for curve in document.curves),
+        Section.COSTS: any(arm.seconds is not None for cost in document.costs for arm in cost.arms),
+    }
+    # a backend without some of it is measured by the rest
+    return not any(measured[section] for section in sections) or (Section.HEADLINE in sections and True not in judged)
 
 
 def _promises(document: BenchDocument) -> int:
@@ -122,7 +148,7 @@ def _promises(document: BenchDocument) -> int:
 
 def _kept(arm: ArmDocument) -> bool | None:
     if arm.failure is not None:
-        return False
+        return None if arm.unseen else False
     if arm.concurrency in {None, Concurrency.UNDECIDED}:
         return None
     return arm.concurrency is Concurrency.SIDE_BY_SIDE

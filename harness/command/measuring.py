@@ -19,6 +19,7 @@ from time import perf_counter
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from harness.backend import Backend
 from harness.bench.arm import Setting
@@ -31,7 +32,7 @@ from harness.bench.pools import pools
 from harness.bench.run import Bench, Told, free_connections, no_room
 from harness.config import Config
 from harness.engine import in_time
-from harness.errors import BackendError, MissingEvidence
+from harness.errors import BackendError
 from harness.gaps import first_gap
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
@@ -48,8 +49,8 @@ FULL = Limits(half_width=0.01, least=8, most=12, seconds=300.0)
 POINT = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
 """For one point of a curve, and for pools: their shape is what they are there for."""
 
-LATENCY = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
-FULL_LATENCY = Limits(half_width=0.02, least=5, most=6, seconds=100.0)
+LATENCY = Limits(half_width=0.1, least=7, most=8, seconds=20.0)
+FULL_LATENCY = Limits(half_width=0.02, least=7, most=7, seconds=200.0)
 LONGER = 2.25
 """How many times as long a point may take in full: the widest has sixty-four turns at once."""
 HEADLINE = "headline"
@@ -76,7 +77,7 @@ class Section(StrEnum):
 
 @dataclass(slots=True)
 class Interruption:
-    """Whether somebody asked for the end, by which signal."""
+    """Whether somebody asked for the end, by which signal; further ones are for those who clean up to bear."""
 
     signal: int | None = None
 
@@ -97,7 +98,7 @@ class Interruption:
                 loop.remove_signal_handler(number)
 
     def _take(self, number: int, task: "asyncio.Task[object] | None") -> None:
-        if self.signal is not None and task is not None:
+        if self.signal is not None and task is not None and not task.cancelling():
             task.cancel()
         self.signal = number
 
@@ -106,7 +107,8 @@ class Interruption:
 class Measuring:
     """One run of the command: `write` is given the document whenever there is more of it.
 
-    `document` is what is known by now.
+    `document` is what is known by now. `incomplete` is true if something that was asked for is not known, and not
+    because the backend, or this machine, does not have what it takes.
     """
 
     config: Config
@@ -118,6 +120,7 @@ class Measuring:
     interruption: Interruption = field(default_factory=Interruption)
     begun: float = field(default_factory=perf_counter)
     document: BenchDocument | None = None
+    incomplete: bool = False
 
     async def run(self) -> None:
         """Measure the sections one after the other.
@@ -128,14 +131,17 @@ class Measuring:
             UsageError: the backend has none of the session modes that are measured.
             asyncio.CancelledError: it was interrupted twice.
         """
-        with self.interruption.listening():
-            server = choose(self.config.postgres, image=self.config.image)
-            running = await server.start()
-            try:
-                await self._on(running)
-            finally:
-                await server.stop()
-        self._know(interrupted=bool(self.interruption))
+        try:
+            with self.interruption.listening():
+                server = choose(self.config.postgres, image=self.config.image)
+                running = await server.start()
+                try:
+                    await self._on(running)
+                finally:
+                    await server.stop()
+        finally:
+            if self.document is not None:
+                self._know(interrupted=bool(self.interruption))
 
     async def _on(self, running: RunningServer) -> None:
         self.document = BenchDocument(
@@ -146,11 +152,25 @@ class Measuring:
             environment=describe_environment(postgres=_postgres(running), backend=self.config.backend),
             cases=(),
         )
+        self._know()
         clones = Clones(running, secrets.token_hex(4))
+        try:
+            await self._measure(running, clones)
+        finally:
+            await clones.drop_all()
+
+    async def _measure(self, running: RunningServer, clones: Clones) -> None:
         prepared = clones.template(self.backend.name, self.backend.prepare)
         failure = f"backend {self.backend.name!r} did not prepare its database"
         template = await in_time(prepared, failure, self.config.turn_timeout)
-        bench = Bench(backend=self.backend, clones=clones, template=template, stop=lambda: bool(self.interruption))
+        bench = Bench(
+            backend=self.backend,
+            clones=clones,
+            template=template,
+            stop=lambda: bool(self.interruption),
+            timeout=self.config.turn_timeout,
+            trouble=self._lose,
+        )
         sections: Mapping[Section, Callable[[Bench, int, Told], Awaitable[None]]] = {
             Section.HEADLINE: self._headline,
             Section.LATENCY: self._latencies,
@@ -158,19 +178,21 @@ class Measuring:
             Section.CURVES: self._curves,
             Section.COSTS: partial(self._costs, running),
         }
-        room = await free_connections(running)
         with _progress(self.errors) as told:
             for section, run in sections.items():
                 if section in self.sections and not self.interruption:
-                    await run(bench, room, told)
-        await clones.drop_all()
+                    await run(bench, await free_connections(running), told)
 
-    async def _headline(self, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # it needs few connections
+    async def _headline(self, bench: Bench, room: int, told: Told) -> None:
         full = self.config.full_length
         seconds, limits = (FULL_SECONDS, FULL) if full else (QUICK_SECONDS, QUICK)
         arms = headline(self.backend, tool_seconds=seconds)
         if gap := self._gap(arms):
-            raise MissingEvidence(f"{HEADLINE}: {gap}")
+            self._lose(f"{HEADLINE}: {gap}")
+            return
+        if reason := _no_room(arms, room):
+            self._lose(f"{HEADLINE}: {reason}")
+            return
         self._keep(
             case=await bench.case(
                 HEADLINE,
@@ -181,7 +203,7 @@ class Measuring:
             )
         )
 
-    async def _latencies(self, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as for the headline
+    async def _latencies(self, bench: Bench, room: int, told: Told) -> None:
         full = self.config.full_length
         seconds, limits = (FULL_SECONDS, FULL_LATENCY) if full else (QUICK_SECONDS, LATENCY)
         for latency, question in _QUESTIONS.items():
@@ -191,12 +213,15 @@ class Measuring:
             if gap := self._gap(arms):
                 self._keep(missing=f"{name}: {gap}")
                 continue
+            if reason := _no_room(arms, room):
+                self._lose(f"{name}: {reason}")
+                continue
             try:
                 case = await bench.case(
                     name, question.format(seconds), arms, limits=limits, progress=told(name, limits)
                 )
             except BackendError as error:
-                self._keep(missing=f"{name}: {error}")
+                self._lose(f"{name}: {error}")
             else:
                 self._keep(case=case)
 
@@ -213,13 +238,16 @@ class Measuring:
         for compared in pools(full=self.config.full_length):
             if self.interruption:
                 return
-            if compared.connections > room:
-                self._keep(missing=f"{compared.name}: {no_room(compared.connections, room)}")
+            if gap := self._gap(compared.settings):
+                self._keep(missing=f"{compared.name}: {gap}")
+                continue
+            if full := _no_room(compared.settings, room):
+                self._lose(f"{compared.name}: {full}")
                 continue
             try:
                 measured = await bench.pools(compared, limits=self._point, told=told)
             except BackendError as error:
-                self._keep(missing=f"{compared.name}: {error}")
+                self._lose(f"{compared.name}: {error}")
             else:
                 self._keep(pools=measured)
 
@@ -234,6 +262,7 @@ class Measuring:
 
             def keep(document: CurveDocument, before: tuple[CurveDocument, ...] = before) -> None:
                 self._know(curves=(*before, document))
+                self.incomplete |= bool(document.skipped)
 
             await bench.curve(curve, limits=self._point, room=room, told=told, keep=keep)
 
@@ -253,6 +282,10 @@ class Measuring:
             if not self.interruption:
                 document = await measure(cost, progress=told(cost.name, cost.limits), stop=bench.stop)
                 self._know(costs=(*self._known.costs, document))
+
+    def _lose(self, reason: str) -> None:
+        self.incomplete = True
+        self._keep(missing=reason)
 
     @property
     def _known(self) -> BenchDocument:
@@ -277,12 +310,14 @@ class Measuring:
 
 @contextmanager
 def _progress(console: Console) -> Iterator[Told]:
-    """What is being measured, how often, and how wide the widest interval is; shown on a terminal only."""
+    """What is being measured; on a terminal also how often, and how wide the widest interval is."""
     columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=None)
 
         def told(name: str, limits: Limits) -> Progress:
+            if not console.is_terminal:
+                console.print(Text(f"measuring {name}"), soft_wrap=True)
             bar.update(task, description=f"{name}: warming up")
 
             def show(repetitions: int, half_width: float | None) -> None:
@@ -292,6 +327,11 @@ def _progress(console: Console) -> Iterator[Told]:
             return show
 
         yield told
+
+
+def _no_room(arms: Mapping[str, Setting], room: int) -> str | None:
+    wanted = sum(setting.connections for setting in arms.values())
+    return no_room(wanted, room) if wanted > room else None
 
 
 def _postgres(running: RunningServer) -> PostgresDocument:

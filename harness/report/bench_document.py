@@ -85,7 +85,7 @@ class ArmDocument(DocumentModel):
     `gained` is which part was gained of what the tools can gain at most by working at the same time, `concurrency` what
     that amounts to, and `lost_to` the part on which most of the rest was spent; `None` where tools are not called
     together. `promised` says whether they were to work side by side: something is wrong if they did not.
-    `pool_size` is the size of a pool that was asked for.
+    `pool_size` is the size of a pool that was asked for. `unseen` is true if what failed is not the arm, but to see it.
     """
 
     name: str
@@ -109,6 +109,7 @@ class ArmDocument(DocumentModel):
     promised: bool = False
     pool_size: int | None = None
     failure: str | None = None
+    unseen: bool = False
 
 
 class CaseDocument(DocumentModel):

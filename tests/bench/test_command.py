@@ -101,7 +101,7 @@ def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: p
     """Each as a table, and in the document."""
     monkeypatch.setattr(measuring, "QUICK", FEW)
     monkeypatch.setattr(measuring, "POINT", FEW)
-    benchmark, text = call(tmp_path, sections=[*Section])
+    benchmark, text = call(tmp_path, sections=[Section.HEADLINE, Section.LATENCY, Section.POOLS, Section.CURVES])
 
     assert command.bench(benchmark) == 0
 
@@ -114,8 +114,51 @@ def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: p
         "turns_at_once": [1, 4, 8],
         "pool_states": [0, 1, 2, 3],
     }
-    assert document.missing == ()
+    role = "tenant 'shop' of backend 'minimal' has no tool for the role "
+    assert [reason for reason in document.missing if role in reason] == list(document.missing)
+    assert [reason.partition(": ")[0] for reason in document.missing] == [
+        "latency_provider",
+        "latency_both",
+        "operations_per_tool",
+    ]
     assert "ms by turns" in text.getvalue()
+
+
+@pytest.mark.processes
+def test_tools_that_were_to_work_side_by_side_and_do_not_are_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any baseline; and such a run is not kept as one."""
+    monkeypatch.setattr(measuring, "QUICK", FEW)
+    monkeypatch.chdir(tmp_path)
+    benchmark, text = call(tmp_path / "out", backend="fixtures.broken.one_lock:backend")
+
+    assert command.bench(replace(benchmark, save="main")) == 1
+
+    said = " ".join(text.getvalue().split())
+    assert "headline: the tools of per_operation were to run side by side, and ran one by one" in said
+    assert "lost to serial" in said
+    assert "not kept as a baseline" in said
+    assert not list(tmp_path.rglob("main.json"))
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("section", [Section.LATENCY, Section.HEADLINE])
+def test_a_section_of_which_nothing_is_measured_is_no_success(
+    section: Section, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backend lacks the tools, or the server the connections."""
+    if section is Section.HEADLINE:
+        monkeypatch.setattr(measuring, "free_connections", _few_connections)
+    benchmark, text = call(tmp_path, sections=[section])
+
+    assert command.bench(benchmark) == 3
+    assert "not measured: " in text.getvalue()
+    assert read_bench(tmp_path / "bench.json").missing
+
+
+async def _few_connections(_: object) -> int:
+    return 1
 
 
 def _ten_times_faster(baseline: str) -> str:
@@ -182,18 +225,26 @@ def test_an_interruption_keeps_what_was_measured(
 
 
 async def test_a_second_interruption_ends_it_at_once() -> None:
-    """Also in the middle of something that does not end."""
+    """Also in the middle of something that does not end; a third one disturbs nobody who cleans up."""
     interruption, never = Interruption(), asyncio.Event()
 
     async def stubborn() -> None:
         with interruption.listening():
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGTERM)
-            await never.wait()
+            try:
+                await never.wait()
+            finally:
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(3):
+                    await asyncio.sleep(0)  # the handler is called by the loop
+                cleaned.append(True)
 
+    cleaned: list[bool] = []
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(stubborn())
     assert interruption.signal in {signal.SIGINT, signal.SIGTERM}
+    assert cleaned == [True]
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

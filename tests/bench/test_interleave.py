@@ -53,6 +53,38 @@ async def test_arms_run_in_turn_and_the_first_repetitions_do_not_count() -> None
     assert measured.elapsed == pytest.approx(190.0 + 18.0)
 
 
+async def test_at_a_limit_the_intervals_are_looked_at_once_more() -> None:
+    """So that a measurement which is narrow enough by then does not end as too noisy."""
+    clock = Clock()
+    arms = clock.arms(a=repeat(1.0), b=repeat(2.0))
+    limits = Limits(warm_up=0, least=50, most=7, seconds=1000)
+
+    measured = await interleave(arms, reference="a", limits=limits, clock=clock)
+
+    assert len(measured.series["b"].samples) == 7
+    assert measured.ended is Ended.INTERVAL
+
+
+async def test_what_the_harness_cannot_see_is_no_failure_of_the_arm() -> None:
+    """It is told apart from an application that fails."""
+    clock = Clock()
+
+    async def unseen() -> Sample:
+        raise MissingEvidence("nobody looked")
+
+    async def broken() -> Sample:
+        raise BackendError("no answer")
+
+    arms = {**clock.arms(a=repeat(1.0)), "b": unseen, "c": broken}
+    measured = await interleave(arms, reference="a", limits=Limits(warm_up=0, least=5), clock=clock)
+
+    assert {name: (each.failure, each.unseen) for name, each in measured.series.items()} == {
+        "a": (None, False),
+        "b": ("nobody looked", True),
+        "c": ("no answer", False),
+    }
+
+
 async def test_it_ends_when_somebody_asks_for_it() -> None:
     """After the run that goes on; the repetition that is not whole does not count."""
     clock = Clock()
@@ -187,7 +219,7 @@ async def test_without_a_reference_every_median_is_to_be_known() -> None:
 
 async def test_a_slow_arm_gets_the_repetitions_of_an_interval() -> None:
     """Though the time is up, as long as that does not take several times as long."""
-    limits = Limits(half_width=0.0, warm_up=0, least=8, most=100, seconds=30.0)
+    limits = Limits(half_width=-1.0, warm_up=0, least=8, most=100, seconds=30.0)  # never narrow enough
     clock, slower = Clock(), Clock()
 
     ten = await interleave(clock.arms(a=repeat(4.0), b=repeat(6.0)), reference="a", limits=limits, clock=clock)

@@ -37,7 +37,7 @@ async def test_the_predicted_pool_is_the_smallest_in_which_no_tool_waits(measure
     assert max(large, enough) < LONGER_SECONDS * 0.4
     assert too_small >= LONGER_SECONDS * 0.4  # of the mean turn: one of two turns waits for a whole tool
     assert [each.failure for each in case.arms] == [None] * 3
-    assert [each.promised for each in case.arms] == [True, True, False]
+    assert [each.promised for each in case.arms] == [False] * 3  # they show how small it may be, and are not judged
 
 
 @pytest.mark.parametrize("full", [False, True])
