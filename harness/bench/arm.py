@@ -192,6 +192,7 @@ class Arm:
             seconds=max(turn.interval.end for turn in turns) - min(turn.interval.start for turn in turns),
             parts={str(part): fmean(spent.parts[part] for spent in each) for part in Part},
             lost={str(part): fmean(spent.lost.get(part, 0.0) for spent in each) for part in Part},
+            fixed=fmean(spent.fixed for spent in each),
             gained=fmean(gained) if gained and self.setting.parallel else None,
             overlapped=_overlapped(evidence) if self.setting.widest > len(turns) else None,
         )

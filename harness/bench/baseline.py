@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import exp, hypot, log
+from statistics import fmean
 from typing import TypeVar
 
 from harness.bench.estimate import LEAST, Estimate, Measured, growth_of, ratio_of_medians
@@ -180,8 +181,9 @@ class _Machine:
         slower = 1.0
         if self.now is not None and self.before is not None:
             slower = _rest(self.now) / _rest(self.before)
+        waited = _waited(was)
         grown = {
-            part: seconds - was.parts.get(part, 0.0) * (1.0 if part in _FIXED else slower)
+            part: seconds - was.parts.get(part, 0.0) * (waited.get(part, 0.0) * (1.0 - slower) + slower)
             for part, seconds in arm.parts.items()
         }
         return dict(sorted(grown.items(), key=lambda item: -item[1]))
@@ -189,6 +191,8 @@ class _Machine:
 
 _FIXED = frozenset({Part.WORK.value, Part.SERIAL.value})
 """The parts that no machine makes shorter or longer: planned work, and waiting for it."""
+_WAITING = frozenset({Part.POOL.value, Part.LOOP.value})
+"""The parts that can be waiting for planned work, beside what the machine makes of them."""
 _LEAST_REST = 1e-6
 
 
@@ -202,13 +206,30 @@ def _measured(arm: ArmDocument, yardstick: ArmDocument) -> Measured:
     )
 
 
-def _fixed(arm: ArmDocument) -> float:
+def _fixed(arm: ArmDocument) -> tuple[float, ...]:
+    """Of each repetition; the same for all where the document is of a version that did not know them."""
+    return arm.fixed or (_known_by_parts(arm),) * len(arm.samples)
+
+
+def _known_by_parts(arm: ArmDocument) -> float:
     return sum(seconds for part, seconds in arm.parts.items() if part in _FIXED)
 
 
 def _rest(arm: ArmDocument) -> float:
     """What the mean turn took beyond what no machine changes."""
-    return max(sum(arm.parts.values()) - _fixed(arm), _LEAST_REST)
+    return max(sum(arm.parts.values()) - fmean(_fixed(arm)), _LEAST_REST)
+
+
+def _waited(arm: ArmDocument) -> Mapping[str, float]:
+    """Which share (0…1) of each part no machine changes.
+
+    What is fixed beyond the parts that are it as a whole was spent waiting, in proportion to those that may be that.
+    """
+    known = _known_by_parts(arm)
+    waiting = sum(seconds for part, seconds in arm.parts.items() if part in _WAITING)
+    beyond = (fmean(arm.fixed) if arm.fixed else known) - known
+    share = min(1.0, max(0.0, beyond) / waiting) if waiting > 0 else 0.0
+    return {**dict.fromkeys(_FIXED, 1.0), **dict.fromkeys(_WAITING, share)}
 
 
 def _changes(

@@ -71,6 +71,7 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         stretch=estimate_document(lambda: _times(median_of(series.seconds), 1 / work)) if work > 0 else None,
         efficiency=work / median.value if median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
+        fixed=tuple(sample.fixed for sample in series.samples),
         overlapped=sum(overlaps) if overlaps else None,
         overlap_known=len(overlaps),
         gained=_share(gained),

@@ -117,34 +117,41 @@ def median_of(sample: Sequence[float], *, confidence: float = CONFIDENCE) -> Est
 class Measured:
     """The seconds of something and of a yardstick, measured side by side: the same index is the same repetition.
 
-    `fixed` and `yardstick_fixed` are those of the seconds that no machine makes shorter or longer, such as sleep.
+    `fixed` and `yardstick_fixed` are those of each repetition's seconds that no machine makes shorter or longer, such
+    as sleep.
     """
 
     seconds: Sequence[float]
     yardstick: Sequence[float]
-    fixed: float
-    yardstick_fixed: float
+    fixed: Sequence[float]
+    yardstick_fixed: Sequence[float]
 
 
 def growth_of(now: Measured, before: Measured, *, confidence: float = CONFIDENCE) -> Estimate:
     """How many times what was to be expected something takes now.
 
-    To be expected is the fixed part, and the rest of what it took before, times what became of the yardstick's rest: so
-    much the machine changed. Whole repetitions of each measurement are drawn, independently of the other's.
+    To be expected of each repetition before is what was fixed of it, and its rest times what became of the median of
+    the yardstick's rest: so much the machine changed. The growth is the median now against the median of what is to be
+    expected, so that repetitions of two kinds, with different fixed seconds, are not mixed into one that none of them
+    is. What is fixed now is not used but for the yardstick's: more of it is growth too. Whole repetitions of each
+    measurement are drawn, with their fixed seconds, independently of the other's.
 
     Raises:
-        ValueError: two sequences that should be pairs are of different lengths.
+        ValueError: sequences that should be of the same repetitions are of different lengths.
         MissingEvidence: there are too few repetitions for an interval.
     """
     for each in (now, before):
-        if len(each.seconds) != len(each.yardstick):
-            raise ValueError(f"{len(each.seconds)} and {len(each.yardstick)} repetitions cannot be pairs")
+        for others in (each.yardstick, each.fixed, each.yardstick_fixed):
+            if len(each.seconds) != len(others):
+                raise ValueError(f"{len(each.seconds)} and {len(others)} repetitions cannot be pairs")
+    seconds, fixed = np.asarray(now.seconds), np.asarray(before.fixed)
+    rest = np.maximum(np.asarray(before.seconds) - fixed, _LEAST_REST)
 
     def log_growth(ours: Floats, theirs: Floats, axis: int = -1) -> Floats:
-        taken, machine = _medians(now, ours, axis)
-        took, machine_before = _medians(before, theirs, axis)
-        rest = np.maximum(took - before.fixed, _LEAST_REST) * (machine / machine_before)
-        growth: Floats = np.log(taken / (before.fixed + rest))
+        here, there = ours.astype(np.intp), theirs.astype(np.intp)
+        machine = _yardstick_rest(now, here, axis) / _yardstick_rest(before, there, axis)
+        expected = np.median(fixed[there] + rest[there] * np.expand_dims(machine, axis), axis=axis)
+        growth: Floats = np.log(np.median(seconds[here], axis=axis) / expected)
         return growth
 
     places = np.arange(len(now.seconds), dtype=np.float64), np.arange(len(before.seconds), dtype=np.float64)
@@ -158,12 +165,11 @@ def growth_of(now: Measured, before: Measured, *, confidence: float = CONFIDENCE
     )
 
 
-def _medians(measured: Measured, places: Floats, axis: int) -> tuple[Floats, Floats]:
-    """The median seconds of the repetitions in these places, and those of the yardstick beyond what is fixed of it."""
-    chosen = places.astype(np.intp)
-    seconds: Floats = np.median(np.asarray(measured.seconds)[chosen], axis=axis)
-    yardstick: Floats = np.median(np.asarray(measured.yardstick)[chosen], axis=axis)
-    return seconds, np.maximum(yardstick - measured.yardstick_fixed, _LEAST_REST)
+def _yardstick_rest(measured: Measured, places: NDArray[np.intp], axis: int) -> Floats:
+    """The median of what the yardstick took beyond what is fixed of it, in the repetitions in these places."""
+    rest = np.asarray(measured.yardstick) - np.asarray(measured.yardstick_fixed)
+    median: Floats = np.maximum(np.median(rest[places], axis=axis), _LEAST_REST)
+    return median
 
 
 def outliers_of(sample: Sequence[float]) -> tuple[int, ...]:

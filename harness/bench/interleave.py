@@ -50,12 +50,14 @@ class Sample:
     """One run of one arm: its seconds, and by `parts` what those of its mean turn were spent on.
 
     `overlapped` says whether its tools worked at the same time, `gained` which part (0…1) was gained of what that can
-    gain at most, and `lost` on what seconds of the rest were spent; `None` where there is no such question.
+    gain at most, and `lost` on what seconds of the rest were spent; `None` where there is no such question. In `fixed`
+    of the mean turn's seconds planned work was going on.
     """
 
     seconds: float
     parts: Mapping[str, float] = field(default_factory=dict)
     lost: Mapping[str, float] = field(default_factory=dict)
+    fixed: float = 0.0
     gained: float | None = None
     overlapped: bool | None = None
 

@@ -62,12 +62,15 @@ class Spent:
     """What a turn's seconds were spent on: `parts` sum up to its length.
 
     `lost` is what of them kept its tools from working side by side, by part, and `gained` which part (0…1) of what
-    that can gain at most was not lost in this way; `None` where no two tools are called together.
+    that can gain at most was not lost in this way; `None` where no two tools are called together. `fixed` is how long
+    planned work was going on, whoever waited for it meanwhile and for what: no machine makes that longer or shorter.
+    What a call was late by at its own sessions is the machine's, and does not count.
     """
 
     parts: Mapping[Part, float]
     lost: Mapping[Part, float]
     gained: float | None
+    fixed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spe
             held += (end - start) * _covers(tools, start, end)
         parts[part] += end - start
     excess = _shared_out(max(0.0, parts[Part.WORK] - longest_work(turn)), blamed)
+    fixed = parts[Part.WORK] - excess.get(Part.SESSIONS, 0.0)
     parts[Part.WORK] -= sum(excess.values())
     for part, seconds in excess.items():
         parts[part] += seconds
@@ -120,6 +124,7 @@ def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spe
         parts={part: parts[part] for part in Part},
         lost={part: seconds for part, seconds in lost.items() if seconds > 0},
         gained=None if gained is None else max(0.0, gained),
+        fixed=fixed,
     )
 
 

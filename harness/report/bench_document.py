@@ -79,6 +79,8 @@ class ArmDocument(DocumentModel):
     many times its longest tool's: absent where there are too few repetitions. `samples` has every repetition in its
     order, in seconds, `outliers` the places of those far off among them, which count like the others. `parts` says on
     what the seconds of its mean turn were spent, `efficiency` is the longest tool as a part (0…1) of the median.
+    `fixed` says, for each repetition in `samples`, during how many seconds of the mean turn planned work was going on,
+    which no machine makes longer or shorter; it is empty in documents of versions that did not know it.
     `overlapped` says in how many of `overlap_known` repetitions the tools worked at the same time; `None` where that is
     no question. `failure` says why it took no further part.
 
@@ -101,6 +103,7 @@ class ArmDocument(DocumentModel):
     stretch: EstimateDocument | None = None
     efficiency: float | None = None
     parts: dict[str, float] = Field(default_factory=dict)
+    fixed: tuple[float, ...] = ()
     overlapped: int | None = None
     overlap_known: int = 0
     gained: ShareDocument | None = None

@@ -131,6 +131,36 @@ def test_what_grew_is_what_the_machine_does_not_explain() -> None:
     }
 
 
+@pytest.mark.parametrize("machine", [0.5, 2.0])
+def test_waiting_for_a_connection_while_another_tool_works_is_the_same_on_every_machine(machine: float) -> None:
+    """Wherever the parts lay it: the other tool's planned work goes on meanwhile."""
+
+    def impatient(machine: float) -> ArmDocument:
+        parts = {"work": 0.24, "pool": 0.24 + 0.01 * machine, "sessions": 0.06 * machine}
+        return reference(sum(parts.values()), parts=parts, fixed=(0.48,) * 10)
+
+    compared = compare(measured_run(impatient(machine), machine=machine), measured_run(impatient(1.0)), GATE)
+
+    (time, _) = compared.changes
+    assert time.growth is not None
+    assert time.growth.value == pytest.approx(1.0)
+    assert time.outcome is ChangeOutcome.NOT_WORSE
+    assert time.parts["sessions"] == pytest.approx(0.0)
+    assert time.parts["pool"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_baseline_that_does_not_know_fixed_seconds_is_compared_by_its_parts() -> None:
+    """What was planned work, and waiting for it in the open."""
+    waiting = {"work": 0.24, "serial": 0.24, "sessions": 0.06}
+    twice = {**waiting, "sessions": 0.12}
+    now = measured_run(shared(0.60, parts=twice, fixed=(0.48,) * 10), machine=2.0)
+
+    (time, _) = compare(now, measured_run(shared(0.54, parts=waiting)), GATE).changes
+
+    assert time.growth is not None
+    assert time.growth.value == pytest.approx(1.0)
+
+
 def test_a_reference_that_became_faster_makes_no_other_arm_worse() -> None:
     """Though the others' ratios to it are larger now."""
     before = measured_run(reference(0.40), shared(0.60))

@@ -1,5 +1,7 @@
 """Ratios of medians: their intervals hold what they should, and say how small a change would be found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,7 +102,8 @@ def test_outliers_are_told_by_their_place() -> None:
 
 
 def measured(seconds: list[float], yardstick: list[float]) -> Measured:
-    return Measured(seconds=seconds, yardstick=yardstick, fixed=2.0, yardstick_fixed=1.0)
+    fixed, yardstick_fixed = [2.0] * len(seconds), [1.0] * len(yardstick)
+    return Measured(seconds=seconds, yardstick=yardstick, fixed=fixed, yardstick_fixed=yardstick_fixed)
 
 
 def test_growth_is_against_what_the_yardstick_makes_one_expect() -> None:
@@ -128,9 +131,44 @@ def test_growth_takes_whole_repetitions() -> None:
     assert wide.high - wide.low > 0.05
 
 
+def test_growth_expects_of_each_repetition_what_is_fixed_of_it() -> None:
+    """Half of them waited for another tool: on half a machine the rest doubles of both kinds, and nothing else."""
+    waits = [0.0, 2.0, 2.0, 0.0, 2.0, 0.0, 2.0]
+
+    def on(machine: float) -> Measured:
+        return Measured(
+            seconds=[2.0 + wait + machine for wait in waits],
+            yardstick=[1.0 + wait / 4 + machine / 2 for wait in waits],
+            fixed=[2.0 + wait for wait in waits],
+            yardstick_fixed=[1.0 + wait / 4 for wait in waits],
+        )
+
+    assert growth_of(on(2.0), on(1.0)).value == pytest.approx(1.0)
+    assert growth_of(on(0.5), on(1.0)).value == pytest.approx(1.0)
+    assert growth_of(replace(on(2.0), seconds=[each * 1.5 for each in on(2.0).seconds]), on(1.0)).value == (
+        pytest.approx(1.5)
+    )
+
+
+def test_more_planned_work_is_growth() -> None:
+    """A tool that has to wait for another one now: no machine explains that."""
+    waiting = replace(measured([5.0] * 6, [1.5] * 6), fixed=[4.0] * 6)
+
+    assert growth_of(waiting, measured([3.0] * 6, [1.5] * 6)).value == pytest.approx(5.0 / 3.0)
+
+
+def test_a_clock_that_rounds_does_not_turn_the_sign_of_a_rest() -> None:
+    """Less than what is fixed is taken for next to nothing beside it."""
+    rounded = measured([1.999] * 6, [0.999] * 6)
+
+    assert growth_of(rounded, rounded).value == pytest.approx(1.0, abs=0.001)
+
+
 def test_growth_of_too_few_or_of_no_pairs_is_none() -> None:
     """It is not made up."""
     with pytest.raises(MissingEvidence, match="4 repetitions have no interval"):
         growth_of(measured([3.0] * 4, [1.5] * 4), measured([3.0] * 6, [1.5] * 6))
     with pytest.raises(ValueError, match="6 and 5 repetitions cannot be pairs"):
         growth_of(measured([3.0] * 6, [1.5] * 6), measured([3.0] * 6, [1.5] * 5))
+    with pytest.raises(ValueError, match="6 and 1 repetitions cannot be pairs"):
+        growth_of(measured([3.0] * 6, [1.5] * 6), replace(measured([3.0] * 6, [1.5] * 6), fixed=[2.0]))

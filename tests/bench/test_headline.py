@@ -57,6 +57,8 @@ async def test_the_headline(measure_case: Measure) -> None:
     for arm in case.arms:
         assert arm.parts["work"] == pytest.approx(TOOL_SECONDS)
         assert sum(arm.parts.values()) == pytest.approx(sum(arm.samples) / 5)
+        assert len(arm.fixed) == len(arm.samples)
+        assert sum(arm.fixed) / 5 >= arm.parts["work"] + arm.parts["serial"] - 1e-9
         assert min(arm.parts["ledger"], arm.parts["model"], arm.parts["application"]) > 0
         waited = arm.parts["serial"] >= TOOL_SECONDS * 0.9
         assert waited is (arm.name not in APART), arm

@@ -185,6 +185,7 @@ def test_a_tool_that_waits_for_the_connection_of_another_waits_for_the_pool() ->
     assert rounded(small.parts) == {"work": 1.0, "pool": 1.1, "sessions": 0.1}
     assert rounded(small.lost) == {"pool": 1.0}
     assert small.gained == pytest.approx(0.0)
+    assert small.fixed == pytest.approx(2.0)
 
 
 def test_a_tool_that_is_only_late_loses_what_it_is_late_by_to_its_own_sessions() -> None:
@@ -195,6 +196,7 @@ def test_a_tool_that_is_only_late_loses_what_it_is_late_by_to_its_own_sessions()
 
     assert rounded(late.parts) == {"work": 1.0, "sessions": 0.2}
     assert (rounded(late.lost), late.gained) == ({}, 1.0)
+    assert late.fixed == pytest.approx(1.0)
 
 
 def test_what_a_statement_takes_beyond_its_planned_work_is_the_sessions() -> None:
@@ -333,4 +335,5 @@ def test_the_parts_are_never_negative_and_add_up(works: list[float], evidence: E
     assert min(parts.values()) >= 0.0
     assert parts[Part.WORK] <= max(works, default=0.0) + 1e-9
     assert min(found.lost.values(), default=0.0) >= 0.0
+    assert parts[Part.WORK] + parts[Part.SERIAL] - 1e-9 <= found.fixed <= 5.0 + 1e-9
     assert found.gained is None or 0.0 <= found.gained <= 1.0
