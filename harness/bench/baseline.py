@@ -15,7 +15,7 @@ Guarantee: nothing is said of what only one of the runs has, but that it is so. 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import exp, hypot, log
 from statistics import fmean
@@ -75,8 +75,8 @@ class Change:
     """What became of one arm: of its `time`, its `ratio`, its `answers`, or of its tools being `together`.
 
     `parts` says by how many seconds each part of the mean turn grew beyond what the machine makes of it, the largest
-    growth first. `decisive` is false for what was not measured closely enough to tell whether it passes the gate: it
-    can still be seen to be worse.
+    growth first. `decisive` is false where being undecided says nothing: the case was not measured closely enough to
+    tell whether it passes the gate, or the arm was not promised. It can still be seen to be worse, or not to be.
     """
 
     case: str
@@ -100,11 +100,12 @@ class Comparison:
 
     @property
     def outcome(self) -> ChangeOutcome:
-        """Worse if anything is; undecided if anything decisive is, or if there was nothing decisive to compare."""
-        if any(change.outcome is ChangeOutcome.WORSE for change in self.changes):
+        """Worse if anything is; undecided if anything decisive is, or if nothing is known not to be worse."""
+        undecided = ChangeOutcome.UNDECIDED
+        outcomes = {change.outcome for change in self.changes if change.decisive or change.outcome is not undecided}
+        if ChangeOutcome.WORSE in outcomes:
             return ChangeOutcome.WORSE
-        outcomes = {change.outcome for change in self.changes if change.decisive}
-        return ChangeOutcome.NOT_WORSE if outcomes == {ChangeOutcome.NOT_WORSE} else ChangeOutcome.UNDECIDED
+        return ChangeOutcome.NOT_WORSE if outcomes == {ChangeOutcome.NOT_WORSE} else undecided
 
 
 def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison:
@@ -149,8 +150,9 @@ def _server(document: BenchDocument) -> str:
 
 
 def _cases(document: BenchDocument) -> tuple[CaseDocument, ...]:
-    """Those of the points of curves are named by them."""
-    return (*document.cases, *(point.case for curve in document.curves for point in curve.points))
+    """Those of pools and of the points of curves are named by them."""
+    points = (point.case for curve in document.curves for point in curve.points)
+    return (*document.cases, *(each.case for each in document.pools), *points)
 
 
 def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]) -> Iterator[tuple[str, tuple[N, N]]]:
@@ -237,9 +239,10 @@ def _changes(
 ) -> Iterator[Change]:
     change = partial(Change, case=case.name, arm=arm.name, decisive=decisive, parts=machine.parts(arm, was))
     if arm.failure is not None or was.failure is not None:
-        fails = arm.failure is not None and was.failure is None
-        outcome = ChangeOutcome.WORSE if fails else ChangeOutcome.NOT_WORSE
-        yield change(what="answers", before=was.failure or "yes", now=arm.failure or "yes", outcome=outcome)
+        yield replace(
+            change(what="answers", before=was.failure or "yes", now=arm.failure or "yes", outcome=_answers(arm, was)),
+            decisive=decisive and (arm.promised or was.promised),
+        )
         return
     if (estimate := machine.growth(arm, was)) is not None:
         growth = Growth(value=estimate.value, low=estimate.low, high=estimate.high)
@@ -253,6 +256,13 @@ def _changes(
     if was.overlapped is not None or arm.overlapped is not None:
         share, earlier = _share(arm), _share(was)
         yield change(what="together", before=_percent(earlier), now=_percent(share), outcome=_structure(share, earlier))
+
+
+def _answers(arm: ArmDocument, was: ArmDocument) -> ChangeOutcome:
+    """Of one that fails both times nobody knows what became of it."""
+    if arm.failure is None:
+        return ChangeOutcome.NOT_WORSE
+    return ChangeOutcome.WORSE if was.failure is None else ChangeOutcome.UNDECIDED
 
 
 def _structure(now: float | None, before: float | None) -> ChangeOutcome:

@@ -1,15 +1,23 @@
 """Against last time: worse, not worse, or undecided; by ratios and by structure, never by seconds."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from harness.bench.baseline import Comparison, Gate, compare
 from harness.errors import UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument, ChangeOutcome, CurveDocument, PointDocument
+from harness.report.bench_document import (
+    ArmDocument,
+    BenchDocument,
+    CaseDocument,
+    ChangeOutcome,
+    CurveDocument,
+    PointDocument,
+)
 from harness.report.document import PostgresDocument
 from harness.scenario import SessionMode
-from tests.report.bench_documents import arm, benchmark, case, estimate
+from tests.report.bench_documents import arm, benchmark, case, estimate, pools
 
 GATE = Gate(threshold=1.10)
 
@@ -249,7 +257,7 @@ FAILED: dict[str, Any] = {"samples": (), "seconds": None, "ratio": None, "stretc
 
 
 def test_an_arm_that_fails_is_worse_unless_it_failed_before() -> None:
-    """And one that fails no more is not; also the reference, without which nothing else is known."""
+    """One that fails no more is not; also the reference, without which nothing else is known."""
     failed = run(reference(), shared(**FAILED, failure="timed out"))
     nothing = run(reference(**FAILED, failure="timed out"), shared(ratio=None))
 
@@ -257,21 +265,74 @@ def test_an_arm_that_fails_is_worse_unless_it_failed_before() -> None:
 
     assert outcomes(worse)["shared", "answers"] == "worse"
     assert next(change.now for change in worse.changes if change.arm == "shared") == "timed out"
-    assert outcomes(compare(failed, failed, GATE))["shared", "answers"] == "not worse"
     assert outcomes(compare(run(reference(), shared()), failed, GATE))["shared", "answers"] == "not worse"
     assert outcomes(compare(nothing, run(reference(), shared()), GATE))["per_operation", "answers"] == "worse"
 
 
-def test_points_of_curves_are_compared_and_only_decide_what_they_know() -> None:
-    """Measured less closely than the gate they can be worse, but leave nothing undecided."""
+def test_of_an_arm_that_failed_both_times_nobody_knows_what_became() -> None:
+    """It leaves all undecided if it was promised; one that may well fail, such as too small a pool, does not."""
+    promised, other = (
+        run(reference(), shared(**FAILED, failure="timed out", promised=promised)) for promised in (True, False)
+    )
 
-    def with_point(ratio: float) -> BenchDocument:
-        point = case(reference(), shared(ratio=estimate(ratio, spread=0.1)), name="c, 8 tools", half_width=0.1)
-        curve = CurveDocument(name="c", question="?", axis="tools", points=(PointDocument(x=8, case=point),))
-        return benchmark(case(reference(), shared()), curves=(curve,))
+    assert outcomes(compare(promised, promised, GATE))["shared", "answers"] == "undecided"
+    assert compare(promised, promised, GATE).outcome is ChangeOutcome.UNDECIDED
+    assert outcomes(compare(other, other, GATE))["shared", "answers"] == "undecided"
+    assert compare(other, other, GATE).outcome is ChangeOutcome.NOT_WORSE
 
-    assert compare(with_point(2.0), with_point(2.0), GATE).outcome is ChangeOutcome.NOT_WORSE
-    assert compare(with_point(6.0), with_point(2.0), GATE).outcome is ChangeOutcome.WORSE
+
+def roughly(ratio: float, *, spread: float = 0.1) -> CaseDocument:
+    """A case that is measured less closely than the gate."""
+    return case(reference(), shared(ratio=estimate(ratio, spread=spread)), name="c, 8 tools", half_width=0.1)
+
+
+def as_point(of: CaseDocument, *cases: CaseDocument, **others: Any) -> BenchDocument:
+    curve = CurveDocument(name="c", question="?", axis="tools", points=(PointDocument(x=8, case=of),))
+    return benchmark(*cases, curves=(curve,), **others)
+
+
+def as_pools(of: CaseDocument, *cases: CaseDocument, **others: Any) -> BenchDocument:
+    return benchmark(*cases, pools=(pools(case=of),), **others)
+
+
+@pytest.mark.parametrize("section", [as_point, as_pools, benchmark])
+def test_what_was_measured_roughly_can_be_worse_and_leaves_nothing_undecided(
+    section: Callable[..., BenchDocument],
+) -> None:
+    """Points of curves, pools, and cases."""
+    closely = case(reference(), shared())
+
+    unknown = compare(section(roughly(2.0), closely), section(roughly(2.0), closely), GATE)
+    assert [change.outcome.value for change in unknown.changes if change.case == "c, 8 tools"] == [
+        "not worse",  # the reference's tools are together
+        "undecided",
+        "not worse",
+    ]
+    assert unknown.outcome is ChangeOutcome.NOT_WORSE
+    assert compare(section(roughly(6.0), closely), section(roughly(2.0), closely), GATE).outcome is ChangeOutcome.WORSE
+
+
+@pytest.mark.parametrize("section", [as_point, as_pools, benchmark])
+def test_a_change_is_decided_by_its_own_interval(section: Callable[..., BenchDocument]) -> None:
+    """A run of what is measured roughly alone is not worse, if that much is known of it."""
+    narrow = section(roughly(2.0, spread=0.02))
+
+    assert compare(narrow, narrow, GATE).outcome is ChangeOutcome.NOT_WORSE
+
+
+def test_what_was_measured_closely_and_is_undecided_leaves_all_undecided() -> None:
+    """Though everything else is not worse."""
+    wide = benchmark(case(reference(), shared(ratio=estimate(2.0, spread=0.2))))
+
+    assert compare(wide, wide, GATE).outcome is ChangeOutcome.UNDECIDED
+
+
+def test_where_nothing_is_known_not_to_be_worse_all_is_undecided() -> None:
+    """Also if nothing of it was measured closely."""
+    nothing = case(reference(overlapped=None), shared(overlapped=None, ratio=None), half_width=0.1)
+
+    assert compare(benchmark(nothing), benchmark(nothing), GATE).outcome is ChangeOutcome.UNDECIDED
+    assert compare(benchmark(), benchmark(), GATE).outcome is ChangeOutcome.UNDECIDED
 
 
 def test_what_only_one_run_has_is_not_compared_and_said() -> None:
