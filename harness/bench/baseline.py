@@ -5,7 +5,8 @@ Problem: seconds of two runs differ because machines and days do; a threshold wi
 Mechanism: of each arm it is known what it took before, and of the yardstick, which took turns with it both times, what
 became of the machine. The growth is what the arm takes now against what is to be expected of it: its planned work,
 which no machine makes longer, and the rest in proportion to the yardstick's rest (`harness.bench.estimate.growth_of`).
-Where one of the runs has no yardstick, it is the growth of the arm's ratio to the reference; on the logarithms the two
+Where one of the runs has no yardstick, or its yardstick failed, it is the growth of the arm's ratio to the reference,
+and what became of the reference is undecided, unless both runs went without by intent; on the logarithms the two
 runs' half-widths then add up like independent errors, as the root of the sum of their squares. It is worse if the whole
 interval lies above the threshold, not worse if it lies below or on it, and undecided otherwise. Worse are also an arm
 that fails and did not before, and tools that worked at the same time and do so hardly ever now, whatever the times say.
@@ -117,7 +118,9 @@ def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison
             notes.append(f"case {name!r} has other tools or another reference than in the baseline: it is not compared")
             continue
         closely = hypot(case.half_width, earlier.half_width) < log(gate.threshold)
-        machine = _Machine(now=_yardstick(case), before=_yardstick(earlier))
+        expected = case.yardstick is not None or earlier.yardstick is not None
+        machine = _Machine(now=_yardstick(case), before=_yardstick(earlier), expected=expected)
+        notes += _without_yardstick(case, earlier)
         for _, (arm, was) in _both(case.arms, earlier.arms, f"{name}: arm", notes):
             if arm.name != case.yardstick:
                 changes += _changes(case, arm, was, gate, machine=machine, decisive=closely)
@@ -164,10 +167,14 @@ def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Machine:
-    """What a case tells of the machine, now and before: the yardstick, where there is one that was measured."""
+    """What a case tells of the machine, now and before: the yardstick, where there is one that was measured.
+
+    `expected` says whether one of the runs was to measure one.
+    """
 
     now: ArmDocument | None
     before: ArmDocument | None
+    expected: bool
 
     def growth(self, arm: ArmDocument, was: ArmDocument) -> Estimate | None:
         """Of what an arm takes, against what is to be expected of it; `None` if nothing can be expected."""
@@ -199,7 +206,33 @@ _LEAST_REST = 1e-6
 
 
 def _yardstick(case: CaseDocument) -> ArmDocument | None:
-    return next((arm for arm in case.arms if arm.name == case.yardstick and arm.failure is None and arm.samples), None)
+    """That of a case, if it tells anything."""
+    arm = _arm(case, case.yardstick)
+    return arm if arm is not None and arm.failure is None and len(arm.samples) >= LEAST else None
+
+
+def _arm(case: CaseDocument, name: str | None) -> ArmDocument | None:
+    return next((arm for arm in case.arms if arm.name == name), None)
+
+
+def _without_yardstick(now: CaseDocument, before: CaseDocument) -> Iterator[str]:
+    """Why nobody knows what became of the machine, where a yardstick was to tell."""
+    if now.yardstick is None and before.yardstick is None:
+        return
+    for whose, case in (("this run", now), ("the baseline", before)):
+        if _yardstick(case) is None:
+            yield (
+                f"{now.name}: {_nothing_of(_arm(case, case.yardstick), whose)}: what became of the machine is not "
+                f"known, and so not what became of the time of {now.reference!r}"
+            )
+
+
+def _nothing_of(yardstick: ArmDocument | None, whose: str) -> str:
+    if yardstick is None:
+        return f"{whose} has no yardstick"
+    if yardstick.failure is not None:
+        return f"the yardstick of {whose} failed ({yardstick.failure})"
+    return f"the yardstick of {whose} has {len(yardstick.samples)} repetitions, and at least {LEAST} are needed"
 
 
 def _measured(arm: ArmDocument, yardstick: ArmDocument) -> Measured:
@@ -244,12 +277,14 @@ def _changes(
             decisive=decisive and (arm.promised or was.promised),
         )
         return
+    before, now = _text(_against(was, machine.before)), _text(_against(arm, machine.now))
     if (estimate := machine.growth(arm, was)) is not None:
         growth = Growth(value=estimate.value, low=estimate.low, high=estimate.high)
-        earlier_ratio, ratio = _against(was, machine.before), _against(arm, machine.now)
-        outcome = _outcome(growth, gate)
-        yield change(what="time", before=_text(earlier_ratio), now=_text(ratio), outcome=outcome, growth=growth)
-    elif arm.name != case.reference:
+        yield change(what="time", before=before, now=now, outcome=_outcome(growth, gate), growth=growth)
+    elif arm.name == case.reference:  # whose ratio to itself says nothing
+        if machine.expected:
+            yield change(what="time", before=before, now=now, outcome=ChangeOutcome.UNDECIDED)
+    else:
         ratios = _growth_of(arm.ratio, was.ratio)
         outcome = ChangeOutcome.UNDECIDED if ratios is None else _outcome(ratios, gate)
         yield change(what="ratio", before=_text(was.ratio), now=_text(arm.ratio), outcome=outcome, growth=ratios)
@@ -302,12 +337,12 @@ def _share(arm: ArmDocument) -> float | None:
 
 def _against(arm: ArmDocument, yardstick: ArmDocument | None) -> Estimate | None:
     """How many times the yardstick's seconds an arm took."""
-    if yardstick is None or len(arm.samples) < LEAST:
+    if yardstick is None or len(arm.samples) < LEAST or len(arm.samples) != len(yardstick.samples):
         return None
     return ratio_of_medians(arm.samples, yardstick.samples)
 
 
 def _text(estimate: Estimate | EstimateDocument | None) -> str:
     if estimate is None:
-        return "too few repetitions"
+        return "not known"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

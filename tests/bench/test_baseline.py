@@ -177,18 +177,66 @@ def test_a_reference_that_became_faster_makes_no_other_arm_worse() -> None:
     assert compare(now, before, GATE).outcome is ChangeOutcome.NOT_WORSE
 
 
-@pytest.mark.parametrize("lost", ["before", "now"])
-def test_without_a_yardstick_ratios_to_the_reference_are_compared(lost: str) -> None:
-    """It failed, or one of the runs had none; what the reference itself took is not compared then."""
-    with_it, failed = measured_run(reference(), shared()), yardstick(samples=(), failure="timed out")
-    without = benchmark(case(reference(), shared(), failed, yardstick="yardstick"))
-    now, before = (with_it, without) if lost == "before" else (without, with_it)
+YARDSTICKS = {
+    "the yardstick of {} failed (timed out)": (yardstick(samples=(), failure="timed out"),),
+    "the yardstick of {} failed (went away)": (yardstick(failure="went away"),),
+    "the yardstick of {} has 4 repetitions, and at least 5 are needed": (yardstick(samples=(0.27,) * 4),),
+    "{} has no yardstick": (),
+}
 
-    assert set(outcomes(compare(now, before, GATE))) == {
+
+@pytest.mark.parametrize("whose", ["the baseline", "this run"])
+@pytest.mark.parametrize("why", list(YARDSTICKS))
+def test_without_one_of_the_yardsticks_the_reference_is_undecided(whose: str, why: str) -> None:
+    """The others are compared by their ratios to it; the machine or the backend may have made it a quarter slower."""
+    arms = YARDSTICKS[why]
+    lost = case(reference(0.32), shared(), *arms, yardstick="yardstick" if arms else None)
+    with_it, without = measured_run(reference(), shared()), benchmark(lost)
+    now, before = (with_it, without) if whose == "the baseline" else (without, with_it)
+
+    compared = compare(now, before, GATE)
+
+    assert outcomes(compared) == {
+        ("per_operation", "time"): "undecided",
+        ("per_operation", "together"): "not worse",
+        ("shared", "ratio"): "not worse",
+        ("shared", "together"): "not worse",
+    }
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    assert compared.notes[0] == (
+        f"headline: {why.format(whose)}: what became of the machine is not known, and so not what became of the time "
+        "of 'per_operation'"
+    )
+
+
+def test_both_yardsticks_that_failed_are_named() -> None:
+    """Each with its own reason."""
+    first, second = (
+        benchmark(case(reference(), yardstick(samples=(), failure=failure), yardstick="yardstick"))
+        for failure in ("went away", "timed out")
+    )
+
+    compared = compare(first, second, GATE)
+
+    assert [note.split(": ")[1] for note in compared.notes] == [
+        "the yardstick of this run failed (went away)",
+        "the yardstick of the baseline failed (timed out)",
+    ]
+    assert outcomes(compared)["per_operation", "time"] == "undecided"
+
+
+def test_where_no_run_was_to_have_a_yardstick_only_ratios_to_the_reference_are_compared() -> None:
+    """Nothing is said of what the reference itself took."""
+    without = run(reference(), shared())
+
+    compared = compare(without, without, GATE)
+
+    assert set(outcomes(compared)) == {
         ("per_operation", "together"),
         ("shared", "ratio"),
         ("shared", "together"),
     }
+    assert compared.notes == ()
 
 
 @pytest.mark.parametrize("what", ["machine", "server", "backend"])
