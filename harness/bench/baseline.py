@@ -6,12 +6,13 @@ Mechanism: of each arm it is known what it took before, and of the yardstick, wh
 became of the machine. The growth is what the arm takes now against what is to be expected of it: its planned work,
 which no machine makes longer, and the rest in proportion to the yardstick's rest (`harness.bench.estimate.growth_of`).
 Where one of the runs has no yardstick, or its yardstick failed, it is the growth of the arm's ratio to the reference,
-and what became of the reference is undecided, unless both runs went without by intent; on the logarithms the two
-runs' half-widths then add up like independent errors, as the root of the sum of their squares. It is worse if the whole
+and what became of the reference is undecided, unless both runs went without by intent; on the logarithms the two runs'
+half-widths then add up like independent errors, as the root of the sum of their squares. It is worse if the whole
 interval lies above the threshold, not worse if it lies below or on it, and undecided otherwise. Worse are also an arm
 that fails and did not before, and tools that worked at the same time and do so hardly ever now, whatever the times say.
 
-Guarantee: nothing is said of what only one of the runs has, but that it is so. Seconds of two runs are never compared.
+Guarantee: of what only one of the runs has nothing is said but that it is so; what the baseline has, and this run was
+asked to measure and did not, is undecided. Seconds of two runs are never compared.
 """
 
 import re
@@ -110,7 +111,7 @@ class Comparison:
 
 
 def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison:
-    """What became of every arm that both runs have."""
+    """What became of every arm that both runs have, or that this one was asked to measure, and did not."""
     notes = list(_differences(now, before))
     changes: list[Change] = []
     for name, (case, earlier) in _both(_cases(now), _cases(before), "case", notes):
@@ -118,12 +119,15 @@ def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison
             notes.append(f"case {name!r} has other tools or another reference than in the baseline: it is not compared")
             continue
         closely = hypot(case.half_width, earlier.half_width) < log(gate.threshold)
-        expected = case.yardstick is not None or earlier.yardstick is not None
-        machine = _Machine(now=_yardstick(case), before=_yardstick(earlier), expected=expected)
+        yardsticks = {case.yardstick, earlier.yardstick} - {None}
+        machine = _Machine(now=_yardstick(case), before=_yardstick(earlier), expected=bool(yardsticks))
         notes += _without_yardstick(case, earlier)
         for _, (arm, was) in _both(case.arms, earlier.arms, f"{name}: arm", notes):
-            if arm.name != case.yardstick:
+            if arm.name not in yardsticks:
                 changes += _changes(case, arm, was, gate, machine=machine, decisive=closely)
+        missing = [was for was in earlier.arms if _arm(case, was.name) is None and was.name not in yardsticks]
+        changes += (_not_measured(name, was) for was in missing)
+    changes += _asked_for(now, before)
     return Comparison(gate=gate, changes=tuple(changes), notes=tuple(notes))
 
 
@@ -156,6 +160,33 @@ def _cases(document: BenchDocument) -> tuple[CaseDocument, ...]:
     """Those of pools and of the points of curves are named by them."""
     points = (point.case for curve in document.curves for point in curve.points)
     return (*document.cases, *(each.case for each in document.pools), *points)
+
+
+def _asked_for(now: BenchDocument, before: BenchDocument) -> Iterator[Change]:
+    """What of the baseline this run was asked to measure, and did not, for which it has a reason."""
+    skipped = (f"{curve.name}, {reason}" for curve in now.curves for reason in curve.skipped)
+    reasons = (*now.missing, *skipped)
+    whole = {each.case.name: _POOLS for each in before.pools}
+    whole |= {point.case.name: curve.name for curve in before.curves for point in curve.points}
+    measured = {case.name for case in _cases(now)}
+    for case in _cases(before):
+        names = tuple(f"{name}: " for name in (case.name, whole.get(case.name, case.name)))
+        reference = _arm(case, case.reference)
+        if reference is not None and case.name not in measured and any(each.startswith(names) for each in reasons):
+            yield _not_measured(case.name, reference)
+
+
+def _not_measured(case: str, was: ArmDocument) -> Change:
+    """However roughly it was measured before; but nothing is lost with what failed then."""
+    return Change(
+        case=case,
+        arm=was.name,
+        what="answers",
+        before=was.failure or "yes",
+        now="not measured",
+        outcome=ChangeOutcome.UNDECIDED,
+        decisive=was.failure is None,
+    )
 
 
 def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]) -> Iterator[tuple[str, tuple[N, N]]]:
@@ -203,6 +234,8 @@ _FIXED = frozenset({Part.WORK.value, Part.SERIAL.value})
 _WAITING = frozenset({Part.POOL.value, Part.LOOP.value})
 """The parts that can be waiting for planned work, beside what the machine makes of them."""
 _LEAST_REST = 1e-6
+_POOLS = "pools"
+"""What all pools are called together where a run says why it has none."""
 
 
 def _yardstick(case: CaseDocument) -> ArmDocument | None:

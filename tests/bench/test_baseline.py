@@ -334,6 +334,9 @@ def roughly(ratio: float, *, spread: float = 0.1) -> CaseDocument:
     return case(reference(), shared(ratio=estimate(ratio, spread=spread)), name="c, 8 tools", half_width=0.1)
 
 
+HEADLINE = case(reference(), shared())
+
+
 def as_point(of: CaseDocument, *cases: CaseDocument, **others: Any) -> BenchDocument:
     curve = CurveDocument(name="c", question="?", axis="tools", points=(PointDocument(x=8, case=of),))
     return benchmark(*cases, curves=(curve,), **others)
@@ -381,6 +384,67 @@ def test_where_nothing_is_known_not_to_be_worse_all_is_undecided() -> None:
 
     assert compare(benchmark(nothing), benchmark(nothing), GATE).outcome is ChangeOutcome.UNDECIDED
     assert compare(benchmark(), benchmark(), GATE).outcome is ChangeOutcome.UNDECIDED
+
+
+LATENCY = case(reference(), shared(), name="latency_provider", half_width=0.1)
+POOL = case(arm("pool of 2", 0.25), name="pool_size, 1 x 2", half_width=0.1)
+POINT = roughly(2.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "name"),
+    [
+        (benchmark(HEADLINE, LATENCY), {"missing": ("latency_provider: it has no tool",)}, "latency_provider"),
+        (as_pools(POOL, HEADLINE), {"missing": ("pool_size, 1 x 2: no room",)}, "pool_size, 1 x 2"),
+        (as_pools(POOL, HEADLINE), {"missing": ("pools: no such session mode",)}, "pool_size, 1 x 2"),
+        (as_point(POINT, HEADLINE), {"missing": ("c: it has no tool",)}, "c, 8 tools"),
+        (
+            as_point(POINT, HEADLINE),
+            {
+                "curves": (
+                    CurveDocument(name="c", question="?", axis="tools", points=(), skipped=("8 tools: no room",)),
+                )
+            },
+            "c, 8 tools",
+        ),
+    ],
+)
+def test_what_was_to_be_measured_again_and_was_not_is_undecided(
+    before: BenchDocument, now: dict[str, Any], name: str
+) -> None:
+    """Cases, pools of one load and of all, whole curves and points of them, however roughly they were measured."""
+    compared = compare(benchmark(HEADLINE, **now), before, GATE)
+
+    (missing,) = (change for change in compared.changes if change.case == name)
+    assert (missing.what, missing.before, missing.now) == ("answers", "yes", "not measured")
+    assert missing.outcome is ChangeOutcome.UNDECIDED
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    assert f"case {name!r} is in the baseline alone" in compared.notes
+
+
+def test_what_nobody_asked_for_again_is_only_said() -> None:
+    """Nor does it count that another case of a similar name, or one that the baseline does not have, is missing."""
+    now = benchmark(HEADLINE, missing=("c, 80 tools: no room", "pool_size, 1 x 20: no room", "another: no room"))
+
+    compared = compare(now, as_point(POINT, HEADLINE, pools=(pools(case=POOL),)), GATE)
+
+    assert {change.case for change in compared.changes} == {"headline"}
+    assert compared.outcome is ChangeOutcome.NOT_WORSE
+    assert compared.notes == (
+        "case 'pool_size, 1 x 2' is in the baseline alone",
+        "case 'c, 8 tools' is in the baseline alone",
+    )
+
+
+def test_an_arm_that_the_baseline_has_alone_is_undecided() -> None:
+    """Its case was measured without it; nothing is lost with one that failed."""
+    fails = shared(**FAILED, failure="timed out")
+
+    lost, nothing = (compare(run(reference()), run(reference(), other), GATE) for other in (shared(), fails))
+
+    assert outcomes(lost)["shared", "answers"] == outcomes(nothing)["shared", "answers"] == "undecided"
+    assert lost.outcome is ChangeOutcome.UNDECIDED
+    assert nothing.outcome is ChangeOutcome.NOT_WORSE
 
 
 def test_what_only_one_run_has_is_not_compared_and_said() -> None:
