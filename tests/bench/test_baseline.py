@@ -1,8 +1,10 @@
 """Against last time: worse, not worse, or undecided; by ratios and by structure, never by seconds."""
 
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.bench.baseline import Comparison, Gate, compare
@@ -137,6 +139,50 @@ def test_what_grew_is_what_the_machine_does_not_explain() -> None:
         "model": 0.0,
         "work": 0.0,
     }
+
+
+SEEDS = range(20)
+
+
+def noisy_run(seed: int, taken: float, *, machine: float = 1.0) -> BenchDocument:
+    """Thirteen repetitions with a noise of two hundredths; of the yardstick they leave little beside its work."""
+    random = np.random.default_rng(seed)
+
+    def repeated(seconds: float) -> dict[str, Any]:
+        samples = tuple(map(float, seconds * random.normal(1.0, 0.02, 13)))
+        return {"samples": samples, "fixed": (0.24,) * 13, "parts": apart(fmean(samples))}
+
+    arms = reference(**repeated(taken)), yardstick(**repeated(0.24 + 0.015 * machine))
+    return benchmark(case(*arms, yardstick="yardstick"))
+
+
+def became(seed: int, taken: float, *, machine: float = 1.0) -> ChangeOutcome:
+    """What became of the time of a turn of 0.27 s, by the interval alone."""
+    now = noisy_run(2 * seed, taken, machine=machine)
+    (time, _) = compare(now, noisy_run(2 * seed + 1, 0.27), GATE).changes
+    assert time.what == "time"
+    return time.outcome
+
+
+def test_a_turn_that_takes_a_seventh_more_is_never_not_worse() -> None:
+    """Sessions that take 0.018 s more each: with noise the interval may reach over the gate, and never below it."""
+    found = {became(seed, 0.306) for seed in SEEDS}
+
+    assert found <= {ChangeOutcome.WORSE, ChangeOutcome.UNDECIDED}
+
+
+def test_a_turn_that_takes_a_quarter_more_is_worse() -> None:
+    """The whole interval lies above the gate."""
+    assert {became(seed, 0.27 * 1.25) for seed in SEEDS} == {ChangeOutcome.WORSE}
+
+
+@pytest.mark.parametrize(("machine", "taken"), [(1.0, 0.27), (2.0, 0.30)])
+def test_noise_and_a_slow_machine_make_nothing_worse(machine: float, taken: float) -> None:
+    """The same turn again is not worse, all but now and then, also on half a machine."""
+    found = [became(seed, taken, machine=machine) for seed in SEEDS]
+
+    assert ChangeOutcome.WORSE not in found
+    assert found.count(ChangeOutcome.NOT_WORSE) >= 0.8 * len(SEEDS)
 
 
 @pytest.mark.parametrize("machine", [0.5, 2.0])
