@@ -53,6 +53,7 @@ __all__ = [
     "name",
     "noisy",
     "not_measured",
+    "nothing",
     "outliers",
     "part",
     "part_names",
@@ -181,6 +182,7 @@ def remarks(document: BenchDocument) -> Iterator[Remark]:
     """What is wrong, or not known, anywhere in the document; what is wrong first."""
     found = [remark for case in document.cases for remark in case_remarks(case, case.name)]
     for curve in document.curves:
+        found += _nothing(curve)
         found += [each for point in curve.points for each in case_remarks(point.case, place(curve, point))]
     found += [remark for pools in document.pools for remark in pools_remarks(pools)]
     found += [remark for cost in document.costs for remark in costs_remarks(cost)]
@@ -196,9 +198,20 @@ def not_measured(document: BenchDocument) -> Iterator[str]:
     return (f"not measured: {inline(missing)}" for missing in document.missing)
 
 
+def nothing(of: CaseDocument | CostDocument | CurveDocument) -> Iterator[str]:
+    """That there is nothing in it, if there is not."""
+    if not (arm_names(of) if isinstance(of, CurveDocument) else of.arms):
+        yield f"{name(of.name)}: nothing was measured"
+
+
+def _nothing(of: CaseDocument | CostDocument | CurveDocument) -> Iterator[Remark]:
+    return (Remark(weight=Weight.UNKNOWN, text=text) for text in nothing(of))
+
+
 def case_remarks(case: CaseDocument, where: str) -> Iterator[Remark]:
     """What is wrong, or not known, in one case, which `where` names."""
     yield from broken_promises(case, where)
+    yield from _nothing(case)
     for arm in case.arms:
         if arm.failure is not None:
             weight = Weight.WRONG if arm.promised else Weight.UNKNOWN
@@ -241,6 +254,7 @@ def _noise(case: CaseDocument | CostDocument, where: str) -> Iterator[Remark]:
 
 def pools_remarks(pools: PoolsDocument) -> Iterator[Remark]:
     """What is wrong with pools: failures for which nobody's patience is to blame, and noise."""
+    yield from _nothing(pools.case)
     for arm in pools.case.arms:
         if arm.failure is not None and arm.pool_size not in pools.timed_out:
             yield Remark(weight=Weight.WRONG, text=f"{name(pools.case.name)}: {name(arm.name)} {why_missing(arm)}")
@@ -274,6 +288,7 @@ def too_few(of: CaseDocument | CostDocument) -> Iterator[str]:
 
 def costs_remarks(cost: CostDocument) -> Iterator[Remark]:
     """What is wrong with what something costs, and what of it was not measured."""
+    yield from _nothing(cost)
     for arm in cost.arms:
         if arm.failure is not None:
             yield Remark(weight=Weight.WRONG, text=f"{name(cost.name)}: {name(arm.name)} {why_missing(arm)}")

@@ -112,7 +112,7 @@ def _curve(curve: CurveDocument) -> Iterator[str]:
     yield from _table(tables.curve(curve))
     yield ""
     wide = [f"noisy: {digest.too_wide(point.case)}" for point in curve.points if digest.noisy(point.case)][:1]
-    yield from _items([*digest.curve_remarks(curve), *wide], escaping=True)
+    yield from _items([*digest.nothing(curve), *digest.curve_remarks(curve), *wide], escaping=True)
     yield ""
 
 
@@ -128,7 +128,7 @@ def _cost(cost: CostDocument) -> Iterator[str]:
 def _ending(of: CaseDocument | CostDocument) -> Iterator[str]:
     noise = [f"TOO NOISY: {digest.too_wide(of)}"] if digest.noisy(of) else []
     yardstick = [digest.yardstick(of)] if isinstance(of, CaseDocument) and of.yardstick is not None else []
-    lines = [*noise, *digest.too_few(of), *digest.outliers(of), *yardstick, digest.ended(of)]
+    lines = [*noise, *digest.nothing(of), *digest.too_few(of), *digest.outliers(of), *yardstick, digest.ended(of)]
     yield from _items(lines, escaping=True)
 
 
@@ -177,6 +177,8 @@ def _items(lines: Iterable[str], *, escaping: bool = False) -> Iterator[str]:
 
 
 def _table(grid: Grid) -> Iterator[str]:
+    if grid.empty:
+        return
     yield _row([" ".join(grid.title.split()), *grid.headers])
     yield _row(["---", *("---" for _ in grid.headers)], escaping=False)
     for name, cells in grid.rows[:_ROWS_LIMIT]:

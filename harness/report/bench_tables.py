@@ -69,6 +69,11 @@ class Grid:
     headers: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Cell]]]
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no cell to show."""
+        return not self.rows or not self.headers
+
 
 def sparkline(values: Sequence[float], *, low: float, high: float) -> str:
     """A bar for each value, from `low` (the lowest bar) to `high`; of too many, each bar is the largest of some."""
@@ -152,7 +157,8 @@ def curve(of: CurveDocument) -> Grid:
     growth = [Cell(_growth(values, highest)) for values in by_arm.values()]
     rows = [(_point(point), [_milliseconds(point, each) for each in names]) for point in of.points]
     headers = [digest.name(each) for each in names]
-    return Grid(title=f"ms by {digest.name(of.axis)}", headers=headers, rows=[*rows, ("growth", growth)])
+    grown = [("growth", growth)] if names else []
+    return Grid(title=f"ms by {digest.name(of.axis)}", headers=headers, rows=[*rows, *grown])
 
 
 def cost(of: CostDocument) -> Grid:

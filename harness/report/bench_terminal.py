@@ -69,6 +69,8 @@ def render_bench(document: BenchDocument, *, width: int = 120) -> str:
 
 def _show(parts: Iterable[Text | Grid], console: Console) -> None:
     for part in parts:
+        if isinstance(part, Grid) and part.empty:
+            continue
         for each in _fitting(part, console) if isinstance(part, Grid) else [part]:
             console.print(each)
 
@@ -149,8 +151,9 @@ def _heading(name: str, question: str) -> Iterator[Text]:
 
 def _case(case: CaseDocument) -> Iterator[Text | Grid]:
     yield tables.seconds(case)
-    yield Text()
-    yield tables.tools(case)
+    if case.arms:
+        yield Text()
+        yield tables.tools(case)
     if digest.part_names(case):
         yield Text()
         yield tables.parts(case)
@@ -168,6 +171,7 @@ def _pools(pools: PoolsDocument) -> Iterator[Text | Grid]:
 
 def _curve(curve: CurveDocument) -> Iterator[Text | Grid]:
     yield tables.curve(curve)
+    yield from (Text(said, style=_STYLES[Weight.UNKNOWN]) for said in digest.nothing(curve))
     yield from (Text(reason, style="yellow") for reason in digest.curve_remarks(curve))
     yield from _remarks(
         remark for point in curve.points for remark in digest.broken_promises(point.case, digest.place(curve, point))

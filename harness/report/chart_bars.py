@@ -66,7 +66,7 @@ def ratio_chart(name: str, case: CaseDocument) -> str:
         title=f"{digest.name(case.name)}: how many times the reference's seconds",
         subtitle=f"Medians against {digest.name(case.reference)}, with intervals; shorter is better",
         said=[f"{row.label}: {row.said}" for row in rows],
-        notes=[*noise, *reasons],
+        notes=[*noise, *digest.nothing(case), *reasons],
     )
     highest = max((row.estimate.high for row in rows if row.estimate is not None), default=1.0)
     return _rows(
@@ -88,7 +88,7 @@ def cost_chart(name: str, cost: CostDocument) -> str:
         title=f"{digest.name(cost.name)}: {inline(cost.question)}",
         subtitle="Medians with intervals, on a logarithmic axis: a step is a factor; shorter is better",
         said=[f"{row.label}: {row.said}" for row in rows],
-        notes=[*noise, *reasons, *missing],
+        notes=[*noise, *digest.nothing(cost), *reasons, *missing],
     )
     axis = Axis.decades(values, start=0, end=1)
     return _rows(head, rows, _look(rows, axis, "median, logarithmic", seconds=True))

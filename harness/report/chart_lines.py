@@ -60,15 +60,14 @@ def curve_chart(name: str, curve: CurveDocument) -> str:
         title=f"{digest.name(curve.name)}: how long it takes, by {digest.name(curve.axis)}",
         subtitle=f"Median of each arm in {scale.unit}, with intervals; lower is better",
         said=[_said(curve, point, names) for point in curve.points],
-        notes=[*noise, *digest.curve_remarks(curve), *more],
+        notes=[*noise, *digest.nothing(curve), *digest.curve_remarks(curve), *more],
     )
     drawing = start(head, body=_PLOT + _FOOT)
     ticks = [_tick(point) for point in curve.points]
     _axes(drawing, plot, ticks, right, words=(f"{digest.name(curve.axis)}{logarithmic}", scale.unit))
     labelled = any(point.label is not None for point in curve.points)
-    beside = min(
-        _DODGE_OF_ROOM * _room(plot, right) / len(names) if labelled else _DODGE, _room(plot, right) / len(names)
-    )
+    each_room = _room(plot, right) / max(1, len(names))
+    beside = min(_DODGE_OF_ROOM * each_room if labelled else _DODGE, each_room)
     shifts = [(number - (len(names) - 1) / 2) * beside for number in range(len(names))]
     lines = [_along(curve, arm, plot, scale, shift) for arm, shift in zip(names, shifts, strict=True)]
     for line in lines:
@@ -99,7 +98,7 @@ def pools_chart(name: str, pools: PoolsDocument) -> str:
         title=f"{digest.name(case.name)}: pools for {pools.turns} turns of {pools.tools} tools at once",
         subtitle=f"How many times the seconds of {digest.name(case.reference)}, with intervals; lower is better",
         said=[*(_pool_said(pools, arm) for arm in arms), *digest.pools_found(pools)],
-        notes=[*noise, *missing, *digest.too_few(case), *unsized],
+        notes=[*noise, *digest.nothing(case), *missing, *digest.too_few(case), *unsized],
     )
     drawing = start(head, body=_PLOT + _FOOT)
     words = ("connections of the pool, logarithmic", f"seconds / {digest.name(case.reference)}")

@@ -1,0 +1,121 @@
+"""Benchmarks in which something is empty: every writer says so, and none of them fails.
+
+A document is written after each thing that was measured, so that it may hold a curve whose points were all left out.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.report.bench_document import ArmDocument, BenchDocument, PointDocument
+from harness.report.bench_markdown import summary
+from harness.report.bench_terminal import render_bench
+from harness.report.charts import charts
+from tests.report.bench_documents import arm, benchmark, case, cost, curve, failed, pools
+
+SAID: dict[str, Callable[[BenchDocument], str]] = {
+    "terminal": lambda document: render_bench(document, width=10_000),
+    "narrow terminal": lambda document: render_bench(document, width=60),
+    "markdown": summary,
+    "charts": lambda document: "".join(map(_words, charts(document).values())),
+}
+"""What each writer makes of a document."""
+
+
+def _words(svg: str) -> str:
+    assert not {"nan", "inf"} & {value for element in ET.fromstring(svg).iter() for value in element.attrib.values()}
+    return "\n".join(ET.fromstring(svg).itertext())
+
+
+def few(name: str, repetitions: int, **others: Any) -> ArmDocument:
+    """An arm with too few repetitions for a number."""
+    nothing: dict[str, Any] = dict.fromkeys(("seconds", "ratio", "stretch", "efficiency"))
+    parts = {} if repetitions == 0 else {"work": 0.24, "serial": 0.01}
+    return arm(name, 0.25, **{"samples": (0.25,) * repetitions, "parts": parts, **nothing, **others})
+
+
+def stopped(repetitions: int, **others: Any) -> Any:
+    """A case that somebody ended after so many repetitions."""
+    arms = (few("a", repetitions, pool_size=2), few("b", repetitions, pool_size=1))
+    return case(*arms, **{"reached": False, "ended": "interrupted", **others})
+
+
+NONE = case(arm("a", 0.25)).model_copy(update={"arms": ()})
+BROKEN = case(failed("a", "no", pool_size=2), failed("b", "no", pool_size=1), reached=False, ended="failure")
+POINT = PointDocument(x=1, case=NONE)
+
+EMPTY: dict[str, tuple[BenchDocument, str]] = {
+    "nothing": (benchmark(), ""),
+    "a case without arms": (benchmark(NONE), "headline: nothing was measured"),
+    "a case whose arms failed": (benchmark(BROKEN), "b failed after 0 repetitions: no"),
+    "a curve of no points": (
+        benchmark(curves=(curve(points=(), skipped=("1 tools: no room",)),)),
+        "not measured: 1 tools: no room",
+    ),
+    "a curve of nothing": (
+        benchmark(curves=(curve(points=(), skipped=()),)),
+        "tools_per_turn: nothing was measured",
+    ),
+    "a curve of points without arms": (
+        benchmark(curves=(curve(points=(POINT, POINT), skipped=()),)),
+        "tools_per_turn: nothing was measured",
+    ),
+    "a curve some of whose points have arms": (
+        benchmark(curves=(curve(points=(POINT, PointDocument(x=2, case=case(arm("a", 0.25)))), skipped=()),)),
+        "tools_per_turn, 1 tools: a was not measured",
+    ),
+    "a curve whose arms failed": (
+        benchmark(curves=(curve(points=(PointDocument(x=1, case=BROKEN),), skipped=()),)),
+        "tools_per_turn, 1 tools: b failed after 0 repetitions: no",
+    ),
+    "pools without arms": (benchmark(pools=(pools(case=NONE, measured=None),)), "headline: nothing was measured"),
+    "pools whose arms failed": (
+        benchmark(pools=(pools(case=BROKEN, measured=None, saturated=(), timed_out=()),)),
+        "b failed after 0 repetitions: no",
+    ),
+    "a cost without arms": (
+        benchmark(costs=(cost(arms=(), missing=("with a container: no engine",)),)),
+        "not measured: with a container: no engine",
+    ),
+    "a cost of nothing": (
+        benchmark(costs=(cost(arms=(), missing=(), reference=None),)),
+        "recorders: nothing was measured",
+    ),
+    "a cost of which nothing was compared": (
+        benchmark(costs=(cost(reference=None),)),
+        "spans failed after 0 repetitions: no exporter",
+    ),
+    **{
+        f"{what}, ended after {repetitions}": (
+            document,
+            f"b has {repetitions} repetition{'' if repetitions == 1 else 's'}, too few for an interval",
+        )
+        for repetitions in range(5)
+        for what, document in (
+            ("a case", benchmark(stopped(repetitions))),
+            ("a curve", benchmark(curves=(curve(points=(PointDocument(x=1, case=stopped(repetitions)),)),))),
+            ("pools", benchmark(pools=(pools(case=stopped(repetitions), measured=None, timed_out=()),))),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("writer", SAID)
+@pytest.mark.parametrize("what", EMPTY)
+def test_what_is_empty_is_said_by_every_writer(what: str, writer: str) -> None:
+    """In words, where a number would have been."""
+    document, words = EMPTY[what]
+
+    said = " ".join(SAID[writer](document).split())
+
+    assert words in said
+    assert not re.search(r"\bnan\b|\binf\b", said)
+
+
+@pytest.mark.parametrize("what", sorted(set(EMPTY) - {"nothing", "a case whose arms failed"}))
+def test_a_page_with_something_empty_does_not_say_that_nothing_is_wrong(what: str) -> None:
+    """What was asked for and is not there is not known."""
+    assert "Nothing is wrong that was looked for" not in summary(EMPTY[what][0])
