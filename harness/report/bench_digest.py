@@ -184,6 +184,10 @@ def remarks(document: BenchDocument) -> Iterator[Remark]:
     for curve in document.curves:
         found += _nothing(curve)
         found += [each for point in curve.points for each in case_remarks(point.case, place(curve, point))]
+        found += [
+            Remark(weight=Weight.UNKNOWN, text=f"{name(curve.name)}: not measured: {inline(reason)}")
+            for reason in curve.skipped
+        ]
     found += [remark for pools in document.pools for remark in pools_remarks(pools)]
     found += [remark for cost in document.costs for remark in costs_remarks(cost)]
     found += [Remark(weight=Weight.UNKNOWN, text=text) for text in not_measured(document)]

@@ -32,6 +32,7 @@ def test_everything() -> None:
 - headline: sequential failed after 0 repetitions: TimeoutError: no answer within 60 s
 - tools_per_turn, 2 tools is TOO NOISY: an interval is wider than ±2.0% of its ratio, so that smaller differences are not known; measure for longer, or on a machine that does nothing else
 - tools_per_turn, 8 tools: shared failed after 0 repetitions: too many clients already
+- tools_per_turn: not measured: 16 tools: all arms together want 90 connections, and the server has 60 left
 - recorders: not measured: with a container: no Docker engine answers
 - interrupted: not everything was measured that was asked for
 
@@ -182,6 +183,18 @@ def test_a_benchmark_in_which_nothing_is_wrong_says_so() -> None:
         "What this does not say",
         "Where it ran",
     ]
+
+
+def test_what_was_left_out_of_a_curve_is_not_known() -> None:
+    """With the curve's name, above the tables: nobody may read that nothing is wrong."""
+    page = summary(benchmark(curves=(curve(points=curve().points[:1]),)))
+
+    head = page.partition("\n## tools_per_turn")[0]
+    assert "## What is not known" in head
+    assert (
+        "- tools_per_turn: not measured: 16 tools: all arms together want 90 connections, and the server has 60 left"
+    ) in head
+    assert "Nothing is wrong" not in page
 
 
 def test_a_benchmark_of_nothing_is_a_page() -> None:
