@@ -69,8 +69,10 @@ __all__ = [
     "together",
     "too_few",
     "too_wide",
+    "unsure",
     "went",
     "why_missing",
+    "why_unsure",
     "yardstick",
 ]
 
@@ -95,6 +97,7 @@ _ENDINGS = {
     "failure": "the reference failed, or everything that was compared with it",
     "interrupted": "somebody ended it",
 }
+_AT_A_LIMIT = frozenset({"repetitions", "time"})
 _WENT = {
     Concurrency.SIDE_BY_SIDE: "side by side",
     Concurrency.IN_PART: "in part",
@@ -246,14 +249,9 @@ def _broken_promise(arm: ArmDocument, where: str) -> Remark:
 
 
 def _noise(case: CaseDocument | CostDocument, where: str) -> Iterator[Remark]:
-    if noisy(case):
-        yield Remark(
-            weight=Weight.UNKNOWN,
-            text=f"{inline(where)} is TOO NOISY: {too_wide(case)}",
-        )
-    elif not case.reached:
-        said = _ENDINGS.get(case.ended, inline(case.ended))
-        yield Remark(weight=Weight.UNKNOWN, text=f"{inline(where)} was not measured to its end: {said}")
+    if not case.reached:
+        verb = "is" if noisy(case) else "was"
+        yield Remark(weight=Weight.UNKNOWN, text=f"{inline(where)} {verb} {why_unsure(case)}")
 
 
 def pools_remarks(pools: PoolsDocument) -> Iterator[Remark]:
@@ -338,8 +336,20 @@ def part_names(case: CaseDocument) -> list[str]:
 
 
 def noisy(case: CaseDocument | CostDocument) -> bool:
-    """Whether an interval is wider than was asked for; what failed is not noisy."""
+    """Whether an interval is wider than was asked for, and a limit was reached; what was cut short is not noisy."""
+    return not case.reached and case.ended in _AT_A_LIMIT
+
+
+def unsure(case: CaseDocument | CostDocument) -> bool:
+    """Whether what is there of a case is not as sure as was asked for: it is noisy, or was cut short."""
     return not case.reached and case.ended != "failure"
+
+
+def why_unsure(case: CaseDocument | CostDocument) -> str:
+    """Why a case that was not measured as was asked for is not."""
+    if noisy(case):
+        return f"TOO NOISY: {too_wide(case)}"
+    return f"not measured to its end: {_ENDINGS.get(case.ended, inline(case.ended))}"
 
 
 def too_wide(case: CaseDocument | CostDocument) -> str:

@@ -111,8 +111,7 @@ def _curve(curve: CurveDocument) -> Iterator[str]:
     yield from _heading(curve.name, curve.question)
     yield from _table(tables.curve(curve))
     yield ""
-    wide = [f"noisy: {digest.too_wide(point.case)}" for point in curve.points if digest.noisy(point.case)][:1]
-    yield from _items([*digest.nothing(curve), *digest.curve_remarks(curve), *wide], escaping=True)
+    yield from _items([*digest.nothing(curve), *digest.curve_remarks(curve), *tables.marked(curve)], escaping=True)
     yield ""
 
 
@@ -126,7 +125,7 @@ def _cost(cost: CostDocument) -> Iterator[str]:
 
 
 def _ending(of: CaseDocument | CostDocument) -> Iterator[str]:
-    noise = [f"TOO NOISY: {digest.too_wide(of)}"] if digest.noisy(of) else []
+    noise = [digest.why_unsure(of)] if digest.unsure(of) else []
     yardstick = [digest.yardstick(of)] if isinstance(of, CaseDocument) and of.yardstick is not None else []
     lines = [*noise, *digest.nothing(of), *digest.too_few(of), *digest.outliers(of), *yardstick, digest.ended(of)]
     yield from _items(lines, escaping=True)

@@ -31,6 +31,7 @@ __all__ = [
     "comparison",
     "cost",
     "curve",
+    "marked",
     "parts",
     "pools",
     "seconds",
@@ -150,7 +151,7 @@ def pools(of: PoolsDocument) -> Grid:
 
 
 def curve(of: CurveDocument) -> Grid:
-    """Milliseconds by point and arm, and how each arm grows as a sparkline; a point that is too noisy is `noisy`."""
+    """Milliseconds by point and arm, and how each arm grows as a sparkline; a point may be `noisy` or `cut short`."""
     names = digest.arm_names(of)
     by_arm = {each: [_median(point, each) for point in of.points] for each in names}
     highest = max((value or 0.0 for values in by_arm.values() for value in values), default=0.0)
@@ -159,6 +160,16 @@ def curve(of: CurveDocument) -> Grid:
     headers = [digest.name(each) for each in names]
     grown = [("growth", growth)] if names else []
     return Grid(title=f"ms by {digest.name(of.axis)}", headers=headers, rows=[*rows, *grown])
+
+
+def marked(of: CurveDocument) -> list[str]:
+    """What it means that points of a curve are `noisy` or `cut short`, each reason once."""
+    unsure = [point.case for point in of.points if digest.unsure(point.case)]
+    said = (
+        f"noisy: {digest.too_wide(each)}" if digest.noisy(each) else f"cut short: {digest.why_unsure(each)}"
+        for each in unsure
+    )
+    return list(dict.fromkeys(said))
 
 
 def cost(of: CostDocument) -> Grid:
@@ -227,7 +238,9 @@ def _repetitions(of: CaseDocument | CostDocument) -> list[str]:
 
 def _point(point: PointDocument) -> str:
     there = str(point.x) if point.label is None else digest.name(point.label)
-    return f"{there} noisy" if digest.noisy(point.case) else there
+    if not digest.unsure(point.case):
+        return there
+    return f"{there} noisy" if digest.noisy(point.case) else f"{there} cut short"
 
 
 def _at(point: PointDocument, name: str) -> ArmDocument | None:

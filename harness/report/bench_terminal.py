@@ -176,9 +176,7 @@ def _curve(curve: CurveDocument) -> Iterator[Text | Grid]:
     yield from _remarks(
         remark for point in curve.points for remark in digest.broken_promises(point.case, digest.place(curve, point))
     )
-    wide = next((point.case for point in curve.points if digest.noisy(point.case)), None)
-    if wide is not None:
-        yield Text(f"noisy: {digest.too_wide(wide)}", style=_STYLES[Weight.UNKNOWN])
+    yield from (Text(said, style=_STYLES[Weight.UNKNOWN]) for said in tables.marked(curve))
 
 
 def _cost(cost: CostDocument) -> Iterator[Text | Grid]:

@@ -1,7 +1,7 @@
 """Charts of horizontal bars: ratios of a case, parts of its turns, costs, and growth since a baseline.
 
 Guarantee: a row for each arm. What failed, or has too few repetitions, is a cross with a word, and its reason a note;
-the bars of a case that is too noisy are hollow.
+the bars of a case that is too noisy or was cut short are hollow.
 """
 
 from collections.abc import Sequence
@@ -57,10 +57,10 @@ class _Look:
 
 def ratio_chart(name: str, case: CaseDocument) -> str:
     """A bar for each arm: how many times the reference's seconds it took."""
-    noisy = digest.noisy(case)
-    rows = [_ratio_row(arm, case.reference, hollow=noisy) for arm in case.arms]
+    unsure = digest.unsure(case)
+    rows = [_ratio_row(arm, case.reference, hollow=unsure) for arm in case.arms]
     reasons = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in case.arms if arm.seconds is None]
-    noise = [f"Hollow bars, TOO NOISY: {digest.too_wide(case)}"] if noisy else []
+    noise = [f"Hollow bars, {digest.why_unsure(case)}"] if unsure else []
     head = Head(
         name=name,
         title=f"{digest.name(case.name)}: how many times the reference's seconds",
@@ -76,11 +76,11 @@ def ratio_chart(name: str, case: CaseDocument) -> str:
 
 def cost_chart(name: str, cost: CostDocument) -> str:
     """A bar for each way of doing something, in seconds on a logarithmic axis."""
-    noisy = digest.noisy(cost)
-    rows = [_cost_row(arm, hollow=noisy) for arm in cost.arms]
+    unsure = digest.unsure(cost)
+    rows = [_cost_row(arm, hollow=unsure) for arm in cost.arms]
     known = [row.estimate for row in rows if row.estimate is not None]
     values = [each for estimate in known for each in (estimate.low, estimate.high)]
-    noise = [f"Hollow bars, TOO NOISY: {digest.too_wide(cost)}"] if noisy else []
+    noise = [f"Hollow bars, {digest.why_unsure(cost)}"] if unsure else []
     missing = [f"not measured: {inline(each)}" for each in cost.missing]
     reasons = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in cost.arms if arm.seconds is None]
     head = Head(

@@ -1,7 +1,7 @@
 """Charts of points: how arms grow along a curve, and how pools of several sizes do.
 
-Guarantee: every point of the document is there: with its interval; hollow where it is too noisy; as a cross where there
-is no number, with the reason in a note. What was left out is a note.
+Guarantee: every point of the document is there: with its interval; hollow where it is too noisy or was cut short; as a
+cross where there is no number, with the reason in a note. What was left out is a note.
 """
 
 from collections.abc import Sequence
@@ -52,8 +52,8 @@ def curve_chart(name: str, curve: CurveDocument) -> str:
     logarithmic = ", logarithmic" if doubling else ""
     axis = Axis.up_to(highest * scale.factor, start=BODY + _PLOT, end=BODY + LINE + 6)
     plot = _Plot(places=_places(curve.points, _LEFT + _INSET, right - _INSET, doubling=doubling), y=axis)
-    wide = [point.case for point in curve.points if digest.noisy(point.case)]
-    noise = [f"Hollow points, TOO NOISY: {digest.too_wide(wide[0])}"] if wide else []
+    hollow = [point.case for point in curve.points if digest.unsure(point.case)]
+    noise = list(dict.fromkeys(f"Hollow points, {digest.why_unsure(each)}" for each in hollow))
     more = [f"{len(every) - len(names)} more arms are in bench.json"] if len(every) > len(names) else []
     head = Head(
         name=name,
@@ -90,7 +90,7 @@ def pools_chart(name: str, pools: PoolsDocument) -> str:
     axis = Axis.up_to(max([1.0, *known]), start=BODY + _PLOT, end=BODY + 3 * LINE + 6)
     plot = _Plot(places=places, y=axis)
     at = dict(zip(sizes, places, strict=True))
-    noise = [f"Hollow points, TOO NOISY: {digest.too_wide(case)}"] if digest.noisy(case) else []
+    noise = [f"Hollow points, {digest.why_unsure(case)}"] if digest.unsure(case) else []
     unsized = [f"{digest.name(arm.name)} has no size" for arm in case.arms if arm not in arms]
     missing = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in case.arms if arm.failure is not None]
     head = Head(
@@ -123,7 +123,7 @@ def _pool(drawing: Drawing, plot: _Plot, pools: PoolsDocument, arm: ArmDocument,
         y, words = plot.y(1.0), ["reference"]
     elif arm.ratio is not None:
         slower = arm.pool_size in pools.saturated
-        hollow = digest.noisy(pools.case) or arm.pool_size in pools.timed_out
+        hollow = digest.unsure(pools.case) or arm.pool_size in pools.timed_out
         drawing.interval((x, plot.y(arm.ratio.low)), (x, plot.y(arm.ratio.high)))
         drawing.marker(x, plot.y(arm.ratio.value), colour=1 if slower else 0, hollow=hollow)
         y = plot.y(arm.ratio.high)
@@ -220,7 +220,7 @@ class _At:
     known: bool
     low: float
     high: float
-    noisy: bool
+    hollow: bool
 
 
 def _along(curve: CurveDocument, name: str, plot: _Plot, scale: digest.Scale, shift: float) -> list[_At]:
@@ -231,7 +231,7 @@ def _along(curve: CurveDocument, name: str, plot: _Plot, scale: digest.Scale, sh
         y, low, high = (
             (plot.y(each * scale.factor) for each in (of.value, of.low, of.high)) if of else (plot.bottom,) * 3
         )
-        found.append(_At(x=x + shift, y=y, known=of is not None, low=low, high=high, noisy=digest.noisy(point.case)))
+        found.append(_At(x=x + shift, y=y, known=of is not None, low=low, high=high, hollow=digest.unsure(point.case)))
     return found
 
 
@@ -249,7 +249,7 @@ def _line(drawing: Drawing, line: Sequence[_At], colour: int, *, joined: bool) -
             drawing.curve(points, colour)
     for at in line:
         if at.known:
-            drawing.marker(at.x, at.y, colour=colour, hollow=at.noisy)
+            drawing.marker(at.x, at.y, colour=colour, hollow=at.hollow)
         else:
             drawing.missing(at.x, at.y - 7, colour=colour)
 
@@ -285,5 +285,5 @@ def _said(curve: CurveDocument, point: PointDocument, names: Sequence[str]) -> s
             "not measured" if arm is None else digest.gap(arm) if arm.seconds is None else digest.seconds(arm.seconds)
         )
         words.append(f"{digest.name(name)} {number}")
-    noisy = " (too noisy)" if digest.noisy(point.case) else ""
-    return f"{digest.place(curve, point)}{noisy}: {'; '.join(words)}"
+    unsure = " (too noisy)" if digest.noisy(point.case) else " (cut short)" if digest.unsure(point.case) else ""
+    return f"{digest.place(curve, point)}{unsure}: {'; '.join(words)}"

@@ -119,3 +119,35 @@ def test_what_is_empty_is_said_by_every_writer(what: str, writer: str) -> None:
 def test_a_page_with_something_empty_does_not_say_that_nothing_is_wrong(what: str) -> None:
     """What was asked for and is not there is not known."""
     assert "Nothing is wrong that was looked for" not in summary(EMPTY[what][0])
+
+
+INTERRUPTED = case(arm("a", 0.25, pool_size=2), arm("b", 0.5, pool_size=1), reached=False, ended="interrupted")
+
+
+@pytest.mark.parametrize("writer", SAID)
+@pytest.mark.parametrize("ended", ["interrupted", "failure", "something new"])
+@pytest.mark.parametrize("where", ["case", "curve", "pools", "cost"])
+def test_only_what_reached_a_limit_is_noisy(where: str, ended: str, writer: str) -> None:
+    """What somebody ended was not measured to its end, however wide its intervals are."""
+    of = INTERRUPTED.model_copy(update={"ended": ended})
+    document = {
+        "case": benchmark(of),
+        "curve": benchmark(curves=(curve(points=(PointDocument(x=1, case=of),)),)),
+        "pools": benchmark(pools=(pools(case=of, timed_out=()),)),
+        "cost": benchmark(costs=(cost(reached=False, ended=ended),)),
+    }[where]
+    said = " ".join(SAID[writer](document).split())
+
+    words = {"interrupted": "somebody ended it", "failure": "the reference failed"}.get(ended, ended)
+    assert not re.search("noisy", said, re.IGNORECASE)
+    if ended != "failure":
+        assert f"not measured to its end: {words}" in said
+
+
+@pytest.mark.parametrize("ended", ["time", "repetitions"])
+def test_what_reached_a_limit_is_noisy(ended: str) -> None:
+    """Its intervals are wider than was asked for."""
+    page = summary(benchmark(INTERRUPTED.model_copy(update={"ended": ended})))
+
+    assert "headline is TOO NOISY" in page
+    assert "not measured to its end" not in page
