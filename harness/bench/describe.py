@@ -1,13 +1,14 @@
 """Measurements as parts of the document: every sample, and what follows from them, each number with its interval."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from statistics import fmean
 
 from harness.bench.arm import Setting
 from harness.bench.concurrency import concurrency_of, lost_to
 from harness.bench.estimate import Estimate, median_of, outliers_of
-from harness.bench.interleave import Ended, Limits, Measurement
+from harness.bench.interleave import Ended, Limits, Measurement, Sample
 from harness.bench.parts import Part
 from harness.errors import MissingEvidence
 from harness.report.bench_document import (
@@ -72,6 +73,7 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         efficiency=work / median.value if median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
         fixed=tuple(sample.fixed for sample in series.samples),
+        shares=_shares(series.samples),
         overlapped=sum(overlaps) if overlaps else None,
         overlap_known=len(overlaps),
         gained=_share(gained),
@@ -82,6 +84,14 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         failure=series.failure,
         unseen=series.unseen,
     )
+
+
+def _shares(samples: Sequence[Sample]) -> dict[str, ShareDocument]:
+    """By part, the median of what it is of each repetition's turn; empty if there are too few repetitions."""
+    turns = [(sample.parts, whole) for sample in samples if (whole := sum(sample.parts.values())) > 0]
+    by_part = {str(part): [parts.get(part, 0.0) / whole for parts, whole in turns] for part in Part}
+    found = {part: _share(_known(partial(median_of, shares))) for part, shares in by_part.items()}
+    return {part: share for part, share in found.items() if share is not None}
 
 
 def _known(estimate: Callable[[], Estimate]) -> Estimate | None:

@@ -419,11 +419,10 @@ def efficiency(arm: ArmDocument) -> str:
 
 
 def part(arm: ArmDocument, of: str) -> tuple[str, str]:
-    """The milliseconds of a part of the mean turn, and its share of that turn."""
+    """The milliseconds of a part of the mean turn, and which share of the turn it is, with its interval if known."""
     if of not in arm.parts:
         return gap(arm) if not arm.parts else "-", ""
-    whole = sum(arm.parts.values())
-    return f"{arm.parts[of] * 1000:.1f}", f"{arm.parts[of] / whole:.0%}" if whole > 0 else ""
+    return f"{arm.parts[of] * 1000:.1f}", share(arm.shares[of]) if of in arm.shares else ""
 
 
 def pool_marks(pools: PoolsDocument, size: int | None) -> Sequence[str]:
@@ -488,7 +487,8 @@ def limits(document: BenchDocument) -> Iterator[str]:
     model = " of a scripted model in the same process" if tiers == {"scripted"} else ""
     yield f"Seconds are those{model}{embedded}, and of this machine: not those of production."
     yield "Only ratios are to be compared with those of another run, and only together with their intervals."
-    yield "The recorders that see the parts are in place in every arm, and parts are means without intervals."
+    yield "The recorders that see the parts are in place in every arm."
+    yield "Milliseconds of parts are of the mean turn; their shares are medians, and it is these that have intervals."
     confidences = {each.confidence for each in _estimates(document)}
     if confidences:
         levels = " and ".join(f"{each:.0%}" for each in sorted(confidences))

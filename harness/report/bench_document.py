@@ -78,7 +78,8 @@ class ArmDocument(DocumentModel):
     `seconds` is the median of its repetitions, `ratio` how many times the reference's seconds it took, `stretch` how
     many times its longest tool's: absent where there are too few repetitions. `samples` has every repetition in its
     order, in seconds, `outliers` the places of those far off among them, which count like the others. `parts` says on
-    what the seconds of its mean turn were spent, `efficiency` is the longest tool as a part (0…1) of the median.
+    what the seconds of its mean turn were spent, `shares` which part (0…1) of the turn each of these is: the median of
+    the repetitions; empty where they are too few. `efficiency` is the longest tool as a part (0…1) of the median.
     `fixed` says, for each repetition in `samples`, during how many seconds of the mean turn planned work was going on,
     which no machine makes longer or shorter; it is empty in documents of versions that did not know it.
     `overlapped` says in how many of `overlap_known` repetitions the tools worked at the same time; `None` where that is
@@ -104,6 +105,7 @@ class ArmDocument(DocumentModel):
     efficiency: float | None = None
     parts: dict[str, float] = Field(default_factory=dict)
     fixed: tuple[float, ...] = ()
+    shares: dict[str, ShareDocument] = Field(default_factory=dict)
     overlapped: int | None = None
     overlap_known: int = 0
     gained: ShareDocument | None = None

@@ -7,7 +7,7 @@ Mechanism: the tables are those of the terminal. Untrusted text is clipped and e
 Sections are written while there is room for them; what did not fit is counted, and is in `bench.json`.
 
 Guarantee: no HTML, link or image out of the backend's text, and at most a few hundred kilobytes. No number without its
-interval, but for the parts of the mean turn.
+interval, but for the milliseconds of the mean turn, whose shares have one.
 """
 
 import re
@@ -139,6 +139,7 @@ def _legend(document: BenchDocument) -> Iterator[str]:
     yield ""
     yield "- **efficiency**: the longest tool's planned time as a part of the turn"
     yield "- **gained**: how much was gained of what tools can gain at most by working at the same time"
+    yield "- **share**: which part of the turn something is, the median of the repetitions with its interval"
     yield "- **together**: in how many repetitions the tools were in the database at the same time"
     yield from (f"- **{part}**: {said}" for part, said in PARTS.items() if part in shown)
 

@@ -1,7 +1,8 @@
 """The tables of a benchmark as text, for whoever lays them out: the terminal and Markdown have the same ones.
 
-Guarantee: pure functions of the document. No number without its interval, but for parts of the mean turn, which have
-none. Text of the backend is on one line, printable and clipped, and not escaped for any format.
+Guarantee: pure functions of the document. No number without its interval, but for the milliseconds of the mean turn,
+beside which the share of the turn has one. Text of the backend is on one line, printable and clipped, and not escaped
+for any format.
 """
 
 from collections.abc import Sequence
@@ -123,10 +124,10 @@ def tools(case: CaseDocument) -> Grid:
 
 
 def parts(case: CaseDocument) -> Grid:
-    """On what the mean turn's milliseconds were spent; each row sums up to that turn."""
+    """On what the mean turn's milliseconds were spent, which sum up to it, and the share of the turn that each is."""
     shown = digest.part_names(case)
     return Grid(
-        title="ms of the\nmean turn",
+        title="ms of the\nmean turn,\nits share" if any(arm.shares for arm in case.arms) else "ms of the\nmean turn",
         headers=[digest.name(each) for each in shown],
         rows=[(digest.name(arm.name), [Cell(*digest.part(arm, each)) for each in shown]) for arm in case.arms],
     )
@@ -147,7 +148,7 @@ def pools(of: PoolsDocument) -> Grid:
         for arm in of.case.arms
     ]
     headers = (_against(of.case.reference), "seconds", "ms in pool", "is")
-    return Grid(title="connections", headers=headers, rows=rows)
+    return Grid(title="pool size", headers=headers, rows=rows)
 
 
 def curve(of: CurveDocument) -> Grid:

@@ -5,9 +5,9 @@ Problem: a number with its interval is long, and a terminal may have 80 columns.
 Mechanism: each table is laid out with intervals beside their values; where that does not fit, below them; where that
 does not fit either, as several tables below each other.
 
-Guarantee: no number without its interval, but for the parts of the mean turn, which have none; where there is no
-number, the reason stands below the table. From 60 columns on nothing is cut off for want of room. Backends' text is
-never read as markup, and secrets that `harness.report.redact` knows are masked.
+Guarantee: no number without its interval, but for the milliseconds of the mean turn, whose shares have one; where there
+is no number, the reason stands below the table. From 60 columns on nothing is cut off for want of room. Backends' text
+is never read as markup, and secrets that `harness.report.redact` knows are masked.
 """
 
 import io

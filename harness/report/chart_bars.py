@@ -133,7 +133,7 @@ def parts_chart(name: str, case: CaseDocument) -> str:
     head = Head(
         name=name,
         title=f"{digest.name(case.name)}: on what the mean turn was spent",
-        subtitle="Milliseconds of the mean turn; means, without intervals",
+        subtitle="Milliseconds of the mean turn, without intervals; those of the shares are in the tables",
         said=said,
         notes=[*missing, *_left_out(len(case.arms))],
     )
@@ -163,7 +163,7 @@ def _key(case: CaseDocument, part: str) -> str:
 
 
 def _part_words(words: tuple[str, str]) -> tuple[str, ...]:
-    milliseconds, share = words
+    milliseconds, share = words[0], words[1].partition(" ")[0]
     return (milliseconds, f"ms ({share})") if share else (milliseconds,)
 
 

@@ -60,11 +60,17 @@ def arm(name: str, taken: float, **others: Any) -> ArmDocument:
         "ratio": estimate(taken / 0.25),
         "stretch": estimate(taken / 0.24),
         "efficiency": 0.24 / taken,
-        "parts": {"work": 0.24, "serial": taken - 0.24},
+        "parts": {"work": min(0.24, taken), "serial": max(0.0, taken - 0.24)},
         "overlapped": 10,
         "overlap_known": 10,
     }
-    return ArmDocument(name=name, **{**fields, **others})
+    given = {**fields, **others}
+    return ArmDocument(name=name, **{"shares": _shares(given["parts"]) if given["seconds"] else {}, **given})
+
+
+def _shares(parts: dict[str, float]) -> dict[str, ShareDocument]:
+    """What each part is of all of them."""
+    return {part: share(seconds / sum(parts.values()), spread=0.01) for part, seconds in parts.items()}
 
 
 def case(*arms: ArmDocument, **others: Any) -> CaseDocument:

@@ -99,8 +99,8 @@ def test_the_tables_have_ratios_with_their_intervals_and_parts_that_add_up() -> 
     assert "per_operation 1 0.250s [0.247, 0.253] ▁▁▁▁▁▁▁▁▁▁" in lines
     assert "shared 2.000x [1.980, 2.020] 0.500s [0.495, 0.505] ██████████" in lines
     assert "shared 48% [48%, 48%] - - 0 of 10 -" in lines
-    assert "mean turn work serial" in lines
-    assert "shared 240.0 48% 260.0 52%" in lines
+    assert "its share work serial" in lines
+    assert "shared 240.0 48% [47%, 49%] 260.0 52% [51%, 53%]" in lines
     text = render_bench(benchmark(TWO))
     assert "shared: far off, and counted: 500.000 ms" in text
     assert (
@@ -179,34 +179,36 @@ sequential                  -                -  -                    -  -
 durable        78% [77%, 78%]  90% [75%, 100%]  undecided     10 of 10  -
 
 ms of the
-mean turn        work  serial    loop    pool
-─────────────────────────────────────────────
-per_operation   240.0     7.9     0.0     1.0
-                  82%      3%      0%      0%
-one by one      240.0   252.9     0.0     1.0
-                  45%     47%      0%      0%
-shared          240.0   250.9     0.0     1.0
-                  45%     47%      0%      0%
-locked          240.0   247.9     0.0     1.0
-                  45%     47%      0%      0%
-sequential     failed  failed  failed  failed
-durable         240.0    24.9     0.0     1.0
-                  78%      8%      0%      0%
+mean turn,
+its share                work          serial         loop         pool
+───────────────────────────────────────────────────────────────────────
+per_operation           240.0             7.9          0.0          1.0
+               82% [81%, 83%]     3% [2%, 4%]  0% [0%, 1%]  0% [0%, 1%]
+one by one              240.0           252.9          0.0          1.0
+               45% [44%, 46%]  47% [46%, 48%]  0% [0%, 1%]  0% [0%, 1%]
+shared                  240.0           250.9          0.0          1.0
+               45% [44%, 46%]  47% [46%, 48%]  0% [0%, 1%]  0% [0%, 1%]
+locked                  240.0           247.9          0.0          1.0
+               45% [44%, 46%]  47% [46%, 48%]  0% [0%, 1%]  0% [0%, 1%]
+sequential             failed          failed       failed       failed
+durable                 240.0            24.9          0.0          1.0
+               78% [77%, 79%]     8% [7%, 9%]  0% [0%, 1%]  0% [0%, 1%]
 
 ms of the
-mean turn      sessions   model  ledger  application
-────────────────────────────────────────────────────
-per_operation       9.0     7.4     3.6         23.1
-                     3%      3%      1%           8%
-one by one          9.0     7.4     3.6         23.1
-                     2%      1%      1%           4%
-shared              9.0     7.4     3.6         23.1
-                     2%      1%      1%           4%
-locked              9.0     7.4     3.6         23.1
-                     2%      1%      1%           4%
-sequential       failed  failed  failed       failed
-durable             9.0     7.4     3.6         23.1
-                     3%      2%      1%           7%
+mean turn,
+its share         sessions        model       ledger  application
+─────────────────────────────────────────────────────────────────
+per_operation          9.0          7.4          3.6         23.1
+               3% [2%, 4%]  3% [2%, 4%]  1% [0%, 2%]  8% [7%, 9%]
+one by one             9.0          7.4          3.6         23.1
+               2% [1%, 3%]  1% [0%, 2%]  1% [0%, 2%]  4% [3%, 5%]
+shared                 9.0          7.4          3.6         23.1
+               2% [1%, 3%]  1% [0%, 2%]  1% [0%, 2%]  4% [3%, 5%]
+locked                 9.0          7.4          3.6         23.1
+               2% [1%, 3%]  1% [0%, 2%]  1% [0%, 2%]  4% [3%, 5%]
+sequential          failed       failed       failed       failed
+durable                9.0          7.4          3.6         23.1
+               3% [2%, 4%]  2% [1%, 3%]  1% [0%, 2%]  7% [6%, 8%]
 shared: far off, and counted: 535.000 ms
 durable is the harness's own application: it changes with the machine, not with
 the backend
@@ -221,15 +223,15 @@ headline: sequential failed after 0 repetitions: TimeoutError: no answer within
 60 s
 
 pool_size: How small may the pool be?
-connections  seconds / pool of 8     seconds  ms in pool  is
-─────────────────────────────────────────────────────────────────────────────
-8                              1      100 ms         1.0  -
-                                   [99, 101]          1%
-4                         1.020x      102 ms         1.0  predicted, measured
-                  [1.010, 1.030]  [101, 103]          1%
-2                         1.500x      150 ms        50.0  slower
-                  [1.485, 1.515]  [148, 152]         33%
-1                         failed      failed      failed  timed out
+pool size  seconds / pool of 8     seconds      ms in pool  is
+───────────────────────────────────────────────────────────────────────────────
+8                            1      100 ms             1.0  -
+                                 [99, 101]     1% [0%, 2%]
+4                       1.020x      102 ms             1.0  predicted, measured
+                [1.010, 1.030]  [101, 103]     1% [0%, 2%]
+2                       1.500x      150 ms            50.0  slower
+                [1.485, 1.515]  [148, 152]  33% [32%, 34%]
+1                       failed      failed          failed  timed out
 predicted: 4 connections are enough for 2 turns of 2 tools at once
 measured: 4 is the smallest whose whole interval holds the time of the largest
 slower beyond doubt: 2

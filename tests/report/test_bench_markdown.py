@@ -70,14 +70,14 @@ What do two tools gain by running together?
 | sequential | - | - | - | - | - |
 | durable | 78% \\[77%, 78%\\] | 90% \\[75%, 100%\\] | undecided | 10 of 10 | - |
 
-| ms of the mean turn | work | serial | loop | pool | sessions | model | ledger | application |
+| ms of the mean turn, its share | work | serial | loop | pool | sessions | model | ledger | application |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| per_operation | 240.0 82% | 7.9 3% | 0.0 0% | 1.0 0% | 9.0 3% | 7.4 3% | 3.6 1% | 23.1 8% |
-| one by one | 240.0 45% | 252.9 47% | 0.0 0% | 1.0 0% | 9.0 2% | 7.4 1% | 3.6 1% | 23.1 4% |
-| shared | 240.0 45% | 250.9 47% | 0.0 0% | 1.0 0% | 9.0 2% | 7.4 1% | 3.6 1% | 23.1 4% |
-| locked | 240.0 45% | 247.9 47% | 0.0 0% | 1.0 0% | 9.0 2% | 7.4 1% | 3.6 1% | 23.1 4% |
+| per_operation | 240.0 82% \\[81%, 83%\\] | 7.9 3% \\[2%, 4%\\] | 0.0 0% \\[0%, 1%\\] | 1.0 0% \\[0%, 1%\\] | 9.0 3% \\[2%, 4%\\] | 7.4 3% \\[2%, 4%\\] | 3.6 1% \\[0%, 2%\\] | 23.1 8% \\[7%, 9%\\] |
+| one by one | 240.0 45% \\[44%, 46%\\] | 252.9 47% \\[46%, 48%\\] | 0.0 0% \\[0%, 1%\\] | 1.0 0% \\[0%, 1%\\] | 9.0 2% \\[1%, 3%\\] | 7.4 1% \\[0%, 2%\\] | 3.6 1% \\[0%, 2%\\] | 23.1 4% \\[3%, 5%\\] |
+| shared | 240.0 45% \\[44%, 46%\\] | 250.9 47% \\[46%, 48%\\] | 0.0 0% \\[0%, 1%\\] | 1.0 0% \\[0%, 1%\\] | 9.0 2% \\[1%, 3%\\] | 7.4 1% \\[0%, 2%\\] | 3.6 1% \\[0%, 2%\\] | 23.1 4% \\[3%, 5%\\] |
+| locked | 240.0 45% \\[44%, 46%\\] | 247.9 47% \\[46%, 48%\\] | 0.0 0% \\[0%, 1%\\] | 1.0 0% \\[0%, 1%\\] | 9.0 2% \\[1%, 3%\\] | 7.4 1% \\[0%, 2%\\] | 3.6 1% \\[0%, 2%\\] | 23.1 4% \\[3%, 5%\\] |
 | sequential | failed | failed | failed | failed | failed | failed | failed | failed |
-| durable | 240.0 78% | 24.9 8% | 0.0 0% | 1.0 0% | 9.0 3% | 7.4 2% | 3.6 1% | 23.1 7% |
+| durable | 240.0 78% \\[77%, 79%\\] | 24.9 8% \\[7%, 9%\\] | 0.0 0% \\[0%, 1%\\] | 1.0 0% \\[0%, 1%\\] | 9.0 3% \\[2%, 4%\\] | 7.4 2% \\[1%, 3%\\] | 3.6 1% \\[0%, 2%\\] | 23.1 7% \\[6%, 8%\\] |
 
 - shared: far off, and counted: 535.000 ms
 - durable is the harness's own application: it changes with the machine, not with the backend
@@ -87,11 +87,11 @@ What do two tools gain by running together?
 
 How small may the pool be?
 
-| connections | seconds / pool of 8 | seconds | ms in pool | is |
+| pool size | seconds / pool of 8 | seconds | ms in pool | is |
 | --- | --- | --- | --- | --- |
-| 8 | 1 | 100 ms \\[99, 101\\] | 1.0 1% | - |
-| 4 | 1.020x \\[1.010, 1.030\\] | 102 ms \\[101, 103\\] | 1.0 1% | predicted, measured |
-| 2 | 1.500x \\[1.485, 1.515\\] | 150 ms \\[148, 152\\] | 50.0 33% | slower |
+| 8 | 1 | 100 ms \\[99, 101\\] | 1.0 1% \\[0%, 2%\\] | - |
+| 4 | 1.020x \\[1.010, 1.030\\] | 102 ms \\[101, 103\\] | 1.0 1% \\[0%, 2%\\] | predicted, measured |
+| 2 | 1.500x \\[1.485, 1.515\\] | 150 ms \\[148, 152\\] | 50.0 33% \\[32%, 34%\\] | slower |
 | 1 | failed | failed | failed | timed out |
 
 - predicted: 4 connections are enough for 2 turns of 2 tools at once
@@ -146,6 +146,7 @@ What do the recorders cost?
 
 - **efficiency**: the longest tool's planned time as a part of the turn
 - **gained**: how much was gained of what tools can gain at most by working at the same time
+- **share**: which part of the turn something is, the median of the repetitions with its interval
 - **together**: in how many repetitions the tools were in the database at the same time
 - **work**: the tools' planned time in the database
 - **serial**: a tool had to wait for another one
@@ -160,7 +161,8 @@ What do the recorders cost?
 
 - Seconds are those of a scripted model in the same process, of an embedded PostgreSQL with `fsync` off, and of this machine: not those of production.
 - Only ratios are to be compared with those of another run, and only together with their intervals.
-- The recorders that see the parts are in place in every arm, and parts are means without intervals.
+- The recorders that see the parts are in place in every arm.
+- Milliseconds of parts are of the mean turn; their shares are medians, and it is these that have intervals.
 - Intervals are at 95%: a few of many may be missed by chance.
 
 ## Where it ran
