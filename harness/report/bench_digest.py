@@ -47,6 +47,7 @@ __all__ = [
     "ended",
     "estimate",
     "gap",
+    "heading",
     "impatience",
     "limits",
     "machine",
@@ -182,8 +183,9 @@ def answer(document: BenchDocument) -> str:
 
 
 def remarks(document: BenchDocument) -> Iterator[Remark]:
-    """What is wrong, or not known, anywhere in the document; what is wrong first."""
-    found = [remark for case in document.cases for remark in case_remarks(case, case.name)]
+    """What is wrong, or not known, anywhere in the document; what is wrong first, then what was not measured at all."""
+    found = [Remark(weight=Weight.UNKNOWN, text=text) for text in not_measured(document)]
+    found += [remark for case in document.cases for remark in case_remarks(case, case.name)]
     for curve in document.curves:
         found += _nothing(curve)
         found += [each for point in curve.points for each in case_remarks(point.case, place(curve, point))]
@@ -193,11 +195,16 @@ def remarks(document: BenchDocument) -> Iterator[Remark]:
         ]
     found += [remark for pools in document.pools for remark in pools_remarks(pools)]
     found += [remark for cost in document.costs for remark in costs_remarks(cost)]
-    found += [Remark(weight=Weight.UNKNOWN, text=text) for text in not_measured(document)]
     if document.interrupted:
         found.append(Remark(weight=Weight.UNKNOWN, text=f"interrupted: {INTERRUPTED}"))
     yield from (remark for remark in found if remark.weight is Weight.WRONG)
     yield from (remark for remark in found if remark.weight is Weight.UNKNOWN)
+
+
+def heading(found: Sequence[Remark]) -> str:
+    """What stands above these remarks."""
+    wrong = any(remark.weight is Weight.WRONG for remark in found)
+    return "What is wrong, or not known" if wrong else "What is not known"
 
 
 def not_measured(document: BenchDocument) -> Iterator[str]:

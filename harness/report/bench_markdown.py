@@ -67,8 +67,7 @@ def _wrong(document: BenchDocument) -> Iterator[str]:
     if not found:
         yield "Nothing is wrong that was looked for."
         return
-    wrong = any(remark.weight is Weight.WRONG for remark in found)
-    yield "## What is wrong, or not known" if wrong else "## What is not known"
+    yield f"## {digest.heading(found)}"
     yield ""
     yield from _items(
         f"**{remark.weight}**: {escape(remark.text)}" if remark.weight is Weight.WRONG else escape(remark.text)

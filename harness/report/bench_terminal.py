@@ -3,7 +3,8 @@
 Problem: a number with its interval is long, and a terminal may have 80 columns.
 
 Mechanism: each table is laid out with intervals beside their values; where that does not fit, below them; where that
-does not fit either, as several tables below each other.
+does not fit either, as several tables below each other. What is wrong, or not known, stands below its table, and once
+more at the end.
 
 Guarantee: no number without its interval, but for the milliseconds of the mean turn, whose shares have one; where there
 is no number, the reason stands below the table. From 60 columns on nothing is cut off for want of room. Backends' text
@@ -40,6 +41,7 @@ __all__ = ["render_bench", "show_bench", "show_comparison"]
 
 _UNLIMITED = 10_000
 _NARROWEST_NAME = 12
+_REMARKS_LIMIT = 12
 _STYLES = {Weight.WRONG: "bold red", Weight.UNKNOWN: "bold yellow"}
 _OUTCOME_STYLES = {
     ChangeOutcome.WORSE: "bold red",
@@ -136,12 +138,22 @@ def _parts(document: BenchDocument) -> Iterator[Text | Grid]:
     for cost in document.costs:
         yield from _heading(cost.name, cost.question)
         yield from _cost(cost)
-    if document.missing:
-        yield Text()
-        yield from (Text(said, style=_STYLES[Weight.UNKNOWN]) for said in digest.not_measured(document))
+    yield from _once_more(document)
     if document.interrupted:
         yield Text()
         yield Text(f"INTERRUPTED: {digest.INTERRUPTED}", style=_STYLES[Weight.UNKNOWN])
+
+
+def _once_more(document: BenchDocument) -> Iterator[Text]:
+    """What is wrong, or not known, anywhere: a reader sees the end of a long report first."""
+    found = list(digest.remarks(document.model_copy(update={"interrupted": False})))  # that is the last line
+    if not found:
+        return
+    yield Text()
+    yield Text(digest.heading(found), style="bold")
+    yield from _remarks(found[:_REMARKS_LIMIT])
+    if len(found) > _REMARKS_LIMIT:
+        yield Text(f"… and {len(found) - _REMARKS_LIMIT} more in summary.md", style=_STYLES[Weight.UNKNOWN])
 
 
 def _heading(name: str, question: str) -> Iterator[Text]:

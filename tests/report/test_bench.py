@@ -276,6 +276,24 @@ ratio would be found
 recorders: spans failed after 0 repetitions: no exporter
 recorders: not measured: with a container: no Docker engine answers
 
+What is wrong, or not known
+headline: the tools of locked were to run side by side, and ran one by one:
+gained 1% [0%, 3%] of what that can gain; most of the rest is lost to serial (a
+tool had to wait for another one)
+recorders: spans failed after 0 repetitions: no exporter
+headline: the tools of durable were to run side by side, and whether they do is
+undecided: gained 90% [75%, 100%] of what that can gain
+headline: sequential failed after 0 repetitions: TimeoutError: no answer within
+60 s
+tools_per_turn, 2 tools is TOO NOISY: an interval is wider than ±2.0% of its
+ratio, so that smaller differences are not known; measure for longer, or on a
+machine that does nothing else
+tools_per_turn, 8 tools: shared failed after 0 repetitions: too many clients
+already
+tools_per_turn: not measured: 16 tools: all arms together want 90 connections,
+and the server has 60 left
+recorders: not measured: with a container: no Docker engine answers
+
 INTERRUPTED: not everything was measured that was asked for
 """)
 
@@ -307,6 +325,44 @@ def test_a_promise_that_is_broken_is_red_and_one_of_which_nobody_knows_yellow() 
         "\x1b[1;33mheadline: the tools of durable were to run side by side, and whether they do is undecided: gained "
         "90% [75%, 100%] of what that can gain\x1b[0m"
     ) in lines
+
+
+def test_what_is_wrong_stands_once_more_at_the_end() -> None:
+    """What is wrong first, then what is not known; a reader need not scroll."""
+    broken = bench_documents.failed("b", "no", promised=True)
+    unknown = bench_documents.failed("c", "no")
+    document = benchmark(case(arm("a", 0.25), unknown, broken), missing=("pools: no room",), interrupted=True)
+
+    end = render_bench(document, width=200).rpartition("\n\nWhat is wrong, or not known\n")[2]
+
+    assert end.splitlines() == [
+        "headline: b failed after 0 repetitions: no",
+        "not measured: pools: no room",
+        "headline: c failed after 0 repetitions: no",
+        "",
+        "INTERRUPTED: not everything was measured that was asked for",
+    ]
+
+
+@pytest.mark.parametrize(("unknown", "last"), [(11, None), (12, "… and 1 more in summary.md"), (40, "… and 29 more")])
+def test_of_much_that_is_not_known_the_end_has_a_dozen(unknown: int, last: str | None) -> None:
+    """And how many more there are; what is wrong is among them, wherever it was found."""
+    arms = [bench_documents.failed(f"arm {number}", "no") for number in range(unknown)]
+    document = benchmark(case(arm("a", 0.25), *arms, bench_documents.failed("last", "no", promised=True)))
+
+    lines = render_bench(document, width=200).rpartition("What is wrong, or not known\n")[2].splitlines()
+
+    assert lines[0] == "headline: last failed after 0 repetitions: no"
+    assert len(lines) == (12 if last is None else 13)
+    assert lines[-1].startswith(last or "headline: arm 10 failed")
+
+
+def test_where_nothing_is_wrong_nothing_stands_at_the_end() -> None:
+    """The last line is that of the last table."""
+    text = render_bench(benchmark(TWO))
+
+    assert "not known" not in text
+    assert text.rstrip().endswith("of any ratio would be found")
 
 
 def test_a_promise_that_is_broken_somewhere_on_a_curve_is_said() -> None:
