@@ -9,8 +9,11 @@ the shelf is empty, the one that is being made is waited for. So a copy costs ne
 often than one can be made, and to those who ask more often no more than if they made it.
 
 Guarantee: as that of `Clones`: names, and nothing left behind. When the block is left, both tasks have ended, their
-connections are closed, and every database is dropped, the half-made ones and those that somebody still uses included.
-What went wrong in the background is raised to whoever asks next, or if nobody does and something is left, at the end.
+connections are closed, and every database is dropped, the half-made ones and those that somebody still uses included;
+also if both tasks were cancelled before, as `asyncio.run` does at its end, and if the leaving is cancelled once. What a
+second cancellation keeps from being dropped is left to `Clones.drop_all`, and a note on the error names it. What went
+wrong in the background is raised to whoever asks next, or if nobody does and something is left, at the end; a drop that
+failed is tried once more on a new connection before it counts as such.
 
 The pool belongs to one event loop. What it makes meanwhile takes processor time from whoever took a copy: `settled` is
 for those who measure.
@@ -21,7 +24,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from harness.errors import UsageError
 from harness.postgres.admin import Connection
@@ -49,10 +52,9 @@ class ReadyClones:
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def __aenter__(self) -> Self:
-        self._tasks = (
-            asyncio.create_task(self._make(), name="makes copies of databases"),
-            asyncio.create_task(self._drop(), name="drops copies of databases"),
-        )
+        making = asyncio.create_task(self._make(), name="makes copies of databases")
+        making.add_done_callback(lambda _: self._turn_away())
+        self._tasks = (making, asyncio.create_task(self._drop(), name="drops copies of databases"))
         return self
 
     async def __aexit__(
@@ -62,17 +64,13 @@ class ReadyClones:
         try:
             making.cancel()
             await asyncio.wait({making})
-            self._turn_away()
-            await self._used.join()
-            self._not_dropped = None  # what could not be dropped is tried once more
-            for database in tuple(self._existing.values()):
+            for database in self._existing.values():
                 self._used.put_nowait(database)
-            await self._used.join()
+            await _joined(self._used, dropping)
         finally:
             dropping.cancel()
             await asyncio.wait({making, dropping})
-        if self._not_dropped is not None:
-            raise self._not_dropped
+            await self._drop_the_rest()
 
     @asynccontextmanager
     async def clone(self, template: str, *, label: str) -> AsyncIterator[Database]:
@@ -103,7 +101,7 @@ class ReadyClones:
         Raises:
             UsageError: the pool is not open.
         """
-        if not self._tasks:
+        if not self._tasks or self._tasks[0].done():
             raise _closed()
         shelf = self._shelves[template]
         while len(shelf) < self._ready:
@@ -111,9 +109,18 @@ class ReadyClones:
             self._wanted.put_nowait((template, shelf[-1]))
 
     async def settled(self) -> None:
-        """Wait until nothing goes on in the background: the shelves are full, and what was used is dropped."""
-        await self._wanted.join()
-        await self._used.join()
+        """Wait until nothing goes on in the background: the shelves are full, and what was used is dropped.
+
+        Raises:
+            UsageError: the pool is not open, or one of its tasks was cancelled.
+        """
+        if not self._tasks:
+            raise _closed()
+        making, dropping = self._tasks
+        await _joined(self._wanted, making)
+        await _joined(self._used, dropping)
+        if making.done() or dropping.done():
+            raise _closed()
 
     async def _take(self, template: str) -> Database:
         self.expect(template)
@@ -154,13 +161,41 @@ class ReadyClones:
             while True:
                 database = await self._used.get()
                 try:
-                    await drop(await connection(), database.name)
+                    await self._drop_one(connection, database)
                 except Exception as error:  # noqa: BLE001  # whoever comes next is told, or who closes the pool
                     self._not_dropped = error
-                else:
-                    self._existing.pop(database.name, None)
                 finally:
                     self._used.task_done()
+
+    async def _drop_one(self, connection: Callable[[], Awaitable[Connection]], database: Database) -> None:
+        """Drop it; once more on a new connection if that fails, which a lost one is reason enough for."""
+        try:
+            await drop(await connection(), database.name)
+        except Exception:  # noqa: BLE001  # whatever it was, the second attempt tells
+            async with self._clones.connect() as fresh:
+                await drop(fresh, database.name)
+        self._existing.pop(database.name, None)
+
+    async def _drop_the_rest(self) -> None:
+        """Drop what the task did not: it had ended, or failed, or there was no time to wait for it."""
+        errors: list[Exception] = []
+        try:
+            async with _kept(self._clones) as connection:
+                for database in tuple(self._existing.values()):
+                    try:
+                        await self._drop_one(connection, database)
+                    except Exception as error:  # noqa: BLE001  # raised when the others are dropped
+                        errors.append(error)
+        except BaseException as error:
+            self._note_what_is_left(error)
+            raise
+        if errors:
+            self._note_what_is_left(errors[0])
+            raise errors[0]
+
+    def _note_what_is_left(self, error: BaseException) -> None:
+        if self._existing:
+            error.add_note(f"left on the server, until `Clones.drop_all`: {', '.join(self._existing)}")
 
     def _turn_away(self) -> None:
         """Tell those who wait that nothing comes any more."""
@@ -168,6 +203,16 @@ class ReadyClones:
             _, copy = self._wanted.get_nowait()
             _fail(copy, _closed())
             self._wanted.task_done()
+
+
+async def _joined(queue: asyncio.Queue[Any], task: asyncio.Task[None]) -> None:
+    """Wait until all of the queue is done, or the task that does it has ended: then nobody would ever do it."""
+    joining = asyncio.create_task(queue.join(), name="waits for a queue")
+    try:
+        await asyncio.wait({joining, task}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        joining.cancel()
+        await asyncio.wait({joining})
 
 
 def _closed() -> UsageError:

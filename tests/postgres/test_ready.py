@@ -1,9 +1,12 @@
 """Copies that are there before anybody asks: taken at once, waited for if there is none, and all gone at the end."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 import pytest
@@ -224,6 +227,164 @@ async def end_sessions(running: RunningServer) -> None:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
+
+
+@dataclass
+class Losing:
+    """A connection that is lost when it is to drop something."""
+
+    inner: Connection
+
+    def is_closed(self) -> bool:
+        return self.inner.is_closed()
+
+    async def execute(self, query: str) -> str:
+        if query.startswith("DROP"):
+            self.inner.terminate()
+        return await self.inner.execute(query)
+
+
+class LosingOnce(Clones):
+    """The first two connections are such: that which makes copies, and that which drops them."""
+
+    opened = 0
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        async with super().connect() as connection:
+            self.opened += 1
+            yield cast("Connection", Losing(connection)) if self.opened <= 2 else connection
+
+
+async def test_a_drop_that_fails_once_is_nobody_s_business(
+    clones: Clones, running: RunningServer, template: str
+) -> None:
+    """It is tried again on a new connection; whoever asks next has nothing to do with it."""
+    losing = LosingOnce(running, clones.prefix.split("_")[1])
+    async with ReadyClones(losing, ready=1) as pool:
+        async with pool.clone(template, label="one") as one:
+            pass
+        await pool.settled()
+        assert losing.opened == 3
+        assert one.name not in await names(running, clones)
+        async with pool.clone(template, label="two") as two:
+            assert await rows(two.url) == 1
+
+    assert await names(running, clones) == [template]
+
+
+def test_tasks_that_are_all_cancelled_leave_nothing(running: RunningServer) -> None:
+    """As `asyncio.run` does to those that are left when its own has ended: the pool's among them, and its user's."""
+    clones = Clones(running, secrets.token_hex(4))
+    reached = asyncio.Event()
+
+    async def use(template: str) -> None:
+        async with ReadyClones(clones, ready=2) as pool:
+            pool.expect(template)
+            await pool.settled()
+            async with pool.clone(template, label="x"):
+                reached.set()
+                await asyncio.Event().wait()
+
+    async def main() -> tuple[str, asyncio.Task[None]]:
+        template = await clones.template("base", prepare)
+        using = asyncio.create_task(use(template))
+        await reached.wait()
+        return template, using
+
+    template, using = asyncio.run(main())
+
+    assert using.cancelled()
+    assert asyncio.run(names(running, clones)) == [template]
+    asyncio.run(clones.drop_all())
+
+
+@pytest.mark.parametrize("everything", [False, True])
+async def test_a_leaving_that_is_cancelled_leaves_nothing(
+    clones: Clones, running: RunningServer, template: str, everything: bool
+) -> None:
+    """The cancellation goes on when all is dropped; whether the pool's own tasks are cancelled with it or not."""
+    leaving = asyncio.Event()
+    before = asyncio.all_tasks()
+
+    async def use() -> None:
+        async with ReadyClones(clones, ready=2) as pool:
+            async with pool.clone(template, label="x"):
+                pass
+            pool.expect(template)
+            await pool.settled()
+            leaving.set()
+
+    using = asyncio.create_task(use())
+    await leaving.wait()
+    for task in asyncio.all_tasks() - before if everything else {using}:
+        task.cancel()
+    await asyncio.wait({using})
+
+    assert using.cancelled()
+    assert await names(running, clones) == [template]
+    assert asyncio.all_tasks() == before
+
+
+class Unreachable(Clones):
+    """There is one connection, and who wants another waits for ever."""
+
+    opened = 0
+
+    def __init__(self, running: RunningServer, run_id: str) -> None:
+        super().__init__(running, run_id)
+        self.waited_for = asyncio.Event()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        self.opened += 1
+        if self.opened > 1:
+            self.waited_for.set()
+            await asyncio.Event().wait()
+        async with super().connect() as connection:
+            yield connection
+
+
+async def test_a_second_cancellation_says_what_it_left(clones: Clones, running: RunningServer, template: str) -> None:
+    """Whoever cannot wait for the clean-up is told what there is to clean up."""
+    unreachable = Unreachable(running, clones.prefix.split("_")[1])
+    pool = await ReadyClones(unreachable, ready=1).__aenter__()
+    pool.expect(template)
+    await pool.settled()
+    (ready,) = set(await names(running, clones)) - {template}
+
+    async def leave() -> list[str]:
+        try:
+            await pool.__aexit__(None, None, None)
+        except asyncio.CancelledError as error:
+            return error.__notes__
+        raise AssertionError("it was not cancelled")
+
+    leaving = asyncio.create_task(leave())
+    await unreachable.waited_for.wait()  # the task that drops wants one
+    unreachable.waited_for.clear()
+    leaving.cancel()
+    await unreachable.waited_for.wait()  # the clean-up wants one
+    leaving.cancel()
+
+    assert await leaving == [f"left on the server, until `Clones.drop_all`: {ready}"]
+
+
+@pytest.mark.parametrize("which", ["makes", "drops"])
+async def test_a_pool_without_a_task_does_not_wait_for_it(
+    clones: Clones, running: RunningServer, template: str, which: str
+) -> None:
+    """Whoever cancels one of them is told, instead of waiting for ever; at the end there is nothing left."""
+    async with ReadyClones(clones, ready=1) as pool:
+        pool.expect(template)
+        await pool.settled()
+        (task,) = [each for each in asyncio.all_tasks() if each.get_name() == f"{which} copies of databases"]
+        task.cancel()
+        await asyncio.wait({task})
+        with pytest.raises(UsageError, match="not open"):
+            await pool.settled()
+
+    assert await names(running, clones) == [template]
 
 
 class Undroppable(Clones):
