@@ -25,12 +25,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.types import NullType
 
-from harness.bench.cost import Ground, Way
+from harness.bench.cost import Ground, Way, reason_of, told
 from harness.bench.interleave import Sample
-from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofError
+from harness.errors import EnvironmentMissing, MissingEvidence
 from harness.postgres.clones import Database, drop
 from harness.postgres.owner import Owner
-from harness.report.redact import masker
 
 __all__ = ["CONTAINER", "CREATE_ALL", "JANITOR", "Seen", "container", "create_all", "image_at_hand", "janitor"]
 
@@ -83,7 +82,7 @@ async def janitor(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Way]
                 await drop(connection, database.name)
         return Sample(seconds=seconds)
 
-    yield _told(once)
+    yield told(once, Exception)
 
 
 @asynccontextmanager
@@ -99,7 +98,7 @@ async def create_all(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[W
             try:
                 metadata, rows = await _reflected(engine)
             except (SQLAlchemyError, OSError) as error:
-                raise MissingEvidence(f"{CREATE_ALL}: {_text(error)}") from error
+                raise MissingEvidence(f"{CREATE_ALL}: {reason_of(error)}") from error
 
             async def once() -> Sample:
                 start = perf_counter()
@@ -113,7 +112,7 @@ async def create_all(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[W
                     await connection.run_sync(metadata.drop_all)
                 return Sample(seconds=seconds)
 
-            yield _told(once)
+            yield told(once, Exception)
         finally:
             await engine.dispose()
 
@@ -185,7 +184,7 @@ async def container(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Wa
 
     before, testcontainers_config.ryuk_disabled = testcontainers_config.ryuk_disabled, True
     try:
-        yield _told(once)
+        yield told(once, Exception)
     finally:
         testcontainers_config.ryuk_disabled = before
 
@@ -203,23 +202,3 @@ async def image_at_hand(image: str | None) -> str:
     if not await asyncio.to_thread(engine.has_image, name):
         raise EnvironmentMissing(f"the image {name!r} is not on the Docker engine; docker pull {name}, or name another")
     return name
-
-
-def _told(way: Way) -> Way:
-    """The same, whose errors are those of the arm: they are somebody else's code's, and end nothing but it."""
-
-    async def once() -> Sample:
-        try:
-            return await way()
-        except SessionproofError:
-            raise
-        except Exception as error:
-            raise MissingEvidence(_text(error)) from error
-
-    return once
-
-
-def _text(error: BaseException) -> str:
-    """What it says; of who gave up after some attempts, what the last of them said."""
-    told = error.__cause__ if isinstance(error, TimeoutError) and error.__cause__ is not None else error
-    return masker()(f"{type(told).__name__}: {told}")

@@ -32,7 +32,7 @@ from harness.errors import BackendError, EnvironmentMissing, MissingEvidence, Us
 from harness.evidence import Answer
 from harness.observe.attribution import current_turn
 from harness.postgres import Clones, RunningServer
-from harness.postgres.admin import connect
+from harness.postgres.admin import Connection, connect
 from harness.postgres.clones import Database, databases, is_template
 from harness.postgres.embedded import EmbeddedServer
 from harness.report.bench_document import CostDocument
@@ -461,3 +461,71 @@ async def test_all_costs_by_name(ground: Ground) -> None:
     assert changing == [0, 1, 3, 5]
     assert sum(quick[index].limits.seconds for index in changing) <= 65
     assert all(full[index].limits.half_width < quick[index].limits.half_width for index in changing)
+
+
+class Refusing(Clones):
+    """The server refuses everything after some connections."""
+
+    def __init__(self, running: RunningServer, run_id: str, *, after: int) -> None:
+        super().__init__(running, run_id)
+        self.left = after
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        self.left -= 1
+        if self.left < 0:
+            raise asyncpg.TooManyConnectionsError("sorry, too many clients already")
+        async with super().connect() as connection:
+            yield connection
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (asyncpg.DiskFullError("no space"), "DiskFullError: no space"),
+        (ConnectionResetError("reset by peer"), "ConnectionResetError: reset by peer"),
+        (TimeoutError("too late"), "TimeoutError: too late"),
+        (asyncpg.InterfaceError("connection is closed"), "InterfaceError: connection is closed"),
+    ],
+)
+async def test_a_server_that_fails_is_a_reason(error: Exception, said: str) -> None:
+    """Of the arm, if it does in one; of the whole, before and after them. What was measured is kept."""
+
+    async def fails() -> Sample:
+        raise error
+
+    @asynccontextmanager
+    async def found(*, entered: bool) -> AsyncIterator[Ways]:
+        if not entered:
+            raise error
+        yield Ways(ways={"a": way(1.0), "b": way(2.0)}, missing=("c: not here",))
+        raise error
+
+    arm = await of(a=way(1.0), b=fails, d=way(2.0))
+    entering = await measure(cost(lambda: found(entered=False), reference="a"))
+    leaving = await measure(cost(lambda: found(entered=True), reference="a"))
+
+    assert [each.failure for each in arm.arms] == [None, said, None]
+    assert (entering.arms, entering.missing) == ((), (f"x: {said}",))
+    assert [len(each.samples) for each in leaving.arms] == [5, 5]
+    assert leaving.missing == ("c: not here", f"x: {said}")
+
+
+async def test_a_defect_of_the_harness_is_no_reason() -> None:
+    """It is raised."""
+
+    async def fails() -> Sample:
+        raise LookupError("a defect")
+
+    with pytest.raises(LookupError, match="a defect"):
+        await of(a=way(1.0), b=fails)
+
+
+async def test_copies_that_cannot_be_made_are_named(ground: Ground) -> None:
+    """By what the server said; what needs no connection of theirs goes on."""
+    run = ground.clones.prefix.split("_")[1]
+    refusing = replace(ground, clones=Refusing(ground.running, run, after=0))
+    document = await measure(cost(lambda: database_ways(refusing), reference=READY))
+
+    assert document.arms == ()
+    assert "TooManyConnectionsError: sorry" in document.missing[0]
