@@ -28,7 +28,7 @@ from harness.postgres.server import RunningServer
 from harness.report.bench_document import CostArmDocument, CostDocument
 from harness.report.redact import masker
 
-__all__ = ["Cost", "Ground", "Way", "Ways", "measure", "reason_of", "told"]
+__all__ = ["SERVER_ERRORS", "Cost", "Ground", "Way", "Ways", "measure", "reason_of", "told"]
 
 SERVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a server that cannot be reached, or does not do what it is asked for, makes of the harness's own statements."""

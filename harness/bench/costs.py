@@ -7,7 +7,7 @@ for cost in costs(ground, full=False):
 from functools import partial
 
 from harness.bench.cost import Cost, Ground, measure
-from harness.bench.cost_database import READY, database_ways, module_ways
+from harness.bench.cost_database import CLONE, READY, database_ways, given_back_ways, module_ways
 from harness.bench.cost_server import container_ways, embedded_ways
 from harness.bench.cost_turn import BARE, cell_ways, turn_ways
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS
@@ -32,10 +32,23 @@ def costs(ground: Ground, *, full: bool = False) -> tuple[Cost, ...]:
         ),
         Cost(
             name="database",
-            question="How long until a test has a database of its own in a known state? (connecting to it left out)",
+            question=(
+                "How long until a test has a database of its own in a known state? Not in the time: making the ready "
+                "clone in the background, except back to back; connecting to it; and giving it back."
+            ),
             reference=READY,
             limits=_limits(full, half_width=0.2, least=10, most=60, seconds=15.0),
             ways=partial(database_ways, ground),
+        ),
+        Cost(
+            name="database given back",
+            question=(
+                "How long until a test has given its database back? Not in the time: dropping the ready clone, which "
+                "is handed over and dropped in the background."
+            ),
+            reference=CLONE,
+            limits=_limits(full, half_width=0.2, least=10, most=60, seconds=5.0),
+            ways=partial(given_back_ways, ground),
         ),
         Cost(
             name="database for a module",

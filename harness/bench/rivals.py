@@ -8,14 +8,15 @@ database from a template, as its fixtures do for each test. create_all: the tabl
 `MetaData` is reflected once, which stands for the models that a project has. A testcontainer: a container is started
 until it can be used, and the backend prepares its database.
 
-Guarantee: each names what is measured: until there is a database in the known state whose URL can be used. Connecting
-to it and giving it back are no part of that, for nobody. Databases have names of the run, and nothing is left behind.
-What a rival raises is told as its failure.
+Guarantee: each names what is measured: the half until there is a database in the known state whose URL can be used, or
+the half in which it is given back, by the same means that the rival's users have. Connecting to it is part of neither,
+for nobody. Databases have names of the run, and nothing is left behind. What a rival raises is told as its failure.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from enum import Enum, auto
 from time import perf_counter
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -31,11 +32,21 @@ from harness.errors import EnvironmentMissing, MissingEvidence
 from harness.postgres.clones import Database, drop
 from harness.postgres.owner import Owner
 
-__all__ = ["CONTAINER", "CREATE_ALL", "JANITOR", "Seen", "container", "create_all", "image_at_hand", "janitor"]
+__all__ = ["CONTAINER", "CREATE_ALL", "JANITOR", "Half", "Seen", "container", "create_all", "image_at_hand", "janitor"]
 
 JANITOR = "pytest-postgresql"
 CREATE_ALL = "create_all"
 CONTAINER = "testcontainer"
+
+
+class Half(Enum):
+    """Which half of lending a database is timed; both are done."""
+
+    TAKEN = auto()
+    """Until there is one in the known state."""
+    GIVEN_BACK = auto()
+    """From when a test is done with it until the test may end."""
+
 
 Seen = Callable[[Database], Awaitable[None]]
 """Is told of each database while it can be used, outside of the time."""
@@ -46,8 +57,8 @@ async def _unseen(database: Database) -> None:
 
 
 @asynccontextmanager
-async def janitor(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Way]:
-    """A database by pytest-postgresql's janitor from the template, as its fixture `postgresql` makes one for a test.
+async def janitor(ground: Ground, *, half: Half = Half.TAKEN, seen: Seen = _unseen) -> AsyncIterator[Way]:
+    """A database by pytest-postgresql's janitor from the template, as its fixture `postgresql` does it for a test.
 
     Raises:
         EnvironmentMissing: the package is not installed.
@@ -75,18 +86,21 @@ async def janitor(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Way]
         try:
             start = perf_counter()
             keeper.init()
-            seconds = perf_counter() - start
+            taken = perf_counter() - start
             await seen(database)
+            start = perf_counter()
+            keeper.drop()
+            given_back = perf_counter() - start
         finally:
             async with ground.clones.connect() as connection:
-                await drop(connection, database.name)
-        return Sample(seconds=seconds)
+                await drop(connection, database.name)  # there is none, unless it was interrupted or failed
+        return Sample(seconds=taken if half is Half.TAKEN else given_back)
 
     yield told(once, Exception)
 
 
 @asynccontextmanager
-async def create_all(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Way]:
+async def create_all(ground: Ground, *, half: Half = Half.TAKEN, seen: Seen = _unseen) -> AsyncIterator[Way]:
     """The tables by `create_all`, and the template's rows, in a database that stays; then `drop_all`.
 
     Raises:
@@ -106,11 +120,13 @@ async def create_all(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[W
                     await connection.run_sync(metadata.create_all)
                     for table, content in rows.items():
                         await connection.execute(insert(table), content)
-                seconds = perf_counter() - start
+                taken = perf_counter() - start
                 await seen(database)
+                start = perf_counter()
                 async with engine.begin() as connection:
                     await connection.run_sync(metadata.drop_all)
-                return Sample(seconds=seconds)
+                given_back = perf_counter() - start
+                return Sample(seconds=taken if half is Half.TAKEN else given_back)
 
             yield told(once, Exception)
         finally:

@@ -20,9 +20,9 @@ from fixtures.backend.adapter import ReferenceBackend
 from fixtures.broken.tools_without_database import backend as idle_backend
 from fixtures.minimal import backend as minimal_backend
 from harness.backend import Application, Backend, BackendSettings, ChatRequest, Tenant
-from harness.bench import cost_server, rivals
+from harness.bench import cost_database, cost_server, rivals
 from harness.bench.cost import Cost, Ground, Way, Ways, measure
-from harness.bench.cost_database import CLONE, READY, database_ways, module_ways
+from harness.bench.cost_database import BACK_TO_BACK, CLONE, READY, database_ways, given_back_ways, module_ways
 from harness.bench.cost_server import START, STOP, container_ways, embedded_ways
 from harness.bench.cost_turn import BARE, RECORDED, WATCHED, cell_ways, turn_ways
 from harness.bench.costs import costs
@@ -245,7 +245,7 @@ async def test_every_way_gives_a_database_with_the_template_s_rows(ground: Groun
         await connection.close()
 
     async with database_ways(ground, seen=look) as found:
-        assert list(found.ways) == [READY, CLONE, JANITOR, CREATE_ALL]
+        assert list(found.ways) == [READY, BACK_TO_BACK, CLONE, JANITOR, CREATE_ALL]
         assert found.missing == ()
         for _ in range(2):
             for way in found.ways.values():
@@ -254,11 +254,52 @@ async def test_every_way_gives_a_database_with_the_template_s_rows(ground: Groun
     rows = {count for _, count in seen}
     assert len(rows) == 1
     assert rows.pop() > 0
-    assert len({name for name, _ in seen}) == 2 * 4 - 1  # create_all makes tables, and no database
+    assert len({name for name, _ in seen}) == 2 * 5 - 1  # create_all makes tables, and no database
     assert all(name.startswith(ground.clones.prefix) for name, _ in seen)
 
 
-@pytest.mark.parametrize("name", [READY, CLONE, JANITOR, CREATE_ALL])
+@pytest.mark.parametrize("ways", [database_ways, given_back_ways])
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_taking_and_giving_back_are_timed_apart(
+    ground: Ground, ways: Callable[..., AbstractAsyncContextManager[Ways]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that stands still but while the database is used, nothing takes any time."""
+    now = 0.0
+
+    async def use(database: Database) -> None:
+        nonlocal now
+        now += 1.0
+
+    for module in (cost_database, rivals):
+        monkeypatch.setattr(module, "perf_counter", lambda: now)
+    async with ways(ground, seen=use) as found:
+        assert [(await way()).seconds for way in found.ways.values()] == [0.0] * len(found.ways)
+
+    assert now == len(found.ways)
+
+
+class Counting(Clones):
+    """Counts the copies that are made."""
+
+    made = 0
+
+    async def copy(self, connection: Connection, template: str, database: Database) -> None:
+        await super().copy(connection, template, database)
+        self.made += 1
+
+
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_back_to_back_waits_for_a_copy_to_be_made(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the time, of which a ready copy has nothing; by a clock that counts copies."""
+    counting = Counting(ground.running, ground.clones.prefix.split("_")[1])
+    monkeypatch.setattr(cost_database, "perf_counter", lambda: float(counting.made))
+    async with database_ways(replace(ground, clones=counting)) as found:
+        seconds = [(await found.ways[name]()).seconds for name in (READY, BACK_TO_BACK, CLONE, BACK_TO_BACK, READY)]
+
+    assert seconds == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("name", [READY, BACK_TO_BACK, CLONE, JANITOR, CREATE_ALL])
 @pytest.mark.usefixtures("_nothing_stays")
 async def test_an_interrupted_way_leaves_no_database(ground: Ground, name: str) -> None:
     """Whoever ends the benchmark in the middle of it."""
@@ -281,7 +322,7 @@ async def test_a_rival_that_is_not_installed_is_named(ground: Ground, monkeypatc
     monkeypatch.setitem(sys.modules, "pytest_postgresql.janitor", None)
     document = await measure(cost(lambda: database_ways(ground), reference=READY))
 
-    assert [arm.name for arm in document.arms] == [READY, CLONE, CREATE_ALL]
+    assert [arm.name for arm in document.arms] == [READY, BACK_TO_BACK, CLONE, CREATE_ALL]
     assert len(document.missing) == 1
     assert document.missing[0].startswith("pytest-postgresql: it cannot be imported")
     assert document.missing[0].endswith("python3 -m pip install 'sessionproof[rivals]'")
@@ -314,7 +355,7 @@ async def test_tables_that_cannot_be_made_again_are_named(ground: Ground) -> Non
 
     template = await ground.clones.template("xid8", prepare)
     async with database_ways(replace(ground, template=template)) as found:
-        assert list(found.ways) == [READY, CLONE, JANITOR]
+        assert list(found.ways) == [READY, BACK_TO_BACK, CLONE, JANITOR]
         assert found.missing[0].startswith("create_all: SQLAlchemy does not know the type of t.s")
 
 
@@ -452,13 +493,14 @@ async def test_all_costs_by_name(ground: Ground) -> None:
     assert [each.name for each in quick] == [
         "turn",
         "database",
+        "database given back",
         "database for a module",
         "embedded server",
         "server in a container",
         "verify cell",
     ]
     changing = [index for index, each in enumerate(quick) if each.limits is not full[index].limits]
-    assert changing == [0, 1, 3, 5]
+    assert changing == [0, 1, 2, 4, 6]
     assert sum(quick[index].limits.seconds for index in changing) <= 65
     assert all(full[index].limits.half_width < quick[index].limits.half_width for index in changing)
 
@@ -522,10 +564,15 @@ async def test_a_defect_of_the_harness_is_no_reason() -> None:
 
 
 async def test_copies_that_cannot_be_made_are_named(ground: Ground) -> None:
-    """By what the server said; what needs no connection of theirs goes on."""
+    """By what the server said, each for itself; and what the pool was told, once it is asked."""
     run = ground.clones.prefix.split("_")[1]
     refusing = replace(ground, clones=Refusing(ground.running, run, after=0))
     document = await measure(cost(lambda: database_ways(refusing), reference=READY))
 
-    assert document.arms == ()
-    assert "TooManyConnectionsError: sorry" in document.missing[0]
+    said = "TooManyConnectionsError: sorry, too many clients already"
+    failures = {arm.name: arm.failure or "" for arm in document.arms}
+    assert document.ended == Ended.FAILURE
+    assert list(failures) == [READY, BACK_TO_BACK, CLONE, JANITOR]
+    assert all(failure.startswith(said) for failure in failures.values())
+    assert document.missing[0] == f"create_all: {said}"
+    assert document.missing[1].startswith(f"x: {said}")
