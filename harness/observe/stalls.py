@@ -77,20 +77,31 @@ class StallsRecorder:
         self._failure: str | None = None
 
     def start(self, context: Context) -> None:
-        """Start the thread that watches the loop."""
+        """Start the thread that watches the loop.
+
+        Raises:
+            RuntimeError: the system has no thread for it; then nothing is open.
+        """
         self._context = context
         self._loop_thread = threading.get_ident()
         self._run_delay = _RunDelay(Path(f"/proc/self/task/{threading.get_native_id()}/schedstat"))
-        self._thread = threading.Thread(target=self._watch, args=(context,), name="sessionproof-stalls", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._watch, args=(context,), name="sessionproof-stalls", daemon=True)
+        try:
+            thread.start()
+        except BaseException:
+            self._run_delay.close()
+            raise
+        self._thread = thread
 
     def stop(self) -> None:
         """Stop the thread and wait for its end."""
-        if self._thread is not None:
-            self._stop.set()
-            self._thread.join()
-            self._thread = None
-        self._run_delay.close()
+        try:
+            if self._thread is not None:
+                self._stop.set()
+                self._thread.join()
+                self._thread = None
+        finally:
+            self._run_delay.close()
 
     def records(self) -> Mapping[str, Record[Any]]:
         """The `stalls`, in their order."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from harness.errors import MissingEvidence
 from harness.evidence import LoopStall
 from harness.observe.observation import Observation
-from harness.observe.stalls import _RunDelay
+from harness.observe.stalls import StallsRecorder, _RunDelay
 
 CONVICTING_SHARE = 0.8
 CONVICTING_SAMPLES = 5
@@ -135,16 +137,37 @@ def test_the_run_delay_is_read_anew_each_time(tmp_path: Path) -> None:
     assert (first, second, delay.seconds(), nowhere.seconds()) == (2.0, 2.5, 0.0, 0.0)
 
 
+def opened() -> list[Path]:
+    """The files that tell of run delays and are open."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [link for link in links if os.path.realpath(link).endswith("/schedstat")]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="open files are listed by Linux")
 async def test_nothing_stays_open(idle_engine: AsyncEngine) -> None:
     """An observation closes what it reads."""
-
-    def opened() -> list[Path]:
-        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-        return [link for link in links if os.path.realpath(link).endswith("/schedstat")]
-
     async with Observation(idle_engine):
         during = opened()
 
     assert len(during) == 1
     assert opened() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are listed by Linux")
+async def test_without_a_thread_nothing_is_open_and_the_record_says_why(
+    idle_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that has no thread left; to stop what did not start is harmless."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    recorder = StallsRecorder()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    async with Observation(idle_engine, recorders=[recorder]) as observation:
+        during = opened()
+    recorder.stop()
+
+    assert during == opened() == []
+    with pytest.raises(MissingEvidence, match="can't start new thread"):
+        _ = observation.records["stalls"].items
