@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 from warnings import catch_warnings, simplefilter
 
 from sqlalchemy import Connection, MetaData, Table, insert, select
@@ -32,7 +32,19 @@ from harness.errors import EnvironmentMissing, MissingEvidence
 from harness.postgres.clones import Database, drop
 from harness.postgres.owner import Owner
 
-__all__ = ["CONTAINER", "CREATE_ALL", "JANITOR", "Half", "Seen", "container", "create_all", "image_at_hand", "janitor"]
+__all__ = [
+    "CONTAINER",
+    "CREATE_ALL",
+    "JANITOR",
+    "Half",
+    "Seen",
+    "Startable",
+    "container",
+    "create_all",
+    "image_at_hand",
+    "janitor",
+    "started",
+]
 
 JANITOR = "pytest-postgresql"
 CREATE_ALL = "create_all"
@@ -167,6 +179,18 @@ def _written(table: Table) -> list[Any]:
     ]
 
 
+class Startable(Protocol):
+    """Something that is started and stopped by calls that block, as a container is."""
+
+    def start(self) -> object:
+        """Start it; returns when it can be used."""
+        ...
+
+    def stop(self) -> object:
+        """Stop it; harmless if it did not start."""
+        ...
+
+
 @asynccontextmanager
 async def container(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Way]:
     """A container of its own, from nothing to a prepared database; for as many tests as share it.
@@ -187,15 +211,12 @@ async def container(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Wa
     async def once() -> Sample:
         labels = {LABEL: Owner.current().to_json()}
         postgres = PostgresContainer(image, driver="asyncpg").with_kwargs(labels=labels)
-        try:
-            start = perf_counter()
-            await asyncio.to_thread(postgres.start)
+        start = perf_counter()
+        async with started(postgres):
             url = await asyncio.to_thread(postgres.get_connection_url)
             await ground.backend.prepare(url)
             seconds = perf_counter() - start
             await seen(Database(name=postgres.dbname, url=url, masked_url=url.replace(postgres.password, "***")))
-        finally:
-            await asyncio.to_thread(postgres.stop)
         return Sample(seconds=seconds)
 
     before, testcontainers_config.ryuk_disabled = testcontainers_config.ryuk_disabled, True
@@ -203,6 +224,22 @@ async def container(ground: Ground, *, seen: Seen = _unseen) -> AsyncIterator[Wa
         yield told(once, Exception)
     finally:
         testcontainers_config.ryuk_disabled = before
+
+
+@asynccontextmanager
+async def started(startable: Startable) -> AsyncIterator[None]:
+    """Start it in a thread, and stop it at the end.
+
+    A thread cannot be cancelled: whoever is, while it starts, waits until it has, so that it is stopped. Only a second
+    cancellation leaves it to the next `harness.postgres.container`.
+    """
+    starting = asyncio.get_running_loop().run_in_executor(None, startable.start)
+    try:
+        await asyncio.shield(starting)
+        yield
+    finally:
+        await asyncio.wait({starting})
+        await asyncio.to_thread(startable.stop)
 
 
 async def image_at_hand(image: str | None) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from harness.bench.cost_server import START, STOP, container_ways, embedded_ways
 from harness.bench.cost_turn import BARE, RECORDED, WATCHED, cell_ways, turn_ways
 from harness.bench.costs import costs
 from harness.bench.interleave import Ended, Limits, Sample
-from harness.bench.rivals import CREATE_ALL, JANITOR
+from harness.bench.rivals import CREATE_ALL, JANITOR, started
 from harness.errors import BackendError, EnvironmentMissing, MissingEvidence, UsageError
 from harness.evidence import Answer
 from harness.observe.attribution import current_turn
@@ -438,6 +439,61 @@ async def test_a_container_of_a_module_s_own(ground: Ground, image: str) -> None
     assert len(seen) == 2
     assert len(set(seen)) == 1
     assert await asyncio.to_thread(containers) == before
+
+
+class Slow:
+    """Starts when it may."""
+
+    def __init__(self, *, fails: bool) -> None:
+        self.begun = threading.Event()
+        self.may = threading.Event()
+        self.fails = fails
+        self.done: list[str] = []
+
+    def start(self) -> None:
+        self.begun.set()
+        self.may.wait()
+        self.done.append("started")
+        if self.fails:
+            raise OSError("no space")
+
+    def stop(self) -> None:
+        self.done.append("stopped")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("everything", [False, True])
+async def test_what_starts_when_it_is_cancelled_is_stopped(*, fails: bool, everything: bool) -> None:
+    """Not before it has started, which nobody can keep it from; also if every task of the loop is cancelled."""
+    slow = Slow(fails=fails)
+    before = asyncio.all_tasks()
+
+    async def use() -> None:
+        async with started(slow):
+            raise AssertionError("it was cancelled before")
+
+    using = asyncio.create_task(use())
+    await asyncio.to_thread(slow.begun.wait)
+    for task in asyncio.all_tasks() - before if everything else {using}:
+        task.cancel()
+    waiting, _ = await asyncio.wait({using}, timeout=0)
+    assert slow.done == []
+    slow.may.set()
+    await asyncio.wait({using})
+
+    assert not waiting
+    assert using.cancelled()
+    assert slow.done == ["started", "stopped"]
+
+
+async def test_what_does_not_start_is_stopped_and_told() -> None:
+    """It may have started in part."""
+    slow = Slow(fails=True)
+    slow.may.set()
+    with pytest.raises(OSError, match="no space"):
+        await started(slow).__aenter__()
+
+    assert slow.done == ["started", "stopped"]
 
 
 def cost(ways: Callable[[], AbstractAsyncContextManager[Ways]], *, reference: str | None = None) -> Cost:
