@@ -1,4 +1,4 @@
-"""How it grows: with the tools of a turn, the turns at once, the operations of a tool, and with the state of the pool.
+"""How it grows: with the tools of a turn, the turns at once, the operations of a tool, writes, and the pool's state.
 
 Each point of a curve is a measurement of its own, with its own arms. Tools work for a short time, so that what grows
 beside their work shows.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from harness.backend import Backend, PoolSettings
 from harness.bench.arm import Setting
-from harness.bench.messages import message, series
+from harness.bench.messages import message, series, writes
 from harness.bench.yardstick import NAME as YARDSTICK
 from harness.scenario import Message, PoolState, SessionMode
 
@@ -76,6 +76,15 @@ def curves(backend: Backend, *, full: bool) -> Iterator[Curve]:
         ),
     )
     yield Curve(
+        name="writes_per_turn",
+        question=f"What does a turn cost whose tools add so many rows, beside two that read for {TOOL_SECONDS:g} s?",
+        axis="writes",
+        points=tuple(
+            Point(x=rows, settings=_apart_from_the_yardstick(_modes(backend, (_writes(rows),))))
+            for rows in ((1, 2, 4, 8, 16) if full else (1, 2, 4, 8))
+        ),
+    )
+    yield Curve(
         name="pool_states",
         question=f"What does the state of the pool cost a turn of two tools of {TOOL_SECONDS:g} s?",
         axis="pool",
@@ -94,8 +103,12 @@ def _series(operations: int) -> Message:
     return series(2, operations=operations, seconds=TOOL_SECONDS)
 
 
+def _writes(tools: int) -> Message:
+    return writes(tools, seconds=TOOL_SECONDS)
+
+
 def _apart_from_the_yardstick(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Its tools do one operation each."""
+    """Its tools do one operation each, and only read."""
     return {name: setting for name, setting in settings.items() if not setting.yardstick}
 
 

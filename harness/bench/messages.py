@@ -1,10 +1,13 @@
-"""What is sent: a message to which the model answers by calling tools together, which all take the same time."""
+"""What is sent: a message to which the model answers by calling tools together.
+
+Tools read, and all take the same time, except for those of `writes`: there, what is written can be put off.
+"""
 
 from enum import StrEnum
 
 from harness.scenario import Message, TokenUsage, ToolPlan, ToolRole, ToolStep
 
-__all__ = ["Latency", "message", "series"]
+__all__ = ["Latency", "message", "series", "writes"]
 
 _USAGES = (
     TokenUsage(prompt_tokens=431, completion_tokens=62),
@@ -35,6 +38,17 @@ def series(tools: int, *, operations: int, seconds: float) -> Message:
     """So many tools with so many operations each, one after the other, of which the first takes so many seconds."""
     step = ToolStep(role=ToolRole.SERIES, operations=operations, database_seconds=seconds)
     return Message(plan=ToolPlan(rounds=((step,) * tools,), usages=_USAGES))
+
+
+def writes(tools: int, *, seconds: float) -> Message:
+    """So many tools that add a row each, in one round with two that read for so many seconds.
+
+    The writes take no planned time: what they cost is what is compared. Two tools read, so that it is known whether
+    those work side by side.
+    """
+    reads = tuple(_step(number, seconds, Latency.DATABASE) for number in range(2))
+    adds = (ToolStep(role=ToolRole.COMMIT),) * tools
+    return Message(plan=ToolPlan(rounds=((*reads, *adds),), usages=_USAGES))
 
 
 def _step(number: int, seconds: float, latency: Latency) -> ToolStep:

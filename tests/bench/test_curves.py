@@ -40,7 +40,7 @@ def one_pool(size: int) -> dict[str, Setting]:
 
 def test_each_point_compares_all_modes_that_the_backend_has() -> None:
     """The reference first."""
-    (tools, turns, operations, states) = curves(backend, full=True)
+    (tools, turns, operations, writes_, states) = curves(backend, full=True)
 
     assert (tools.name, tools.axis, [point.x for point in tools.points]) == (
         "tools_per_turn",
@@ -55,12 +55,17 @@ def test_each_point_compares_all_modes_that_the_backend_has() -> None:
     assert [(point.x, point.label) for point in states.points] == list(enumerate(map(str, PoolState)))
     assert [point.place("pool") for point in states.points][:2] == ["pool cold", "pool warm"]
     assert (operations.axis, [point.x for point in operations.points]) == ("operations", [1, 3, 10, 30, 100])
+    assert (writes_.name, writes_.axis, [point.x for point in writes_.points]) == (
+        "writes_per_turn",
+        "writes",
+        [1, 2, 4, 8, 16],
+    )
     for point in (*tools.points, *turns.points, *states.points):
         assert list(point.settings) == [*MODES, "yardstick"]
     assert {point.label: point.settings["shared"].pool_state for point in states.points} == {
         state.value: state for state in PoolState
     }
-    assert all(list(point.settings) == list(MODES) for point in operations.points)
+    assert all(list(point.settings) == list(MODES) for point in (*operations.points, *writes_.points))
     assert tools.points[-1].settings["shared"].widest == 32
     assert [len(point.settings["shared"].messages) for point in turns.points] == [1, 2, 4, 8, 16, 32, 64]
 
