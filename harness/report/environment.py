@@ -20,6 +20,9 @@ PACKAGES = (
     "genai-prices",
     "pytest",
     "pytest-asyncio",
+    "pytest-postgresql",
+    "psycopg",
+    "testcontainers",
 )
 
 
