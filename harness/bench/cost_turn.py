@@ -7,14 +7,17 @@ Mechanism: one application answers all turns. Its tools take their time in every
 place once: the start of a tool notes its call in a context variable, and the engine runs `pg_sleep` before the call's
 first statement. A bare turn has nothing else of the harness but the scripted model. A recorded one has all recorders
 and the gate, as in a cell of `verify`, and a watched one the session sanitizer as well. They are put in place before
-each turn and taken away after it, outside of the time. Each time one turn without work goes before, so that CPython has
-seen the classes as they are then. The application was started under the sanitizer, as that of a cell is, because that
-knows only what was made while it watched.
+each turn and taken away after it, outside of the time, as the writing down of the records is. Each time one turn
+without work goes before, so that CPython has seen the classes as they are then; and garbage is collected then, because
+the arms, which always follow each other in one order, would pay for what the same other one left behind. The
+application was started under the sanitizer, as that of a cell is, because that knows only what was made while it
+watched.
 
 Guarantee: a turn that was not answered, or took less time than its tools' work, is an error and no sample.
 """
 
 import asyncio
+import gc
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -94,6 +97,7 @@ class Turns:
     async def bare(self) -> Sample:
         """A turn of which the harness only plays the model and lets the tools take their time."""
         await self._send(())
+        gc.collect()
         return self._sample(await self._send(self._seconds))
 
     async def recorded(self) -> Sample:
@@ -115,6 +119,7 @@ class Turns:
         async with gate, observation:
             await conversation.hold(self.arm.application)
             seconds = self._seconds
+            gc.collect()
             await conversation.hold(self.arm.application)
         if failed := [turn for turn in conversation.turns if turn.answer is None]:
             raise BackendError(f"a turn under the recorders failed: {failed[0].error or 'no answer in time'}")

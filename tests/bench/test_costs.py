@@ -1,10 +1,12 @@
 """The harness's own costs: each way does what it says, nothing of it stays, and what cannot be measured is named."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -102,6 +104,7 @@ class Watchful:
     """A backend that looks around while it answers."""
 
     inner: Any
+    asked: Callable[[], None] = lambda: None
     seen: list[Seen] = field(default_factory=list)
     slept: list[Any] = field(default_factory=list)
 
@@ -112,7 +115,7 @@ class Watchful:
     async def start(self, settings: BackendSettings) -> AsyncIterator[Application]:
         async with self.inner.start(settings) as application:
             event.listen(application.engine.sync_engine, "before_cursor_execute", self._before, named=True)
-            yield _Watchful(application=application, seen=self.seen)
+            yield _Watchful(application=application, asked=self.asked, seen=self.seen)
 
     def _before(self, *, statement: str, parameters: Any, **_: Any) -> None:
         if "pg_sleep" in statement:
@@ -122,6 +125,7 @@ class Watchful:
 @dataclass(kw_only=True)
 class _Watchful:
     application: Application
+    asked: Callable[[], None]
     seen: list[Seen]
 
     @property
@@ -129,6 +133,7 @@ class _Watchful:
         return self.application.engine
 
     async def send(self, request: ChatRequest) -> Answer:
+        self.asked()
         listeners = list(self.engine.sync_engine.dispatch.before_cursor_execute)
         self.seen.append(Seen(turn=current_turn.get(), hooks=hooks(), before_statements=len(listeners)))
         return await self.application.send(request)
@@ -171,6 +176,37 @@ async def test_tools_work_in_the_database_in_every_turn(ground: Ground) -> None:
             await found.ways[name]()
             assert len(backend.seen) == 2
             assert backend.slept == [(TOOL_SECONDS,)] * 2
+
+
+class Circle:
+    """Is garbage that only a collection takes away."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.parametrize("name", [BARE, RECORDED, WATCHED])
+@pytest.mark.usefixtures("_nothing_stays")
+async def test_no_turn_that_counts_pays_for_another_one_s_garbage(ground: Ground, name: str) -> None:
+    """What the turn before it left is collected when it begins; what it makes itself is its own."""
+    left = list[weakref.ref[Circle]]()
+    alive = list[int]()
+
+    def leave() -> None:
+        alive.append(sum(each() is not None for each in left))
+        left.append(weakref.ref(Circle()))
+
+    backend = Watchful(inner=ground.backend, asked=leave)
+    gc.disable()  # or it might be collected by chance
+    try:
+        async with turn_ways(replace(ground, backend=backend), tool_seconds=TOOL_SECONDS) as found:
+            left.clear()
+            alive.clear()
+            await found.ways[name]()
+    finally:
+        gc.enable()
+
+    assert alive == [0, 0]
 
 
 @pytest.mark.parametrize("name", [BARE, RECORDED])
