@@ -4,14 +4,16 @@ Problem: a ratio that became worse does not say why, and what happens at the sam
 
 Mechanism: the turn's time is cut where something begins or ends, and each piece goes to the first of these that was
 going on in it: the tools' planned work; a wait for a connection of the pool; the transaction that writes the ledger; a
-model's request; a tool, whatever it did beside its planned work; else the application. A piece without planned work in
-which one frame held the event loop is the loop's.
+model's request; a tool, whatever it did beside its planned work, or a statement of it that was put off until it had
+ended; else the application. A piece without planned work in which one frame held the event loop is the loop's.
 
 A call's planned work lies in what carried it out, a statement or a request, and is shorter: it came last in it, unless
-the loop was held at its end, so that the answer was taken note of late. All planned work of a round at the same time
-takes as long as the longest of it. What was spent beyond that is laid to what the calls were doing that had not begun
-theirs while others were at it: held up with the event loop, waiting for a connection, or for another one to end. A
-call that was only late, and then worked beside the others, was at its own sessions: nothing kept it from that.
+the loop was held at its end, so that the answer was taken note of late. A connection does one such work at a time. All
+planned work of a round at the same time takes as long as the longest of it. What was spent beyond that is laid to what
+the calls were doing that had not begun theirs while others were at it: held up with the event loop, or behind another
+one, whose connection or end they waited for. A call that was only late, and then worked beside the others, was at its
+own sessions, though it may have waited for a connection to be opened: nothing kept it from that. So it is with a held
+loop in a tool when no planned work of its round is left.
 
 Guarantee: the parts are never negative, and their sum is the turn's length. Nothing that was lost is laid to a call
 that was at work.
@@ -24,7 +26,7 @@ from enum import StrEnum
 from itertools import groupby, pairwise
 
 from harness.checks.timing import is_held
-from harness.evidence import Evidence, Interval, PlannedCall, PoolEventKind, SpanRecord, Turn
+from harness.evidence import Evidence, Interval, PlannedCall, PoolEventKind, SpanRecord, ToolRun, Turn
 from harness.sql import writes_rows
 
 __all__ = ["Part", "Spent", "efficiency_of", "longest_work", "spent_on"]
@@ -45,7 +47,7 @@ class Part(StrEnum):
     POOL = "pool"
     """Waiting for a connection."""
     SESSIONS = "sessions"
-    """What a tool did beside its planned work: sessions, transactions, statements of its own."""
+    """What a tool did beside its planned work: sessions, transactions, statements of its own, also put off ones."""
     MODEL = "model"
     """Requests to the model."""
     LEDGER = "ledger"
@@ -90,13 +92,14 @@ def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spe
     """
     stalls = [_span(stall.interval) for stall in evidence.stalls if is_held(stall)]
     works = list(_works(turn, evidence, stalls))
-    tools = [_span(run.interval) for run in evidence.tools if run.turn == turn.id]
+    runs = [run for run in evidence.tools if run.turn == turn.id]
+    tools = [_span(run.interval) for run in runs]
     layers: Sequence[tuple[Part, list[Span]]] = (
         (Part.WORK, [work.span for work in works]),
         (Part.POOL, [_span(wait.interval) for wait in evidence.waits if wait.turn == turn.id]),
         (Part.LEDGER, _ledger_spans(turn, evidence, ledger_table)),
         (Part.MODEL, _model_spans(turn, evidence)),
-        (Part.SESSIONS, tools),
+        (Part.SESSIONS, [*tools, *_put_off(turn, evidence, tools)]),
     )
     parts: defaultdict[Part, float] = defaultdict(float)
     blamed: defaultdict[Part, float] = defaultdict(float)
@@ -109,7 +112,7 @@ def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spe
                 blamed[reason] += end - start
         elif stalled:
             part = Part.LOOP
-            held += (end - start) * _covers(tools, start, end)
+            held += (end - start) * _keeps_somebody(turn, works, runs, start, end)
         parts[part] += end - start
     excess = _shared_out(max(0.0, parts[Part.WORK] - longest_work(turn)), blamed)
     fixed = parts[Part.WORK] - excess.get(Part.SESSIONS, 0.0)
@@ -146,9 +149,14 @@ def _planned(call: PlannedCall) -> float:
 
 def _works(turn: Turn, evidence: Evidence, stalls: Sequence[Span]) -> Iterator[_Work]:
     carried_out = defaultdict(list)
-    for statement in evidence.statements:
-        if statement.turn == turn.id and statement.injected:
-            carried_out[statement.tool_call_id].append(_span(statement.interval))
+    ends: defaultdict[int, list[float]] = defaultdict(list)
+    injected = [statement for statement in evidence.statements if statement.injected]
+    for statement in sorted(injected, key=lambda statement: statement.interval.end):
+        start, end = _span(statement.interval)
+        before = ends[statement.connection]  # of any turn
+        if statement.turn == turn.id:
+            carried_out[statement.tool_call_id].append((max([start, *before]), end))
+        before.append(end)
     asking = {call.tool_call_id for call in turn.planned if call.provider_seconds > 0}
     for request in evidence.spans if asking else ():
         if request.turn == turn.id and request.tool_call_id in asking and _is_request(request):
@@ -183,10 +191,25 @@ def _reason(works: Sequence[_Work], start: float, end: float, *, stalled: bool) 
         return None
     if stalled:
         return Part.LOOP
-    if any(_covers(work.waits, start, end) for work in waiting):
-        return Part.POOL
-    behind = any(other.span[1] <= work.span[0] for work in waiting for other in at_work if other.round == work.round)
-    return Part.SERIAL if behind else Part.SESSIONS
+    behind = [work for work in waiting if any(_follows(work, other) for other in at_work)]
+    if not behind:
+        return Part.SESSIONS
+    return Part.POOL if any(_covers(work.waits, start, end) for work in behind) else Part.SERIAL
+
+
+def _follows(work: _Work, other: _Work) -> bool:
+    """Whether it began when the other one of its round had ended."""
+    return other.round == work.round and other.span[1] <= work.span[0]
+
+
+def _keeps_somebody(turn: Turn, works: Sequence[_Work], runs: Iterable[ToolRun], start: float, end: float) -> bool:
+    """Whether a held loop in a piece without planned work keeps a call from its own: a round that is not done has some.
+
+    Work that was never seen is left out: it is not known when it would have begun.
+    """
+    running = {run.tool_call_id for run in runs if _covers([_span(run.interval)], start, end)}
+    rounds = {call.round for call in turn.planned if call.tool_call_id in running}
+    return any(work.round in rounds and work.span[1] >= end for work in works)
 
 
 def _shared_out(excess: float, blamed: Mapping[Part, float]) -> dict[Part, float]:
@@ -219,6 +242,16 @@ def _model_spans(turn: Turn, evidence: Evidence) -> list[Span]:
     return [_span(span.interval) for span in evidence.spans if span.turn == turn.id and _is_request(span)]
 
 
+def _put_off(turn: Turn, evidence: Evidence, tools: Sequence[Span]) -> list[Span]:
+    """The tools' own statements that run when no tool does: put off until the turn ends, they are still theirs."""
+    spans = (
+        _span(statement.interval)
+        for statement in evidence.statements
+        if statement.turn == turn.id and statement.tool_call_id is not None and not statement.injected
+    )
+    return [span for span in spans if not _covers(tools, *span)]
+
+
 def _is_request(span: SpanRecord) -> bool:
     return span.attributes.get("gen_ai.operation.name") == "chat"
 
@@ -230,7 +263,8 @@ def _ledger_spans(turn: Turn, evidence: Evidence, table: str | None) -> list[Spa
     """
     if table is None:
         return []
-    others = [*_model_spans(turn, evidence), *(_span(run.interval) for run in evidence.tools if run.turn == turn.id)]
+    tools = [_span(run.interval) for run in evidence.tools if run.turn == turn.id]
+    others = [*_model_spans(turn, evidence), *tools, *_put_off(turn, evidence, tools)]
     written = [
         (statement.connection, statement.interval)
         for statement in evidence.statements

@@ -46,8 +46,12 @@ def turn(seconds: float, *works: float, rounds: Sequence[int] = ()) -> Turn:
     )
 
 
-def work(start: float, end: float, *, of: str = "t1", by: int = 0) -> Statement:
-    return statement(start, end, of=of, injected=True, tool_call_id=f"c{by}", sql="SELECT pg_sleep")
+def work(start: float, end: float, *, of: str = "t1", by: int = 0, on: int | None = None) -> Statement:
+    """Each call's is on a connection of its own, unless said otherwise."""
+    connection = by if on is None else on
+    return replace(
+        statement(start, end, of=of, injected=True, tool_call_id=f"c{by}", sql="SELECT pg_sleep"), connection=connection
+    )
 
 
 def statement(
@@ -71,9 +75,11 @@ def statement(
     )
 
 
-def tool(start: float, end: float) -> ToolRun:
+def tool(start: float, end: float, *, by: int = 0) -> ToolRun:
     interval = Interval(start=start, end=end)
-    return ToolRun(tool="t", tool_call_id="c0", turn="t1", task="t", interval=interval, outcome=ToolOutcome.RETURNED)
+    return ToolRun(
+        tool="t", tool_call_id=f"c{by}", turn="t1", task="t", interval=interval, outcome=ToolOutcome.RETURNED
+    )
 
 
 def model(start: float, end: float) -> SpanRecord:
@@ -160,7 +166,7 @@ def test_an_ordinary_turn() -> None:
 
 @pytest.mark.parametrize(
     "statements",
-    [[work(0.0, 2.4), work(2.4, 4.8, by=1)], [work(0.0, 2.4), work(0.0, 4.8, by=1)]],
+    [[work(0.0, 2.4), work(2.4, 4.8, by=1, on=0)], [work(0.0, 2.4), work(0.0, 4.8, by=1, on=0)]],
     ids=["one by one", "behind the driver's lock"],
 )
 def test_tools_that_wait_for_each_other(statements: list[Statement]) -> None:
@@ -177,7 +183,7 @@ def test_a_tool_that_waits_for_the_connection_of_another_waits_for_the_pool() ->
     evidence = seen(
         tools=[tool(0.0, 1.1), tool(0.0, 2.2)],
         waits=[wait(0.0, 0.1, by=0), wait(0.0, 1.1, by=1)],
-        statements=[work(0.1, 1.1, by=0), work(1.2, 2.2, by=1)],
+        statements=[work(0.1, 1.1, by=0), work(1.2, 2.2, by=1, on=0)],
     )
 
     small = spent(turn(2.2, 1.0, 1.0), evidence)
@@ -197,6 +203,42 @@ def test_a_tool_that_is_only_late_loses_what_it_is_late_by_to_its_own_sessions()
     assert rounded(late.parts) == {"work": 1.0, "sessions": 0.2}
     assert (rounded(late.lost), late.gained) == ({}, 1.0)
     assert late.fixed == pytest.approx(1.0)
+
+
+def test_a_tool_that_is_late_because_its_connection_is_opened_waits_for_nobody() -> None:
+    """As on a pool that keeps none: it works beside the other one, though it waited for a connection meanwhile."""
+    evidence = seen(
+        tools=[tool(0.0, 1.2), tool(0.0, 1.2, by=1)],
+        waits=[wait(0.0, 0.2, by=1)],
+        statements=[work(0.0, 1.0, by=0), work(0.2, 1.2, by=1)],
+    )
+
+    late = spent(turn(1.2, 1.0, 1.0), evidence)
+
+    assert rounded(late.parts) == {"work": 1.0, "sessions": 0.2}
+    assert (rounded(late.lost), late.gained) == ({}, 1.0)
+
+
+def test_a_connection_does_one_work_after_the_other_whenever_their_ends_are_seen() -> None:
+    """A loop held at the second one's end for longer than its statement waited makes it no earlier than that."""
+    statements = [work(0.0, 1.0), work(0.0, 2.2, by=1, on=0)]
+
+    queued = spent(turn(2.2, 1.0, 1.0), seen(statements=statements, stalls=[stall(1.2, 2.2)]))
+
+    assert rounded(queued.parts) == {"work": 1.0, "serial": 1.0, "loop": 0.2}
+    assert rounded(queued.lost) == {"serial": 1.0}
+    assert queued.gained == pytest.approx(0.0)
+
+
+def test_another_turn_s_work_on_a_connection_comes_first_too() -> None:
+    """Connections go from turn to turn."""
+    statements = [work(0.0, 1.0, of="t2"), work(0.0, 2.2, by=1, on=0)]
+
+    assert shares(turn(2.2, 0.0, 1.0), seen(statements=statements, stalls=[stall(1.2, 2.2)])) == {
+        "work": 1.0,
+        "loop": 0.2,
+        "application": 1.0,
+    }
 
 
 def test_what_a_statement_takes_beyond_its_planned_work_is_the_sessions() -> None:
@@ -254,11 +296,61 @@ def test_a_loop_that_is_held_in_a_tool_keeps_the_others_from_their_work() -> Non
     assert held.gained == 0.0
 
 
+def test_a_loop_that_is_held_when_all_have_done_their_work_keeps_nobody() -> None:
+    """It takes time, but side by side they were: also if another round is to come."""
+    one_round = seen(
+        tools=[tool(0.0, 1.5), tool(0.0, 1.5, by=1)],
+        statements=[work(0.0, 1.0), work(0.0, 1.0, by=1)],
+        stalls=[stall(1.0, 1.5)],
+    )
+    two_rounds = seen(
+        tools=[tool(0.0, 1.5), tool(0.0, 1.5, by=1), tool(1.5, 2.0, by=2)],
+        statements=[work(0.0, 1.0), work(0.0, 1.0, by=1), work(1.5, 2.0, by=2)],
+        stalls=[stall(1.0, 1.5)],
+    )
+
+    for found in (
+        spent(turn(1.5, 1.0, 1.0), one_round),
+        spent(turn(2.0, 1.0, 1.0, 0.5, rounds=(0, 0, 1)), two_rounds),
+    ):
+        assert found.parts[Part.LOOP] == pytest.approx(0.5)
+        assert (rounded(found.lost), found.gained) == ({}, 1.0)
+
+
 def test_what_may_have_been_chance_holds_no_loop() -> None:
     """Few samples, or samples of several places: a busy processor looks like that."""
     unsure = [replace(stall(0.0, 1.0), samples=9), replace(stall(1.0, 2.0), share=0.7)]
 
     assert shares(turn(2.0), seen(tools=[tool(0.0, 2.0)], stalls=unsure)) == {"sessions": 2.0}
+
+
+def test_a_write_that_is_put_off_is_its_tool_s() -> None:
+    """It runs when that has ended; around it is the application's transaction."""
+    evidence = seen(
+        tools=[tool(0.0, 0.5)],
+        spans=[model(0.5, 1.0)],
+        statements=[
+            statement(0.1, 0.2, tool_call_id="c0"),
+            statement(1.2, 1.5, tool_call_id="c0", sql="INSERT"),
+            statement(1.6, 1.7),
+        ],
+    )
+
+    assert shares(turn(2.0), evidence) == {"sessions": 0.8, "model": 0.5, "application": 0.7}
+
+
+def test_a_write_that_is_put_off_into_the_bill_s_transaction_is_its_tool_s() -> None:
+    """The bill's begins when it has ended."""
+    evidence = seen(
+        tools=[tool(0.0, 0.5)],
+        statements=[
+            statement(1.0, 1.4, tool_call_id="c0", sql="INSERT"),
+            statement(1.5, 1.6, sql=f"INSERT INTO {TABLE} VALUES ($1)"),
+        ],
+        pool=[pooled(PoolEventKind.CHECKOUT, 0.9), pooled(PoolEventKind.CHECKIN, 1.8)],
+    )
+
+    assert shares(turn(2.0), evidence) == {"sessions": 0.9, "ledger": 0.4, "application": 0.7}
 
 
 def test_what_other_turns_do_is_theirs() -> None:
@@ -318,9 +410,13 @@ def sum_of(lists: tuple[list[object], ...]) -> list[object]:
     evidence=st.builds(
         seen,
         statements=st.tuples(
-            some(work), some(partial(work, by=1)), some(lambda start, end: statement(start, end, sql=TABLE))
+            some(work),
+            some(partial(work, by=1)),
+            some(partial(work, by=1, on=0)),
+            some(partial(statement, tool_call_id="c0")),
+            some(lambda start, end: statement(start, end, sql=TABLE)),
         ).map(sum_of),
-        tools=some(tool),
+        tools=st.tuples(some(tool), some(partial(tool, by=1))).map(sum_of),
         spans=some(model),
         waits=some(wait),
         stalls=some(stall),
