@@ -113,21 +113,32 @@ async def test_nothing_is_written_before_the_answer(start: Start) -> None:
 
 
 async def test_a_write_that_the_database_refuses_takes_no_other_with_it(start: Start, logs: CaptureLogfire) -> None:
-    """Those before it and those after it are there; what came of each is logged, in the order of the calls."""
+    """Those before it and those after it are there; whether each went through is logged, in their order."""
     product = await start(script(LEAVE_MESSAGE, TAKEN_SLOT, FREE_SLOT, FREE_SLOT, REQUEST_CALLBACK), **DEFERRED)
 
     answer = await product.ask()
 
     assert await stored(product) == {"messages": 1, "callbacks": 1, "appointments": 1}
-    [message] = await product.rows("messages")
-    assert [each["outcome"] for each in logged(logs, "deferred_write_carried_out")] == [
-        f"Message MSG-{message['id']:06} is left for {message['recipient']}.",
-        "The slot 2026-03-02 09:00 is already taken.",
-        "The slot 2026-03-02 10:00 is reserved.",
-        "The slot 2026-03-02 10:00 is already taken.",
-        "Jordan Example will be called back at 555-0199.",
+    assert [(each["tool"], each["went_through"]) for each in logged(logs, "deferred_write_carried_out")] == [
+        ("leave_message", True),
+        ("reserve_appointment", False),
+        ("reserve_appointment", True),
+        ("reserve_appointment", False),
+        ("request_callback", True),
     ]
     assert "is reserved" not in answer["text"]
+
+
+async def test_what_is_logged_of_a_write_has_nothing_of_what_its_user_said(start: Start, logs: CaptureLogfire) -> None:
+    """No name and no number to call, whether it went through or not."""
+    product = await start(script(REQUEST_CALLBACK, TAKEN_SLOT), **DEFERRED)
+
+    await product.ask()
+
+    found = logged(logs, "deferred_write_carried_out")
+    assert len(found) == 2
+    for said in (*REQUEST_CALLBACK[1].values(), "2026-03-02 09:00"):
+        assert said not in repr(found)
 
 
 async def test_what_a_write_logs_belongs_to_its_tool_call(clone_url: str, logs: CaptureLogfire) -> None:
@@ -140,7 +151,7 @@ async def test_what_a_write_logs_belongs_to_its_tool_call(clone_url: str, logs: 
         return "written"
 
     with logfire.span("tool"):
-        await writes.write(work, later="later")
+        await writes.write(work, tool="tool", later="later")
     await writes.carry_out()
     await database.dispose()
 
@@ -268,7 +279,7 @@ async def test_a_write_that_fails_leaves_nothing_behind(clone_url: str, logs: Ca
     database = Database(Settings(database_url=clone_url))
     writes = DeferredWrites(database)
     for work in (_wish, failing, _wish):
-        assert await writes.write(work, later="later") == "later"
+        assert await writes.write(work, tool="tool", later="later") == "later"
 
     await writes.carry_out()
 
@@ -276,6 +287,8 @@ async def test_a_write_that_fails_leaves_nothing_behind(clone_url: str, logs: Ca
         assert await connection.scalar(select(func.count()).select_from(Callback)) == 2
     await database.dispose()
     assert len(logged(logs, "deferred_write_failed")) == (failing is not _forget_to_commit)
+    through = [each["went_through"] for each in logged(logs, "deferred_write_carried_out")]
+    assert through == ([True, False, True] if failing is _forget_to_commit else [True, True])
 
 
 async def test_a_connection_that_is_lost_takes_all_with_it(clone_url: str) -> None:
@@ -283,7 +296,7 @@ async def test_a_connection_that_is_lost_takes_all_with_it(clone_url: str) -> No
     database = Database(Settings(database_url=clone_url))
     writes = DeferredWrites(database)
     for work in (_wish, _lose_connection, _wish):
-        await writes.write(work, later="later")
+        await writes.write(work, tool="tool", later="later")
 
     with pytest.raises(DeferredWritesError, match="3 deferred writes could not be committed"):
         await writes.carry_out()
@@ -303,8 +316,8 @@ async def test_a_cancellation_while_they_are_carried_out_takes_all_with_it(clone
         await asyncio.Event().wait()
         return "never"
 
-    await writes.write(_wish, later="later")
-    await writes.write(wait, later="later")
+    await writes.write(_wish, tool="tool", later="later")
+    await writes.write(wait, tool="tool", later="later")
     carrying_out = asyncio.create_task(writes.carry_out())
     await reached.wait()
 
