@@ -175,7 +175,7 @@ def test_an_arm_that_does_not_answer_is_stopped(
     benchmark = timed(parameters(benchmarks, "curves")["tools_per_turn-1-per_operation"])
     measure = benchmarks.measurer(benchmark, sessionproof_server, sessionproof_clones, rounds=1)
 
-    with pytest.raises(pytest.fail.Exception, match=r"1 of 1 turns failed: no answer from \S+:\*\*\*@"):
+    with pytest.raises(pytest.fail.Exception, match=r"1 of 1 turns failed: ValueError: no answer from \S+:\*\*\*@"):
         measure(POINT, "per_operation")
 
     assert [what for what, _ in backend.noted] == ["start", "stop"]
