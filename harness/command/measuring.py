@@ -40,7 +40,6 @@ from harness.postgres.server import RunningServer
 from harness.report.bench_document import BenchDocument, CaseDocument, CurveDocument, PoolsDocument
 from harness.report.document import PostgresDocument
 from harness.report.environment import describe_environment, describe_machine
-from harness.scenario import SessionMode
 
 __all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Interruption", "Measuring", "Section"]
 
@@ -231,11 +230,7 @@ class Measuring:
         return next(filter(None, gaps), None)
 
     async def _pools(self, bench: Bench, room: int, told: Told) -> None:
-        if SessionMode.PER_OPERATION not in self.backend.modes:
-            reason = f"backend {self.backend.name!r} has no session mode {SessionMode.PER_OPERATION.value!r}"
-            self._keep(missing=f"pools: {reason}, for which the smallest pool is predicted")
-            return
-        for compared in pools(full=self.config.full_length):
+        for compared in pools(self.backend, full=self.config.full_length):
             if self.interruption:
                 return
             if gap := self._gap(compared.settings):
