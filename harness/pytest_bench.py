@@ -24,7 +24,9 @@ from harness.bench.arm import Arm, Setting
 from harness.bench.curves import curves
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS, headline
 from harness.bench.interleave import Sample
+from harness.bench.messages import Latency
 from harness.bench.parts import Part
+from harness.bench.pools import pools
 from harness.bench.run import free_connections
 from harness.config import Config
 from harness.engine import in_time
@@ -107,7 +109,12 @@ class Benchmarks:
         Raises:
             UsageError: there is no such case.
         """
-        cases = {"headline": self._headline, "curves": self._curves}
+        cases = {
+            "headline": self._headline,
+            "latency": self._latency,
+            "pools": self._pools,
+            "curves": self._curves,
+        }
         if case not in cases:
             raise UsageError(f"there is no benchmark {case!r}; there are {', '.join(cases)}")
         asked = self._config.modes or tuple(SessionMode)
@@ -115,7 +122,7 @@ class Benchmarks:
             for name, setting in group.settings.items():
                 if setting.mode in asked and not setting.yardstick:
                     yield self._parameter(_Planned(group=group, setting=setting), name)
-            for mode in asked:
+            for mode in asked if case != "pools" else ():
                 if mode not in self._backend.modes and mode.value not in group.settings:
                     reason = f"backend {self._backend.name!r} has no session mode {mode.value!r}"
                     yield _skipped(group, mode.value, reason)
@@ -132,6 +139,18 @@ class Benchmarks:
         seconds = FULL_SECONDS if self._config.full_length else QUICK_SECONDS
         settings = headline(self._backend, tool_seconds=seconds)
         yield _Group(name="headline", settings=settings, rounds=_HEADLINE_ROUNDS)
+
+    def _latency(self) -> Iterator[_Group]:
+        seconds = FULL_SECONDS if self._config.full_length else QUICK_SECONDS
+        for latency in (Latency.PROVIDER, Latency.BOTH):
+            settings = headline(self._backend, tool_seconds=seconds, latency=latency)
+            place = {"curve": "latency", "x": latency.value, "axis": "latency"}
+            yield _Group(name=f"latency_{latency.value}", settings=settings, rounds=_POINT_ROUNDS, place=place)
+
+    def _pools(self) -> Iterator[_Group]:
+        for compared in pools(self._backend, full=self._config.full_length):
+            place = {"curve": "pool_size", "x": f"{compared.turns}x{compared.tools}-{compared.mode}", "axis": "load"}
+            yield _Group(name=compared.name, settings=compared.settings, rounds=_POINT_ROUNDS, place=place)
 
     def _curves(self) -> Iterator[_Group]:
         for curve in curves(self._backend, full=self._config.full_length):

@@ -68,7 +68,7 @@ def scenario(*experiments: Scenario) -> pytest.MarkDecorator:
     return pytest.mark.sessionproof(*experiments)
 
 
-def benchmarks(case: Literal["headline", "curves"]) -> pytest.MarkDecorator:
+def benchmarks(case: Literal["headline", "latency", "pools", "curves"]) -> pytest.MarkDecorator:
     """Run the decorated test once for each arm of a case of `sessionproof bench`, where benchmarks are asked for.
 
     It asks for the fixture `measure_arm`, and for its `group` and its `arm`, which it hands to that.

@@ -14,6 +14,8 @@ from fixtures.minimal import backend as minimal
 from harness.backend import Backend, BackendSettings, Tenant
 from harness.bench.curves import curves
 from harness.bench.headline import headline
+from harness.bench.messages import Latency
+from harness.bench.pools import pools
 from harness.bench.yardstick import NAME as YARDSTICK
 from harness.config import Config
 from harness.errors import UsageError
@@ -24,8 +26,13 @@ from harness.scenario import SessionMode, ToolRole
 
 CONFIG = Config(backend="fixtures.minimal:backend")
 POINT = "tools_per_turn, 1 tools"
-UNPLAYED = {"operations_per_tool": "series", "writes_per_turn": "commit"}
-"""By curve, the role that the minimal backend has no tool for."""
+UNPLAYED = {
+    "operations_per_tool": "series",
+    "writes_per_turn": "commit",
+    "latency_provider": "delegate",
+    "latency_both": "delegate",
+}
+"""By case or curve, the role that the minimal backend has no tool for."""
 
 
 class Timed:
@@ -80,17 +87,30 @@ def timed(parameter: Any) -> Timed:
     return Timed(mark.kwargs["timer"])
 
 
+def test_pools_are_benchmarks_too() -> None:
+    """A group for each load, with a benchmark for each size."""
+    found = parameters(Benchmarks(reference, CONFIG), "pools")
+
+    assert [parameter.values for parameter in found.values()] == [
+        (compared.name, name) for compared in pools(reference, full=False) for name in compared.settings
+    ]
+    assert "pool_size-2x2-shared-pool_of_1" in found
+
+
 @pytest.mark.parametrize("backend", [reference, minimal], ids=lambda backend: backend.name)
 def test_what_is_measured_is_what_the_command_measures(backend: Backend) -> None:
     """Each arm of the headline and of each point, and a reason for each session mode that there is none of."""
     benchmarks = Benchmarks(backend, CONFIG)
     found = {
         (each.values[0], each.values[1]): each
-        for case in ("headline", "curves")
+        for case in ("headline", "latency", "curves")
         for each in benchmarks.parameters(case)
     }
 
-    groups = {"headline": headline(backend)} | {
+    groups = {
+        "headline": headline(backend),
+        **{f"latency_{each}": headline(backend, latency=each) for each in (Latency.PROVIDER, Latency.BOTH)},
+    } | {
         f"{curve.name}, {point.place(curve.axis)}": point.settings
         for curve in curves(backend, full=False)
         for point in curve.points
@@ -207,7 +227,7 @@ def test_what_is_not_planned_is_wrong_usage(sessionproof_server: RunningServer, 
     benchmarks = Benchmarks(minimal, CONFIG)
     measure = benchmarks.measurer(Timed(float), sessionproof_server, sessionproof_clones, rounds=1)
 
-    with pytest.raises(UsageError, match="there is no benchmark 'pools'; there are headline, curves"):
-        list(benchmarks.parameters("pools"))
+    with pytest.raises(UsageError, match="there is no benchmark 'costs'; there are headline, latency, pools, curves"):
+        list(benchmarks.parameters("costs"))
     with pytest.raises(pytest.fail.Exception, match=r"there is no arm 'shared' of 'headline' .* mark the test by"):
         measure("headline", "shared")

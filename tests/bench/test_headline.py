@@ -21,6 +21,8 @@ from harness.scenario import ModelTier, SessionMode
 from tests.bench.conftest import FEW, Measure
 from tests.report.bench_documents import benchmark
 
+pytestmark = pytest.mark.processes
+
 TOOL_SECONDS = 0.1
 LONGER_SECONDS = 0.4
 """Beside which it is short how long a busy processor takes to send a request over HTTP."""

@@ -27,6 +27,7 @@ def pool_arm(size: int, ratio: float, *, spread: float = 0.01, failure: str | No
     return arm(f"pool of {size}", ratio / 4, pool_size=size, ratio=known, failure=failure)
 
 
+@pytest.mark.processes
 async def test_the_predicted_pool_is_the_smallest_in_which_no_tool_waits(measure_case: Measure) -> None:
     """One connection for each tool at work; with one less some tool waits for as long as another one works."""
     compared = load(2, 2)
@@ -54,6 +55,7 @@ def test_each_load_has_pools_on_both_sides_of_the_prediction(full: bool) -> None
         assert str(compared.predicted) in compared.question
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("mode", [SessionMode.SHARED, SessionMode.LOCKED])
 async def test_a_session_for_the_turn_needs_a_connection_for_each_turn(
     measure_case: Measure, mode: SessionMode

@@ -11,6 +11,8 @@ from harness.bench.curves import Point, curves
 from harness.postgres.clones import Clones
 from tests.bench.conftest import Measure
 
+pytestmark = pytest.mark.processes
+
 WRITES = 4
 REPETITIONS = 3
 READS_FOR = 0.05
