@@ -120,6 +120,7 @@ def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: p
         "latency_provider",
         "latency_both",
         "operations_per_tool",
+        "writes_per_turn",
     ]
     assert "ms by turns" in text.getvalue()
 
@@ -168,6 +169,7 @@ def _ten_times_faster(baseline: str) -> str:
         if arm["name"] != "yardstick":
             arm["samples"] = [sample / 10 for sample in arm["samples"]]
             arm["parts"] = dict.fromkeys(arm["parts"], 0.0)
+            arm["fixed"] = [0.0] * len(arm["fixed"])
     return json.dumps(document)
 
 
