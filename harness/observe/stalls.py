@@ -88,7 +88,7 @@ class StallsRecorder:
         thread = threading.Thread(target=self._watch, args=(context,), name="sessionproof-stalls", daemon=True)
         try:
             thread.start()
-        except BaseException:
+        except BaseException:  # interrupted, too, it leaves no file open
             self._run_delay.close()
             raise
         self._thread = thread
