@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from harness.report.document import RunDocument
 from harness.report.run_json import JsonWriter
 from harness.scenario import SessionMode
-from harness.verdict import FindingKind
+from harness.verdict import FindingKind, Verdict
 from tests.report import documents
 
 SCRIPT = Path(__file__).parents[1] / ".ci" / "same-verdicts"
@@ -76,6 +76,24 @@ def test_what_is_no_run_is_not_the_same(document: str, tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("error: two documents of runs are needed")
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("verdict", "as_expected", "differences"),
+    [(Verdict.FAILED, True, 0), (Verdict.FAILED, False, 2), (Verdict.UNKNOWN, True, 1)],
+    ids=["allowed", "not as expected", "unknown"],
+)
+def test_what_an_expectation_leaves_open_may_differ(
+    verdict: Verdict, as_expected: bool, differences: int, tmp_path: Path
+) -> None:
+    """A cell that passes once and fails once, as expected both times; nothing else."""
+    buggy, clean = small().cells
+    other = clean.model_copy(update={"verdict": verdict, "as_expected": as_expected})
+
+    ended = compare(tmp_path, small(), documents.document([buggy, other]))
+
+    assert ended.stdout.endswith(f"2 cells, {differences} differences\n")
+    assert ended.returncode == int(differences > 0)
 
 
 def test_runs_without_cells_are_not_the_same(tmp_path: Path) -> None:
