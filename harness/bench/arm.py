@@ -4,11 +4,13 @@ Problem: what is compared must differ in one thing only, and what is not measure
 
 Mechanism: each arm has a clone of one template, an application of its own, and a pool that was brought into its state
 before the first turn. The tools' planned latency is in the database (`harness.explorer.latency`); there is no barrier,
-so that the tools go as the agent lets them. Recorders are put in place before a repetition and taken away after it.
+so that the tools go as the agent lets them. Recorders are put in place before a repetition and taken away after it, and
+garbage is collected before it, so that no arm pays for what another one left.
 
 Guarantee: a turn that is not answered is an error with its reason, and no sample. Nothing of an arm is left behind.
 """
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -211,6 +213,7 @@ class Arm:
             timeout=self.setting.timeout,
         )
         async with gate, observation:
+            gc.collect()
             turns = await conversation.send(self.application, parallel=self.setting.parallel)
         # nobody is held at a barrier, so nobody arrives at one
         return turns, Evidence(turns=tuple(turns), arrivals=Record.of("arrivals", ()), **observation.records)

@@ -11,20 +11,28 @@ from harness.backend import Backend, PoolSettings
 from harness.bench.arm import Setting
 from harness.bench.messages import message, series, writes
 from harness.bench.yardstick import NAME as YARDSTICK
-from harness.scenario import Message, PoolState, SessionMode
+from harness.scenario import Message, PoolState, SessionMode, ToolRole
 
 __all__ = ["Curve", "Point", "curves"]
 
 TOOL_SECONDS = 0.05
+AT_ONCE = 16
+"""How many turns at once are measured in the time of a point; with more it takes longer in proportion."""
+READS = frozenset({ToolRole.READ, ToolRole.SEARCH})
+"""The roles that the yardstick's tools play."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One place on a curve, and what is compared there, the reference first; `label` names what is no number."""
+    """One place on a curve, and what is compared there, the reference first; `label` names what is no number.
+
+    `longer` is how many times as long as at other points the measurement may take.
+    """
 
     x: int
     settings: Mapping[str, Setting]
     label: str | None = None
+    longer: float = 1.0
 
     @property
     def connections(self) -> int:
@@ -62,7 +70,7 @@ def curves(backend: Backend, *, full: bool) -> Iterator[Curve]:
         question=f"What do turns of two tools of {TOOL_SECONDS:g} s cost that are sent at the same time?",
         axis="turns",
         points=tuple(
-            Point(x=turns, settings=_modes(backend, (_message(2),) * turns))
+            Point(x=turns, settings=_modes(backend, (_message(2),) * turns), longer=max(1.0, turns / AT_ONCE))
             for turns in ((1, 2, 4, 8, 16, 32, 64) if full else (1, 4, 8))
         ),
     )
@@ -71,7 +79,7 @@ def curves(backend: Backend, *, full: bool) -> Iterator[Curve]:
         question=f"What does a turn cost whose two tools, of {TOOL_SECONDS:g} s each, then do so many operations each?",
         axis="operations",
         points=tuple(
-            Point(x=operations, settings=_apart_from_the_yardstick(_modes(backend, (_series(operations),))))
+            Point(x=operations, settings=_modes(backend, (_series(operations),)))
             for operations in ((1, 3, 10, 30, 100) if full else (1, 10, 100))
         ),
     )
@@ -80,8 +88,7 @@ def curves(backend: Backend, *, full: bool) -> Iterator[Curve]:
         question=f"What does a turn cost whose tools add so many rows, beside two that read for {TOOL_SECONDS:g} s?",
         axis="writes",
         points=tuple(
-            Point(x=rows, settings=_apart_from_the_yardstick(_modes(backend, (_writes(rows),))))
-            for rows in ((1, 2, 4, 8, 16) if full else (1, 4))
+            Point(x=rows, settings=_modes(backend, (_writes(rows),))) for rows in ((1, 2, 4, 8, 16) if full else (1, 4))
         ),
     )
     yield Curve(
@@ -107,13 +114,12 @@ def _writes(tools: int) -> Message:
     return writes(tools, seconds=TOOL_SECONDS)
 
 
-def _apart_from_the_yardstick(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """Its tools do one operation each, and only read."""
-    return {name: setting for name, setting in settings.items() if not setting.yardstick}
-
-
 def _modes(backend: Backend, messages: Sequence[Message], *, state: PoolState = PoolState.WARM) -> dict[str, Setting]:
-    """The reference, every other mode that the backend has, and the yardstick, with pools in which nobody waits."""
+    """The reference, every other mode that the backend has, and the yardstick, with pools in which nobody waits.
+
+    The yardstick's tools do one operation each, and only read: where others do more, it sends the turn of two tools, so
+    that what becomes of the machine is known there too.
+    """
     widest = sum(message.plan.widest_round for message in messages)
     reference = Setting(
         name=SessionMode.PER_OPERATION.value,
@@ -125,4 +131,7 @@ def _modes(backend: Backend, messages: Sequence[Message], *, state: PoolState = 
     )
     others = [replace(reference, name=mode.value, mode=mode) for mode in SessionMode if mode is not reference.mode]
     arms = {each.name: each for each in (reference, *others) if each.mode in backend.modes}
-    return {**arms, YARDSTICK: replace(reference, name=YARDSTICK, yardstick=True)} if arms else arms
+    simple = all(step.role in READS for message in messages for steps in message.plan.rounds for step in steps)
+    measured = messages if simple else (_message(2),)
+    machine = replace(reference, name=YARDSTICK, messages=tuple(measured), yardstick=True)
+    return {**arms, YARDSTICK: machine} if arms else arms

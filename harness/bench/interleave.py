@@ -6,11 +6,11 @@ nothing, and too many cost time.
 Mechanism: each repetition runs every arm once, in an order that moves by one place from repetition to repetition (A B
 C, C A B, B C A), so that every arm stands in every place equally often. The first repetitions warm up, and are not
 counted. It goes on until the interval of every arm's ratio to the reference is narrow enough, or a limit is reached;
-without a reference, that of every arm's median.
+without a reference, that of every arm's median, and where there is nothing else than the reference, that of its own.
 Looking at the intervals on the way makes them somewhat less sure than they say; `LOOKS` keeps the looks few.
 
-Guarantee: what was measured is kept, whatever ends the measurement. An arm that fails takes no further part, and says
-why; the reference that fails ends it.
+Guarantee: what was measured is kept, whether limits, failures or `stop` end the measurement. An arm that fails takes no
+further part, and says why; the reference that fails ends it.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -223,4 +223,4 @@ class _Measuring:
             return max(median_of(each.seconds).half_width for each in sound)
         reference = self.series[self.reference].seconds
         compared = [ratio_of_medians(each.seconds, reference) for each in sound if each.name != self.reference]
-        return max((each.half_width for each in compared), default=0.0)
+        return max((each.half_width for each in compared), default=median_of(reference).half_width)

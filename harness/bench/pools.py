@@ -64,11 +64,6 @@ class Pools:
             f"{'turn' if self.mode in _A_TURN else 'tool'})"
         )
 
-    @property
-    def connections(self) -> int:
-        """How many connections all arms together hold."""
-        return sum(setting.connections for setting in self.settings.values())
-
 
 def pools(backend: Backend, *, full: bool) -> Iterator[Pools]:
     """All loads for the session modes that the backend has, `per_operation` first; in quick form, and `shared`.

@@ -4,8 +4,9 @@ Guarantee: what was measured is described before anything is stopped, and each p
 as it is known, so that nothing is lost by what comes after it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+import gc
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from asyncpg import InterfaceError, PostgresError
@@ -23,7 +24,10 @@ from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from harness.report.bench_document import CaseDocument, CurveDocument, PointDocument, PoolsDocument
 
-__all__ = ["Bench", "Told", "free_connections", "no_room"]
+__all__ = ["TIME_IS_UP", "Bench", "Told", "free_connections", "no_room"]
+
+TIME_IS_UP = "the time that the whole run may take was up before it began; leave sections out, by --only"
+"""Why something is not measured that comes late."""
 
 Told = Callable[[str, Limits], Progress]
 """Gives what is told of the measurement of a name, with its limits."""
@@ -87,7 +91,10 @@ class Bench:
                         if each == reference:
                             raise
                         arms[each] = _failing(error)
-                measured = await interleave(arms, reference=reference, limits=limits, progress=progress, stop=self.stop)
+                with _settled():
+                    measured = await interleave(
+                        arms, reference=reference, limits=limits, progress=progress, stop=self.stop
+                    )
                 described = describe_case(name, question, settings, measured, limits=limits)
         except Exception as error:
             if described is None:
@@ -109,22 +116,31 @@ class Bench:
             ) from error
 
     async def curve(
-        self, curve: Curve, *, limits: Limits, room: int, told: Told, keep: Callable[[CurveDocument], None]
+        self,
+        curve: Curve,
+        *,
+        limits: Callable[[Point], Limits],
+        room: int,
+        told: Told,
+        keep: Callable[[CurveDocument], None],
     ) -> None:
         """Measure each point whose arms start, and for which the server has `room`; others are skipped with the reason.
 
-        `keep` is given the curve as far as it is known, after each point.
+        `limits` is asked for those of each point; they are of 0 seconds when the time is up. `keep` is given the curve
+        as far as it is known, after each point.
         """
         points, skipped = [], []
         for point in curve.points:
             if self.stop():
                 return
-            place = point.place(curve.axis)
+            place, within = point.place(curve.axis), limits(point)
             if point.connections > room:
                 skipped.append(f"{place}: {no_room(point.connections, room)}")
+            elif within.seconds <= 0:
+                skipped.append(f"{place}: {TIME_IS_UP}")
             else:
                 try:
-                    points.append(await self._point(curve, point, limits=limits, told=told))
+                    points.append(await self._point(curve, point, limits=within, told=told))
                 except BackendError as error:
                     skipped.append(f"{place}: {error}")
             keep(
@@ -156,6 +172,17 @@ class Bench:
             progress=told(compared.name, limits),
         )
         return describe_pools(compared, case)
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Leave what is there by now out of each collection of garbage, so that those before the runs of arms are short."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _failing(error: BackendError) -> Callable[[], Awaitable[Sample]]:

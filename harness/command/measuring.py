@@ -5,10 +5,8 @@ after each case and each point of a curve. An interruption ends the measurement 
 on: what was measured by then is described like everything else. A second one ends it at once.
 """
 
-import asyncio
 import secrets
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from enum import StrEnum
 from functools import partial
 from time import perf_counter
 
+from asyncpg import InterfaceError, PostgresError
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -23,16 +22,18 @@ from rich.text import Text
 
 from harness.backend import Backend
 from harness.bench.arm import Setting
-from harness.bench.costs import Ground, costs, measure
-from harness.bench.curves import curves
+from harness.bench.budget import Budget
+from harness.bench.costs import Cost, Ground, costs, measure
+from harness.bench.curves import Point, curves
 from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS, headline, yardstick
 from harness.bench.interleave import Limits, Progress
 from harness.bench.messages import Latency
 from harness.bench.pools import pools
-from harness.bench.run import Bench, Told, free_connections, no_room
+from harness.bench.run import TIME_IS_UP, Bench, Told, free_connections, no_room
+from harness.command.interruption import Interruption
 from harness.config import Config
 from harness.engine import in_time
-from harness.errors import BackendError
+from harness.errors import BackendError, EnvironmentMissing, UsageError
 from harness.gaps import first_gap
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
@@ -40,8 +41,9 @@ from harness.postgres.server import RunningServer
 from harness.report.bench_document import BenchDocument, CaseDocument, CurveDocument, PoolsDocument
 from harness.report.document import PostgresDocument
 from harness.report.environment import describe_environment, describe_machine
+from harness.scenario import SessionMode
 
-__all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Interruption", "Measuring", "Section"]
+__all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Measuring", "Section"]
 
 QUICK = Limits(half_width=0.05, least=10, most=60, seconds=60.0)
 FULL = Limits(half_width=0.01, least=8, most=12, seconds=300.0)
@@ -49,9 +51,15 @@ POINT = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
 """For one point of a curve, and for pools: their shape is what they are there for."""
 
 LATENCY = Limits(half_width=0.1, least=7, most=8, seconds=20.0)
-FULL_LATENCY = Limits(half_width=0.02, least=7, most=7, seconds=200.0)
-LONGER = 2.25
-"""How many times as long a point may take in full: the widest has sixty-four turns at once."""
+FULL_LATENCY = Limits(half_width=0.02, least=5, most=7, seconds=180.0)
+LONGER = 1.5
+"""How many times as long a point may take in full."""
+QUICK_RUN = 300.0
+"""How many seconds all sections but the costs may take; those come on top in quick form."""
+FULL_RUN = 1800.0
+"""How many seconds all sections may take in full."""
+STARTING = 0.9
+"""Which part of that is for measuring: applications, databases and the server want to be started, too."""
 HEADLINE = "headline"
 """The name of the case that every run has, by which it is judged."""
 
@@ -74,34 +82,6 @@ class Section(StrEnum):
     """The harness's own."""
 
 
-@dataclass(slots=True)
-class Interruption:
-    """Whether somebody asked for the end, by which signal; further ones are for those who clean up to bear."""
-
-    signal: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.signal is not None
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take note of SIGINT and SIGTERM; the second one cancels the task that listens."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
-            loop.add_signal_handler(number, self._take, number, task)
-        try:
-            yield
-        finally:
-            for number in numbers:
-                loop.remove_signal_handler(number)
-
-    def _take(self, number: int, task: "asyncio.Task[object] | None") -> None:
-        if self.signal is not None and task is not None and not task.cancelling():
-            task.cancel()
-        self.signal = number
-
-
 @dataclass(slots=True, kw_only=True)
 class Measuring:
     """One run of the command: `write` is given the document whenever there is more of it.
@@ -120,6 +100,10 @@ class Measuring:
     begun: float = field(default_factory=perf_counter)
     document: BenchDocument | None = None
     incomplete: bool = False
+    _budget: Budget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._budget = Budget(seconds=STARTING * (FULL_RUN if self.config.full_length else QUICK_RUN))
 
     async def run(self) -> None:
         """Measure the sections one after the other.
@@ -170,50 +154,81 @@ class Measuring:
             timeout=self.config.turn_timeout,
             trouble=self._lose,
         )
+        measured = costs(self._ground(bench, running), full=self.config.full_length)
         sections: Mapping[Section, Callable[[Bench, int, Told], Awaitable[None]]] = {
             Section.HEADLINE: self._headline,
             Section.LATENCY: self._latencies,
             Section.POOLS: self._pools,
             Section.CURVES: self._curves,
-            Section.COSTS: partial(self._costs, running),
+            Section.COSTS: partial(self._costs, measured),
         }
+        self._note_modes()
+        self._budget.announce(self._announced(measured))
         with _progress(self.errors) as told:
             for section, run in sections.items():
                 if section in self.sections and not self.interruption:
-                    await run(bench, await free_connections(running), told)
+                    await run(bench, await self._room(running), told)
 
-    async def _headline(self, bench: Bench, room: int, told: Told) -> None:
-        full = self.config.full_length
-        seconds, limits = (FULL_SECONDS, FULL) if full else (QUICK_SECONDS, QUICK)
-        arms = headline(self.backend, tool_seconds=seconds)
-        if gap := self._gap(arms):
-            self._lose(f"{HEADLINE}: {gap}")
-            return
-        if reason := _no_room(arms, room):
-            self._lose(f"{HEADLINE}: {reason}")
-            return
-        self._keep(
-            case=await bench.case(
-                HEADLINE,
-                f"What do two tools of {seconds:g} s gain by running together, and what does each repair cost?",
-                {**arms, **yardstick(tool_seconds=seconds)} if arms else arms,
-                limits=limits,
-                progress=told(HEADLINE, limits),
+    async def _room(self, running: RunningServer) -> int:
+        try:
+            return await free_connections(running)
+        except (OSError, PostgresError, InterfaceError) as error:
+            raise EnvironmentMissing(
+                f"the server could not be asked how many connections it has left: {type(error).__name__}: {error}"
+            ) from error
+
+    def _note_modes(self) -> None:
+        if lacking := [mode.value for mode in SessionMode if mode not in self.backend.modes]:
+            self._keep(
+                missing=f"session modes: backend {self.backend.name!r} has no {', '.join(lacking)}, so that there is "
+                "nothing to compare in them"
             )
+
+    def _ground(self, bench: Bench, running: RunningServer) -> Ground:
+        return Ground(
+            backend=self.backend,
+            running=running,
+            clones=bench.clones,
+            template=bench.template,
+            image=self.config.image,
         )
 
-    async def _latencies(self, bench: Bench, room: int, told: Told) -> None:
+    def _announced(self, measured: Iterable[Cost]) -> Iterator[Limits]:
+        """The limits of everything that there is to measure, and that has its time from the budget."""
         full = self.config.full_length
-        seconds, limits = (FULL_SECONDS, FULL_LATENCY) if full else (QUICK_SECONDS, LATENCY)
+        if Section.HEADLINE in self.sections:
+            yield self._judged
+        if Section.LATENCY in self.sections:
+            yield from [self._latency] * len(_QUESTIONS)
+        if Section.POOLS in self.sections:
+            yield from (self._point for _ in pools(self.backend, full=full))
+        if Section.CURVES in self.sections:
+            yield from (self._longer(point) for curve in curves(self.backend, full=full) for point in curve.points)
+        if Section.COSTS in self.sections and full:
+            yield from (cost.limits for cost in measured)
+
+    async def _headline(self, bench: Bench, room: int, told: Told) -> None:
+        seconds, limits = self._tool_seconds, self._budget.share(self._judged)
+        arms = self._beside_the_yardstick(headline(self.backend, tool_seconds=seconds))
+        if self._prevented(HEADLINE, arms, room, limits):
+            self.incomplete = True  # whatever prevents it: by this the run is judged
+            return
+        question = f"What do two tools of {seconds:g} s gain by running together, and what does each repair cost?"
+        try:
+            case = await bench.case(HEADLINE, question, arms, limits=limits, progress=told(HEADLINE, limits))
+        except (BackendError, UsageError) as error:
+            self._lose(f"{HEADLINE}: {error}")
+            raise
+        self._keep(case=case)
+
+    async def _latencies(self, bench: Bench, room: int, told: Told) -> None:
+        seconds = self._tool_seconds
         for latency, question in _QUESTIONS.items():
-            name, arms = f"latency_{latency.value}", headline(self.backend, tool_seconds=seconds, latency=latency)
+            arms = self._beside_the_yardstick(headline(self.backend, tool_seconds=seconds, latency=latency))
+            name, limits = f"latency_{latency.value}", self._budget.share(self._latency)
             if self.interruption:
                 return
-            if gap := self._gap(arms):
-                self._keep(missing=f"{name}: {gap}")
-                continue
-            if reason := _no_room(arms, room):
-                self._lose(f"{name}: {reason}")
+            if self._prevented(name, arms, room, limits):
                 continue
             try:
                 case = await bench.case(
@@ -224,6 +239,21 @@ class Measuring:
             else:
                 self._keep(case=case)
 
+    def _prevented(self, name: str, arms: Mapping[str, Setting], room: int, limits: Limits) -> bool:
+        """Whether something cannot be measured; then the reason is kept."""
+        if gap := self._gap(arms):
+            self._keep(missing=f"{name}: {gap}")
+        elif full := _no_room(arms, room):
+            self._lose(f"{name}: {full}")
+        elif limits.seconds <= 0:
+            self._lose(f"{name}: {TIME_IS_UP}")
+        else:
+            return False
+        return True
+
+    def _beside_the_yardstick(self, arms: Mapping[str, Setting]) -> Mapping[str, Setting]:
+        return {**arms, **yardstick(tool_seconds=self._tool_seconds)} if arms else arms
+
     def _gap(self, arms: Mapping[str, Setting]) -> str | None:
         """What the backend lacks for these arms; `None` if nothing."""
         gaps = (first_gap(setting.cell, self.backend) for setting in arms.values() if not setting.yardstick)
@@ -231,16 +261,13 @@ class Measuring:
 
     async def _pools(self, bench: Bench, room: int, told: Told) -> None:
         for compared in pools(self.backend, full=self.config.full_length):
+            limits = self._budget.share(self._point)
             if self.interruption:
                 return
-            if gap := self._gap(compared.settings):
-                self._keep(missing=f"{compared.name}: {gap}")
-                continue
-            if full := _no_room(compared.settings, room):
-                self._lose(f"{compared.name}: {full}")
+            if self._prevented(compared.name, compared.settings, room, limits):
                 continue
             try:
-                measured = await bench.pools(compared, limits=self._point, told=told)
+                measured = await bench.pools(compared, limits=limits, told=told)
             except BackendError as error:
                 self._lose(f"{compared.name}: {error}")
             else:
@@ -252,6 +279,8 @@ class Measuring:
                 return
             if gap := next(filter(None, (self._gap(point.settings) for point in curve.points)), None):
                 self._keep(missing=f"{curve.name}: {gap}")
+                for point in curve.points:
+                    self._budget.give_up(self._longer(point))
                 continue
             before = self._known.curves
 
@@ -259,24 +288,40 @@ class Measuring:
                 self._know(curves=(*before, document))
                 self.incomplete |= bool(document.skipped)
 
-            await bench.curve(curve, limits=self._point, room=room, told=told, keep=keep)
+            await bench.curve(curve, limits=self._share_of, room=room, told=told, keep=keep)
+
+    def _share_of(self, point: Point) -> Limits:
+        return self._budget.share(self._longer(point))
+
+    @property
+    def _tool_seconds(self) -> float:
+        return FULL_SECONDS if self.config.full_length else QUICK_SECONDS
+
+    @property
+    def _judged(self) -> Limits:
+        return FULL if self.config.full_length else QUICK
+
+    @property
+    def _latency(self) -> Limits:
+        return FULL_LATENCY if self.config.full_length else LATENCY
 
     @property
     def _point(self) -> Limits:
         return replace(POINT, seconds=POINT.seconds * LONGER) if self.config.full_length else POINT
 
-    async def _costs(self, running: RunningServer, bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as above
-        ground = Ground(
-            backend=self.backend,
-            running=running,
-            clones=bench.clones,
-            template=bench.template,
-            image=self.config.image,
-        )
-        for cost in costs(ground, full=self.config.full_length):
-            if not self.interruption:
-                document = await measure(cost, progress=told(cost.name, cost.limits), stop=bench.stop)
-                self._know(costs=(*self._known.costs, document))
+    def _longer(self, point: Point) -> Limits:
+        return replace(self._point, seconds=self._point.seconds * point.longer)
+
+    async def _costs(self, measured: Sequence[Cost], bench: Bench, room: int, told: Told) -> None:  # noqa: ARG002  # as above
+        for cost in measured:
+            limits = self._budget.share(cost.limits) if self.config.full_length else cost.limits
+            if self.interruption:
+                return
+            if limits.seconds <= 0:
+                self._lose(f"{cost.name}: {TIME_IS_UP}")
+                continue
+            document = await measure(replace(cost, limits=limits), progress=told(cost.name, limits), stop=bench.stop)
+            self._know(costs=(*self._known.costs, document))
 
     def _lose(self, reason: str) -> None:
         self.incomplete = True

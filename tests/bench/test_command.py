@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from asyncpg import InsufficientPrivilegeError
 from click.testing import CliRunner
 from rich.console import Console
 
@@ -20,9 +21,10 @@ from harness.bench.interleave import Limits, Sample
 from harness.cli import main
 from harness.command import bench as command
 from harness.command import measuring
-from harness.command.measuring import Interruption, Section
+from harness.command.interruption import Interruption
+from harness.command.measuring import Section
 from harness.config import Config
-from harness.errors import ConfigurationError
+from harness.errors import BackendError, ConfigurationError, EnvironmentMissing
 from harness.report.bench_document import read_bench
 
 FEW = Limits(half_width=1.0, warm_up=0, least=5, most=5, seconds=60.0)
@@ -115,8 +117,12 @@ def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: p
         "pool_states": [0, 1, 2, 3],
     }
     role = "tenant 'shop' of backend 'minimal' has no tool for the role "
-    assert [reason for reason in document.missing if role in reason] == list(document.missing)
-    assert [reason.partition(": ")[0] for reason in document.missing] == [
+    assert document.missing[0] == (
+        "session modes: backend 'minimal' has no shared, locked, sequential, durable, deferred, so that there is "
+        "nothing to compare in them"
+    )
+    assert [reason for reason in document.missing if role in reason] == list(document.missing[1:])
+    assert [reason.partition(": ")[0] for reason in document.missing[1:]] == [
         "latency_provider",
         "latency_both",
         "operations_per_tool",
@@ -160,6 +166,34 @@ def test_a_section_of_which_nothing_is_measured_is_no_success(
 
 async def _few_connections(_: object) -> int:
     return 1
+
+
+@pytest.mark.processes
+def test_a_backend_that_does_not_start_is_named_in_the_report_too(tmp_path: Path) -> None:
+    """What is written is not taken for a run in which nothing was wrong."""
+    benchmark, _ = call(tmp_path, backend="fixtures.broken.does_not_start:backend")
+
+    with pytest.raises(BackendError, match="the secrets store refused the connection"):
+        command.bench(benchmark)
+
+    (reason,) = [each for each in read_bench(tmp_path / "bench.json").missing if each.startswith("headline: ")]
+    assert "the secrets store refused the connection" in reason
+
+
+@pytest.mark.processes
+def test_a_server_that_cannot_be_asked_is_no_failure_of_the_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit status of that is another."""
+
+    async def refuse(_: object) -> int:
+        raise InsufficientPrivilegeError("permission denied for view pg_stat_activity")
+
+    monkeypatch.setattr(measuring, "free_connections", refuse)
+    benchmark, _ = call(tmp_path)
+
+    with pytest.raises(EnvironmentMissing, match=r"how many connections it has left: .*permission denied for view"):
+        command.bench(benchmark)
 
 
 def _ten_times_faster(baseline: str) -> str:

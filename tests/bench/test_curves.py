@@ -1,5 +1,7 @@
 """What grows with what: which points there are, what they compare, and what a server is too small for."""
 
+from dataclasses import replace
+
 import pytest
 
 from fixtures.backend.adapter import backend
@@ -7,8 +9,9 @@ from fixtures.minimal import backend as minimal
 from harness.backend import PoolSettings, load_backend
 from harness.bench.arm import Setting
 from harness.bench.curves import Curve, Point, curves
+from harness.bench.interleave import Limits
 from harness.bench.messages import message
-from harness.bench.run import Bench, free_connections
+from harness.bench.run import TIME_IS_UP, Bench, free_connections
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from harness.report.bench_document import CurveDocument
@@ -18,14 +21,18 @@ from tests.bench.conftest import FEW
 MODES = ("per_operation", "shared", "locked", "sequential", "durable", "deferred")
 
 
-async def measured(curve: Curve, clones: Clones, *, room: int) -> CurveDocument:
+async def measured(curve: Curve, clones: Clones, *, room: int, limits: Limits = FEW) -> CurveDocument:
     """The curve for the minimal backend."""
     loaded = load_backend("fixtures.minimal:backend")
     template = await clones.template(loaded.name, loaded.prepare)
     bench = Bench(backend=loaded, clones=clones, template=template)
     kept: list[CurveDocument] = []
     await bench.curve(
-        curve, limits=FEW, room=room, told=lambda name, limits: lambda repetitions, width: None, keep=kept.append
+        curve,
+        limits=lambda _: limits,
+        room=room,
+        told=lambda name, limits: lambda repetitions, width: None,
+        keep=kept.append,
     )
     assert [len(document.points) + len(document.skipped) for document in kept] == [*range(1, len(curve.points) + 1)]
     return kept[-1]
@@ -60,12 +67,12 @@ def test_each_point_compares_all_modes_that_the_backend_has() -> None:
         "writes",
         [1, 2, 4, 8, 16],
     )
-    for point in (*tools.points, *turns.points, *states.points):
+    for point in (*tools.points, *turns.points, *operations.points, *writes_.points, *states.points):
         assert list(point.settings) == [*MODES, "yardstick"]
     assert {point.label: point.settings["shared"].pool_state for point in states.points} == {
         state.value: state for state in PoolState
     }
-    assert all(list(point.settings) == list(MODES) for point in (*operations.points, *writes_.points))
+    assert [point.longer for point in turns.points] == [1, 1, 1, 1, 1, 2, 4]
     assert tools.points[-1].settings["shared"].widest == 32
     assert [len(point.settings["shared"].messages) for point in turns.points] == [1, 2, 4, 8, 16, 32, 64]
 
@@ -123,4 +130,29 @@ def test_a_backend_of_one_mode_has_curves_of_one_arm() -> None:
     """How it grows is a question there too; the yardstick is beside it."""
     places = [point for curve in curves(minimal, full=False) for point in curve.points]
 
-    assert {tuple(point.settings) for point in places} == {("per_operation", "yardstick"), ("per_operation",)}
+    assert {tuple(point.settings) for point in places} == {("per_operation", "yardstick")}
+
+
+def test_the_yardstick_does_what_it_can_where_the_others_do_more() -> None:
+    """Its tools read once each: so many of them where the others only read, and else two."""
+    tools, _, operations, writes_, _ = curves(backend, full=True)
+    plans = {
+        curve.name: [point.settings["yardstick"].messages[0].plan.widest_round for point in curve.points]
+        for curve in (tools, operations, writes_)
+    }
+
+    assert plans == {
+        "tools_per_turn": [1, 2, 4, 8, 16, 32],
+        "operations_per_tool": [2] * 5,
+        "writes_per_turn": [2] * 5,
+    }
+
+
+async def test_a_point_that_comes_when_the_time_is_up_is_skipped_with_the_reason(sessionproof_clones: Clones) -> None:
+    """Nothing begins then."""
+    curve = Curve(name="c", question="?", axis="things", points=(Point(x=1, settings=one_pool(1)),))
+
+    document = await measured(curve, sessionproof_clones, room=100, limits=replace(FEW, seconds=0.0))
+
+    assert document.points == ()
+    assert document.skipped == (f"1 things: {TIME_IS_UP}",)

@@ -1,7 +1,7 @@
 """Arms run in turn, until their ratios are known: in which order, for how long, and what is kept."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import chain, islice, repeat
+from itertools import chain, cycle, islice, repeat
 
 import pytest
 
@@ -97,6 +97,16 @@ async def test_it_ends_when_somebody_asks_for_it() -> None:
     assert measured.ended is Ended.INTERRUPTED
     assert [len(series.samples) for series in measured.series.values()] == [6, 6]
     assert measured.ratio("b").value == pytest.approx(2.0)
+
+
+async def test_a_reference_that_nothing_is_compared_with_must_be_known_itself() -> None:
+    """By its own interval, which is as wide with one arm as with several."""
+    limits = Limits(half_width=0.1, warm_up=0, least=8, most=8, seconds=1000)
+
+    noisy = await interleave(Clock().arms(a=cycle([1.0, 3.0])), reference="a", limits=limits)
+    steady = await interleave(Clock().arms(a=cycle([1.0, 1.05])), reference="a", limits=limits)
+
+    assert (noisy.ended, steady.ended) == (Ended.REPETITIONS, Ended.INTERVAL)
 
 
 async def test_it_goes_on_until_the_interval_is_narrow() -> None:

@@ -64,7 +64,7 @@ async def test_every_mode_in_which_tools_have_sessions_of_their_own_answers(meas
     case = await measure_case(point().settings)
 
     arms = {arm.name: arm for arm in case.arms}
-    assert case.yardstick is None
+    assert case.yardstick == "yardstick"
     assert case.tools == WRITES + 2
     assert {name: arms[name].failure for name in APART} == dict.fromkeys(APART)
     for name in APART:
