@@ -68,9 +68,6 @@ class Growth:
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -166,8 +163,7 @@ def _asked_for(now: BenchDocument, before: BenchDocument) -> Iterator[Change]:
     """What of the baseline this run was asked to measure, and did not, for which it has a reason."""
     skipped = (f"{curve.name}, {reason}" for curve in now.curves for reason in curve.skipped)
     reasons = (*now.missing, *skipped)
-    whole = {each.case.name: _POOLS for each in before.pools}
-    whole |= {point.case.name: curve.name for curve in before.curves for point in curve.points}
+    whole = {point.case.name: curve.name for curve in before.curves for point in curve.points}
     measured = {case.name for case in _cases(now)}
     for case in _cases(before):
         names = tuple(f"{name}: " for name in (case.name, whole.get(case.name, case.name)))
@@ -234,8 +230,6 @@ _FIXED = frozenset({Part.WORK.value, Part.SERIAL.value})
 _WAITING = frozenset({Part.POOL.value, Part.LOOP.value})
 """The parts that can be waiting for planned work, beside what the machine makes of them."""
 _LEAST_REST = 1e-6
-_POOLS = "pools"
-"""What all pools are called together where a run says why it has none."""
 
 
 def _yardstick(case: CaseDocument) -> ArmDocument | None:

@@ -69,9 +69,6 @@ class Estimate:
         """Half of the interval, relative to the value."""
         return (self.high - self.low) / 2 / self.value
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
 
 def ratio_of_medians(
     numerators: Sequence[float], denominators: Sequence[float], *, confidence: float = CONFIDENCE

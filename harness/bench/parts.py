@@ -29,7 +29,7 @@ from harness.checks.timing import is_held
 from harness.evidence import Evidence, Interval, PlannedCall, PoolEventKind, SpanRecord, ToolRun, Turn
 from harness.sql import writes_rows
 
-__all__ = ["Part", "Spent", "efficiency_of", "longest_work", "spent_on"]
+__all__ = ["Part", "Spent", "longest_work", "spent_on"]
 
 LATE_SECONDS = 0.03
 """How long after a held loop an answer that waited for it may be taken note of: other callbacks come first."""
@@ -136,11 +136,6 @@ def longest_work(turn: Turn) -> float:
     ordered = sorted(turn.planned, key=lambda call: call.round)
     rounds = groupby(ordered, key=lambda call: call.round)
     return sum(max(map(_planned, calls)) for _, calls in rounds)
-
-
-def efficiency_of(turn: Turn) -> float:
-    """The longest tool's planned work, as a part (0…1) of the turn: 1 if nothing else takes any time."""
-    return longest_work(turn) / turn.interval.seconds
 
 
 def _planned(call: PlannedCall) -> float:

@@ -11,7 +11,6 @@ is no number, the reason stands below the table. From 60 columns on nothing is c
 is never read as markup, and secrets that `harness.report.redact` knows are masked.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
@@ -37,7 +36,7 @@ from harness.report.bench_tables import Cell, Grid
 from harness.report.redact import masked, masker
 from harness.report.text import inline
 
-__all__ = ["render_bench", "show_bench", "show_comparison"]
+__all__ = ["show_bench", "show_comparison"]
 
 _UNLIMITED = 10_000
 _NARROWEST_NAME = 12
@@ -59,14 +58,6 @@ def show_bench(document: BenchDocument, console: Console) -> None:
 def show_comparison(compared: ComparisonDocument, console: Console) -> None:
     """Print a row for each change, then what a regression was spent on, and one last line."""
     _show(_compared(masked(compared, masker())), console)
-
-
-def render_bench(document: BenchDocument, *, width: int = 120) -> str:
-    """The report as plain text."""
-    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False)
-    with console.capture() as capture:
-        show_bench(document, console)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
 def _show(parts: Iterable[Text | Grid], console: Console) -> None:

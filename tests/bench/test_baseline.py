@@ -442,7 +442,6 @@ POINT = roughly(2.0)
     [
         (benchmark(HEADLINE, LATENCY), {"missing": ("latency_provider: it has no tool",)}, "latency_provider"),
         (as_pools(POOL, HEADLINE), {"missing": ("pool_size, 1 x 2: no room",)}, "pool_size, 1 x 2"),
-        (as_pools(POOL, HEADLINE), {"missing": ("pools: no such session mode",)}, "pool_size, 1 x 2"),
         (as_point(POINT, HEADLINE), {"missing": ("c: it has no tool",)}, "c, 8 tools"),
         (
             as_point(POINT, HEADLINE),
@@ -458,7 +457,7 @@ POINT = roughly(2.0)
 def test_what_was_to_be_measured_again_and_was_not_is_undecided(
     before: BenchDocument, now: dict[str, Any], name: str
 ) -> None:
-    """Cases, pools of one load and of all, whole curves and points of them, however roughly they were measured."""
+    """Cases, pools, whole curves and points of them, however roughly they were measured."""
     compared = compare(benchmark(HEADLINE, **now), before, GATE)
 
     (missing,) = (change for change in compared.changes if change.case == name)

@@ -76,7 +76,6 @@ def test_a_median_has_an_interval_too() -> None:
     assert estimate.low <= estimate.value <= estimate.high
     assert estimate.value == pytest.approx(0.2415)
     assert estimate.detectable is None
-    assert str(median_of([2.0] * 5)) == "2.000 [2.000, 2.000]"
 
 
 @pytest.mark.parametrize("size", [0, 1, 4])

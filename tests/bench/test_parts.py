@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bench.parts import Part, Spent, efficiency_of, longest_work, spent_on
+from harness.bench.parts import Part, Spent, longest_work, spent_on
 from harness.errors import MissingEvidence
 from harness.evidence import (
     Evidence,
@@ -261,7 +261,6 @@ def test_rounds_come_one_after_the_other_by_nature() -> None:
     two_rounds = turn(3.0, 1.0, 0.5, 1.5, rounds=(0, 0, 1))
 
     assert longest_work(two_rounds) == 2.5
-    assert efficiency_of(two_rounds) == pytest.approx(2.5 / 3.0)
     assert shares(two_rounds, seen(statements=[work(0, 1), work(0, 0.5, by=1), work(1, 2.5, by=2)])) == {
         "work": 2.5,
         "application": 0.5,

@@ -21,11 +21,12 @@ from harness.report.bench_document import (
     read_bench,
 )
 from harness.report.bench_tables import sparkline
-from harness.report.bench_terminal import render_bench, show_bench, show_comparison
+from harness.report.bench_terminal import show_bench, show_comparison
 from harness.report.redact import masked, masker
 from harness.scenario import SessionMode
 from tests.report import bench_documents, documents
 from tests.report.bench_documents import arm, benchmark, case, everything
+from tests.report.rendering import render_bench
 
 TWO = case(arm("per_operation", 0.25), arm("shared", 0.5, session_mode=SessionMode.SHARED, overlapped=0, outliers=(3,)))
 FAILED = case(

@@ -12,9 +12,9 @@ import pytest
 
 from harness.report.bench_document import ArmDocument, BenchDocument, PointDocument
 from harness.report.bench_markdown import summary
-from harness.report.bench_terminal import render_bench
 from harness.report.charts import charts
 from tests.report.bench_documents import arm, benchmark, case, cost, curve, failed, pools
+from tests.report.rendering import render_bench
 
 SAID: dict[str, Callable[[BenchDocument], str]] = {
     "terminal": lambda document: render_bench(document, width=10_000),
