@@ -7,7 +7,9 @@ Mechanism: repetitions that were made side by side stay together. `scipy.stats.b
 (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13). The smallest change that would be found is
 that of a two-sided test at level a against an estimate of the same precision, by the normal approximation on the
 logarithm of the ratio: (z(1 - a/2) + z(power)) · √2 · its standard error (Bloom, "Minimum Detectable Effects",
-*Evaluation Review* 19, 1995).
+*Evaluation Review* 19, 1995). The interval of a share is Wilson's (E. B. Wilson, "Probable Inference, the Law of
+Succession, and Statistical Inference", *Journal of the American Statistical Association* 22, 1927): it says something
+of five repetitions too.
 
 Guarantee: nothing is left out. Outliers are by Tukey's fences (beyond 1.5 interquartile ranges from the quartiles);
 they are told, and counted like all others. The same samples give the same estimate.
@@ -28,11 +30,14 @@ __all__ = [
     "CONFIDENCE",
     "LEAST",
     "Estimate",
+    "Grown",
     "Measured",
+    "grown_by",
     "growth_of",
     "median_of",
     "outliers_of",
     "ratio_of_medians",
+    "share_of",
 ]
 
 CONFIDENCE = 0.95
@@ -138,20 +143,18 @@ def growth_of(now: Measured, before: Measured, *, confidence: float = CONFIDENCE
         MissingEvidence: there are too few repetitions for an interval.
     """
     for each in (now, before):
-        for others in (each.yardstick, each.fixed, each.yardstick_fixed):
-            if len(each.seconds) != len(others):
-                raise ValueError(f"{len(each.seconds)} and {len(others)} repetitions cannot be pairs")
+        _check_pairs(each.seconds, each.yardstick, each.fixed, each.yardstick_fixed)
     seconds, fixed = np.asarray(now.seconds), np.asarray(before.fixed)
     rest = np.maximum(np.asarray(before.seconds) - fixed, _LEAST_REST)
 
     def log_growth(ours: Floats, theirs: Floats, axis: int = -1) -> Floats:
         here, there = ours.astype(np.intp), theirs.astype(np.intp)
-        machine = _yardstick_rest(now, here, axis) / _yardstick_rest(before, there, axis)
+        machine = _machine(now, before, here, there, axis)
         expected = np.median(fixed[there] + rest[there] * np.expand_dims(machine, axis), axis=axis)
         growth: Floats = np.log(np.median(seconds[here], axis=axis) / expected)
         return growth
 
-    places = np.arange(len(now.seconds), dtype=np.float64), np.arange(len(before.seconds), dtype=np.float64)
+    places = _places(now.seconds), _places(before.seconds)
     result = _bootstrap(places, log_growth, confidence=confidence, paired=False)
     return Estimate(
         value=float(np.exp(log_growth(*places))),
@@ -160,6 +163,84 @@ def growth_of(now: Measured, before: Measured, *, confidence: float = CONFIDENCE
         repetitions=min(len(now.seconds), len(before.seconds)),
         confidence=confidence,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grown:
+    """By how many seconds something grew, with the interval of that; without one where nobody knows it."""
+
+    seconds: float
+    low: float | None = None
+    high: float | None = None
+
+
+def grown_by(
+    part: Sequence[float],
+    part_before: Sequence[float],
+    *,
+    now: Measured,
+    before: Measured,
+    fixed: float = 0.0,
+    confidence: float = CONFIDENCE,
+) -> Grown:
+    """By how many seconds the mean of a part of the turn grew beyond what is to be expected of it.
+
+    `part` and `part_before` are what was spent on it in each repetition. To be expected of the share (0…1) of it that
+    is `fixed` is the same again, and of its rest what became of the median of the yardstick's rest. Whole repetitions
+    of each measurement are drawn, independently of the other's.
+
+    Raises:
+        ValueError: sequences that should be of the same repetitions are of different lengths.
+        MissingEvidence: there are too few repetitions for an interval.
+    """
+    _check_pairs(part, now.yardstick, now.yardstick_fixed)
+    _check_pairs(part_before, before.yardstick, before.yardstick_fixed)
+    ours, theirs = np.asarray(part), np.asarray(part_before)
+
+    def difference(here: Floats, there: Floats, axis: int = -1) -> Floats:
+        here_places, there_places = here.astype(np.intp), there.astype(np.intp)
+        machine = _machine(now, before, here_places, there_places, axis)
+        expected = np.mean(theirs[there_places], axis=axis) * (fixed + (1.0 - fixed) * machine)
+        grown: Floats = np.mean(ours[here_places], axis=axis) - expected
+        return grown
+
+    places = _places(part), _places(part_before)
+    interval = _bootstrap(places, difference, confidence=confidence, paired=False).confidence_interval
+    return Grown(seconds=float(difference(*places)), low=float(interval.low), high=float(interval.high))
+
+
+def share_of(count: int, known: int, *, confidence: float = CONFIDENCE) -> Estimate:
+    """Which part (0…1) of all repetitions something is the case in, if it was in `count` of the `known` ones.
+
+    Raises:
+        MissingEvidence: of no repetition it is known.
+    """
+    if known == 0:
+        raise MissingEvidence("of no repetition it is known")
+    interval = stats.binomtest(count, known).proportion_ci(confidence_level=confidence, method="wilson")
+    return Estimate(
+        value=count / known,
+        low=float(interval.low),
+        high=float(interval.high),
+        repetitions=known,
+        confidence=confidence,
+    )
+
+
+def _check_pairs(seconds: Sequence[float], *others: Sequence[float]) -> None:
+    for other in others:
+        if len(seconds) != len(other):
+            raise ValueError(f"{len(seconds)} and {len(other)} repetitions cannot be pairs")
+
+
+def _places(sample: Sequence[float]) -> Floats:
+    return np.arange(len(sample), dtype=np.float64)
+
+
+def _machine(now: Measured, before: Measured, here: NDArray[np.intp], there: NDArray[np.intp], axis: int) -> Floats:
+    """How many times what it was the yardstick's rest is: so much the machine changed."""
+    machine: Floats = _yardstick_rest(now, here, axis) / _yardstick_rest(before, there, axis)
+    return machine
 
 
 def _yardstick_rest(measured: Measured, places: NDArray[np.intp], axis: int) -> Floats:

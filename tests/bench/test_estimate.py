@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.bench.estimate import Measured, growth_of, median_of, outliers_of, ratio_of_medians
+from harness.bench.estimate import (
+    Measured,
+    grown_by,
+    growth_of,
+    median_of,
+    outliers_of,
+    ratio_of_medians,
+    share_of,
+)
 from harness.errors import MissingEvidence
 
 ROUNDS = 200
@@ -171,3 +179,84 @@ def test_growth_of_too_few_or_of_no_pairs_is_none() -> None:
         growth_of(measured([3.0] * 6, [1.5] * 6), measured([3.0] * 6, [1.5] * 5))
     with pytest.raises(ValueError, match="6 and 1 repetitions cannot be pairs"):
         growth_of(measured([3.0] * 6, [1.5] * 6), replace(measured([3.0] * 6, [1.5] * 6), fixed=[2.0]))
+
+
+def spending(machine: float, beyond: float = 0.0) -> tuple[Measured, list[float]]:
+    """On a machine that takes so many times as long: a yardstick, and a part whose half is waiting for planned work."""
+    slow = [1.0, 1.02, 0.99, 1.01, 0.98, 1.03, 1.0]
+    seconds = [2.0 + 0.2 * machine * each for each in slow]
+    yardstick = [1.0 + 0.1 * machine * each for each in slow]
+    measured = Measured(seconds=seconds, yardstick=yardstick, fixed=[2.0] * 7, yardstick_fixed=[1.0] * 7)
+    return measured, [0.1 + 0.1 * machine * each + beyond for each in slow]
+
+
+def test_a_part_grows_by_what_the_machine_does_not_explain() -> None:
+    """On half a machine its rest doubles, and what is fixed of it does not; what it spends beyond that is growth."""
+    before, part_before = spending(1.0)
+    now, part = spending(2.0)
+    slower, grown = spending(2.0, beyond=0.05)
+
+    same = grown_by(part, part_before, now=now, before=before, fixed=0.5)
+    more = grown_by(grown, part_before, now=slower, before=before, fixed=0.5)
+
+    assert same.seconds == pytest.approx(0.0, abs=0.002)
+    assert same.low is not None
+    assert same.high is not None
+    assert same.low < 0 < same.high
+    assert more.seconds == pytest.approx(0.05, abs=0.002)
+    assert more.low is not None
+    assert more.high is not None
+    assert 0.04 < more.low < more.seconds < more.high < 0.06
+
+
+def test_the_interval_of_a_part_holds_its_growth_about_as_often_as_it_says() -> None:
+    """From ten repetitions of each run; that of a mean of few is somewhat too narrow."""
+
+    def measured(random: np.random.Generator, beyond: float) -> tuple[Measured, list[float]]:
+        rest, part = random.normal(0.03, 0.001, 10), random.normal(0.02 + beyond, 0.002, 10)
+        fixed = [0.24] * 10
+        seconds, yardstick = 0.24 + part, 0.24 + rest
+        return Measured(seconds=list(seconds), yardstick=list(yardstick), fixed=fixed, yardstick_fixed=fixed), list(
+            part
+        )
+
+    held = 0
+    for seed in range(ROUNDS):
+        random = np.random.default_rng(seed)
+        (before, part_before), (now, part) = measured(random, 0.0), measured(random, 0.01)
+        grown = grown_by(part, part_before, now=now, before=before)
+        assert grown.low is not None
+        assert grown.high is not None
+        held += grown.low <= 0.01 <= grown.high
+
+    assert 0.85 <= held / ROUNDS <= 1.0
+
+
+def test_a_part_of_other_repetitions_is_refused() -> None:
+    """And of too few of them there is no interval."""
+    measured, part = spending(1.0)
+    few = Measured(seconds=[1.0] * 4, yardstick=[1.0] * 4, fixed=[0.5] * 4, yardstick_fixed=[0.5] * 4)
+
+    with pytest.raises(ValueError, match="6 and 7 repetitions cannot be pairs"):
+        grown_by(part[1:], part, now=measured, before=measured)
+    with pytest.raises(MissingEvidence, match="4 repetitions have no interval"):
+        grown_by([0.1] * 4, [0.1] * 4, now=few, before=few)
+
+
+@pytest.mark.parametrize(
+    ("count", "known", "interval"),
+    [(5, 5, (0.57, 1.0)), (0, 5, (0.0, 0.43)), (2, 5, (0.12, 0.77)), (10, 10, (0.72, 1.0)), (1, 10, (0.02, 0.40))],
+)
+def test_a_share_of_few_repetitions_has_a_wide_interval(count: int, known: int, interval: tuple[float, float]) -> None:
+    """Wilson's: all of five are more than half beyond doubt, and two of five are anything."""
+    share = share_of(count, known)
+
+    assert (share.low, share.high) == pytest.approx(interval, abs=0.005)
+    assert share.low <= share.value <= share.high
+    assert (share.value, share.repetitions) == (count / known, known)
+
+
+def test_a_share_of_nothing_is_not_known() -> None:
+    """It is neither none nor all."""
+    with pytest.raises(MissingEvidence, match="of no repetition it is known"):
+        share_of(0, 0)
