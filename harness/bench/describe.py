@@ -21,6 +21,9 @@ from harness.report.bench_document import (
 
 __all__ = ["describe_case", "estimate_document"]
 
+_MICROSECOND = 6
+"""How many decimals of a second are kept of each repetition's parts, so that they take no more room than they tell."""
+
 
 def describe_case(
     name: str, question: str, settings: Mapping[str, Setting], measured: Measurement, *, limits: Limits
@@ -72,6 +75,7 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         stretch=estimate_document(lambda: _times(median_of(series.seconds), 1 / work)) if work > 0 else None,
         efficiency=work / median.value if median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
+        part_samples=_part_samples(series.samples),
         fixed=tuple(sample.fixed for sample in series.samples),
         shares=_shares(series.samples),
         overlapped=sum(overlaps) if overlaps else None,
@@ -84,6 +88,14 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         failure=series.failure,
         unseen=series.unseen,
     )
+
+
+def _part_samples(samples: Sequence[Sample]) -> dict[str, tuple[float, ...]]:
+    """By part, what each repetition spent on it; only parts that there are."""
+    by_part = {
+        str(part): tuple(round(sample.parts.get(part, 0.0), _MICROSECOND) for sample in samples) for part in Part
+    }
+    return {part: seconds for part, seconds in by_part.items() if any(seconds)}
 
 
 def _shares(samples: Sequence[Sample]) -> dict[str, ShareDocument]:

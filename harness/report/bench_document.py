@@ -81,7 +81,9 @@ class ArmDocument(DocumentModel):
     what the seconds of its mean turn were spent, `shares` which part (0…1) of the turn each of these is: the median of
     the repetitions; empty where they are too few. `efficiency` is the longest tool as a part (0…1) of the median.
     `fixed` says, for each repetition in `samples`, during how many seconds of the mean turn planned work was going on,
-    which no machine makes longer or shorter; it is empty in documents of versions that did not know it.
+    which no machine makes longer or shorter; it is empty in documents of versions that did not know it. So is
+    `part_samples`, what each repetition spent on each part, in seconds to the microsecond; it has no part on which no
+    repetition spent anything.
     `overlapped` says in how many of `overlap_known` repetitions the tools worked at the same time; `None` where that is
     no question. `failure` says why it took no further part.
 
@@ -104,6 +106,7 @@ class ArmDocument(DocumentModel):
     stretch: EstimateDocument | None = None
     efficiency: float | None = None
     parts: dict[str, float] = Field(default_factory=dict)
+    part_samples: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     fixed: tuple[float, ...] = ()
     shares: dict[str, ShareDocument] = Field(default_factory=dict)
     overlapped: int | None = None

@@ -39,6 +39,13 @@ def test_shares_are_medians_over_the_repetitions() -> None:
     assert (arm.shares["loop"].low, arm.shares["loop"].high) == (0.0, 0.0)
 
 
+def test_what_each_repetition_spent_on_each_part_is_kept() -> None:
+    """To the microsecond, and without parts on which nothing was spent."""
+    arm = described([{"work": 0.1, "pool": 0.0123456789}, {"work": 0.1 + 1e-9}])
+
+    assert arm.part_samples == {"work": (0.1, 0.1), "pool": (0.012346, 0.0)}
+
+
 def test_a_turn_of_one_part_is_that_part() -> None:
     """All of it, and no more than that by rounding."""
     arm = described([{"work": seconds} for seconds in (0.1, 0.3, 0.7, 1.1, 1e-9)])
