@@ -186,7 +186,7 @@ def bench(
                 "sessionproof bench needs scipy for its intervals, and it is not installed; "
                 "install the extra: pip install 'sessionproof[bench]'"
             )
-        from harness.bench.baseline import Gate  # noqa: PLC0415  # slow, and for this command only
+        from harness.bench.change import Gate  # noqa: PLC0415  # slow, and for this command only
         from harness.command.bench import Benchmark  # noqa: PLC0415  # the same
         from harness.command.bench import bench as run_benchmark  # noqa: PLC0415  # the same
         from harness.command.measuring import Section  # noqa: PLC0415  # the same

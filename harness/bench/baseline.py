@@ -3,108 +3,72 @@
 Problem: seconds of two runs differ because machines and days do; a threshold without an interval cries wolf, or sleeps.
 
 Mechanism: of each arm it is known what it took before, and of the yardstick, which took turns with it both times, what
-became of the machine. The growth is what the arm takes now against what is to be expected of it: its planned work,
-which no machine makes longer, and the rest in proportion to the yardstick's rest (`harness.bench.estimate.growth_of`).
-Where one of the runs has no yardstick, or its yardstick failed, it is the growth of the arm's ratio to the reference,
-and what became of the reference is undecided, unless both runs went without by intent; on the logarithms the two runs'
-half-widths then add up like independent errors, as the root of the sum of their squares. It is worse if the whole
-interval lies above the threshold, not worse if it lies below or on it, and undecided otherwise. Worse are also an arm
-that fails and did not before, and tools that worked at the same time and do so hardly ever now, whatever the times say.
+became of the machine (`harness.bench.machine`). The growth is what the arm takes now against what is to be expected of
+it: its planned work, which no machine makes longer, and the rest in proportion to the yardstick's rest
+(`harness.bench.estimate.growth_of`). Where one of the runs has no yardstick, or its yardstick failed, it is the growth
+of the arm's ratio to the reference, and what became of the reference is undecided, unless both runs went without by
+intent; on the logarithms the two runs' half-widths then add up like independent errors, as the root of the sum of their
+squares. It is worse if the whole interval lies above the threshold, not worse if it lies below or on it, and undecided
+otherwise. Worse are also an arm that fails and did not before, and tools that were to work at the same time, did so,
+and do not now, whatever the times say.
 
-Guarantee: of what only one of the runs has nothing is said but that it is so; what the baseline has, and this run was
-asked to measure and did not, is undecided. Seconds of two runs are never compared.
+Guarantee: of what only one of the runs has nothing is said but that it is so; the headline, by which all is judged, is
+undecided then. So is what the baseline has and this run was asked to measure and did not, or measured with other tools.
+Seconds of two runs meet only where what became of the machine is known, and is taken out of them.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from functools import partial
-from math import exp, hypot, log
-from statistics import fmean
+from math import ceil, exp, hypot, log
 from typing import TypeVar
 
-from harness.bench.estimate import LEAST, Estimate, Measured, growth_of, ratio_of_medians
-from harness.bench.parts import Part
-from harness.errors import MissingEvidence, UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument, CaseDocument, ChangeOutcome, EstimateDocument
+from harness.bench.change import Change, Comparison, Gate, Growth
+from harness.bench.estimate import Estimate, share_of
+from harness.bench.machine import Machine, against, arm_of, without_yardstick
+from harness.report.bench_document import (
+    HEADLINE,
+    ArmDocument,
+    BenchDocument,
+    CaseDocument,
+    ChangeOutcome,
+    EstimateDocument,
+)
 
 N = TypeVar("N", CaseDocument, ArmDocument)
 
-__all__ = ["Change", "Comparison", "Gate", "Growth", "compare"]
+__all__ = ["compare", "foreseen"]
 
 MOSTLY = 0.9
-"""In which part of the repetitions tools must have worked at the same time to be said to do so."""
-HARDLY = 0.5
-"""Below which part they are said not to."""
+"""In which part of the repetitions tools work at the same time that do so all but always."""
+HALF = 0.5
+"""On both sides of which the whole interval of that part must lie before and now for it to be lost."""
+CLOSELY = log(Gate().threshold)
+"""Below which half-width, of both runs together, what is not the headline was measured closely enough to leave all
+undecided; the gate that was asked for is no matter, because a stricter one must not end better than a laxer one."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """How many times what it was a ratio may be."""
-
-    threshold: float = 1.10
-
-    @classmethod
-    def parse(cls, text: str) -> "Gate":
-        """From `ratio>1.10`.
-
-        Raises:
-            UsageError: it is something else; seconds in particular are no gate.
-        """
-        found = re.fullmatch(r"\s*ratio\s*>\s*(\d+(?:\.\d+)?)\s*", text)
-        if found is None or float(found.group(1)) < 1:
-            raise UsageError(
-                f"{text!r} is no gate; write 'ratio>1.10' for a growth of more than a tenth. Ratios are compared, "
-                "never seconds, and a gate below 1 would fail on what has not changed"
-            )
-        return cls(threshold=float(found.group(1)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
-    """How many times what it was a ratio is, with the interval of that."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What became of one arm: of its `time`, its `ratio`, its `answers`, or of its tools being `together`.
-
-    `parts` says by how many seconds each part of the mean turn grew beyond what the machine makes of it, the largest
-    growth first. `decisive` is false where being undecided says nothing: the case was not measured closely enough to
-    tell whether it passes the gate, or the arm was not promised. It can still be seen to be worse, or not to be.
-    """
-
-    case: str
-    arm: str
-    what: str
-    before: str
-    now: str
-    outcome: ChangeOutcome
-    decisive: bool = True
-    growth: Growth | None = None
-    parts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """All changes, and what could not be compared."""
-
-    gate: Gate
-    changes: tuple[Change, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def outcome(self) -> ChangeOutcome:
-        """Worse if anything is; undecided if anything decisive is, or if nothing is known not to be worse."""
-        undecided = ChangeOutcome.UNDECIDED
-        outcomes = {change.outcome for change in self.changes if change.decisive or change.outcome is not undecided}
-        if ChangeOutcome.WORSE in outcomes:
-            return ChangeOutcome.WORSE
-        return ChangeOutcome.NOT_WORSE if outcomes == {ChangeOutcome.NOT_WORSE} else undecided
+_ACROSS = (
+    "the interval lies on both sides of the gate: measure this and the baseline with --full, on a machine that does "
+    "nothing else, or take a wider gate"
+)
+_NO_MACHINE = (
+    "what became of the machine is not known, because a yardstick is missing: measure again, or make another baseline "
+    "with --save"
+)
+_TOO_FEW = "there are too few repetitions for an interval: measure again"
+_FAILED_TWICE = "it failed in the baseline too: let it answer, and make another baseline with --save"
+_NOT_MEASURED = (
+    "the baseline has it, and this run does not: measure again with what it lacks, or make another baseline with --save"
+)
+_NOT_BEFORE = "the baseline does not have it: make another one with --save"
+_OTHER_TOOLS = (
+    "it has other tools than in the baseline: measure both with --full, or both without, or make another baseline with "
+    "--save"
+)
+_OTHER_REFERENCE = "it has another reference than in the baseline: make another one with --save"
+_HARD_TO_SEE = (
+    "that tools worked at the same time was seen neither often enough nor seldom enough to tell: measure again, on a "
+    "machine that does nothing else"
+)
 
 
 def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison:
@@ -112,20 +76,53 @@ def compare(now: BenchDocument, before: BenchDocument, gate: Gate) -> Comparison
     notes = list(_differences(now, before))
     changes: list[Change] = []
     for name, (case, earlier) in _both(_cases(now), _cases(before), "case", notes):
-        if case.tool_seconds != earlier.tool_seconds or case.reference != earlier.reference:
+        if (other := _incomparable(case, earlier)) is not None:
             notes.append(f"case {name!r} has other tools or another reference than in the baseline: it is not compared")
+            changes.append(other)
             continue
-        closely = hypot(case.half_width, earlier.half_width) < log(gate.threshold)
-        yardsticks = {case.yardstick, earlier.yardstick} - {None}
-        machine = _Machine(now=_yardstick(case), before=_yardstick(earlier), expected=bool(yardsticks))
-        notes += _without_yardstick(case, earlier)
+        machine = Machine.of(case, earlier)
+        notes += without_yardstick(case, earlier)
         for _, (arm, was) in _both(case.arms, earlier.arms, f"{name}: arm", notes):
-            if arm.name not in yardsticks:
-                changes += _changes(case, arm, was, gate, machine=machine, decisive=closely)
-        missing = [was for was in earlier.arms if _arm(case, was.name) is None and was.name not in yardsticks]
+            if arm.name not in machine.names:
+                changes += _changes(case, arm, was, gate, machine=machine, decisive=_is_decisive(case, earlier))
+        missing = [was for was in earlier.arms if arm_of(case, was.name) is None and was.name not in machine.names]
         changes += (_not_measured(name, was) for was in missing)
-    changes += _asked_for(now, before)
+        if name == HEADLINE:
+            notes += _too_fine(gate, case.half_width, earlier.half_width)
+    changes += [*_without_headline(now, before), *_asked_for(now, before)]
     return Comparison(gate=gate, changes=tuple(changes), notes=tuple(notes))
+
+
+def foreseen(before: BenchDocument, gate: Gate, *, tool_seconds: float, half_width: float) -> Iterator[str]:
+    """Why a run will be undecided against this baseline, or may well be: known before anything is measured.
+
+    `tool_seconds` and `half_width` are what the run's headline is going to have.
+    """
+    headline = _headline(before)
+    if headline is None:
+        yield f"{HEADLINE}: {_NOT_BEFORE}"
+    elif headline.tool_seconds != tool_seconds:
+        yield (
+            f"{HEADLINE}: the baseline's tools take {headline.tool_seconds:g} s, and this run's {tool_seconds:g} s: "
+            "measure both with --full, or both without, or make another baseline with --save"
+        )
+    else:
+        yield from _too_fine(gate, half_width, headline.half_width)
+
+
+def _too_fine(gate: Gate, half_width: float, earlier: float) -> Iterator[str]:
+    reach = hypot(half_width, earlier)
+    if reach >= log(gate.threshold):
+        wide_enough = ceil(exp(reach) * 100) / 100
+        yield (
+            f"{HEADLINE}: a gate of {gate.threshold:g} is finer than what is measured here, ±{half_width:.1%} in this "
+            f"run and ±{earlier:.1%} in the baseline, so that what has not changed may be undecided; measure both with "
+            f"--full, or take a gate of {wide_enough:g} or more"
+        )
+
+
+def _is_decisive(case: CaseDocument, earlier: CaseDocument) -> bool:
+    return case.name == HEADLINE or hypot(case.half_width, earlier.half_width) < CLOSELY
 
 
 def _differences(now: BenchDocument, before: BenchDocument) -> Iterator[str]:
@@ -159,6 +156,36 @@ def _cases(document: BenchDocument) -> tuple[CaseDocument, ...]:
     return (*document.cases, *(each.case for each in document.pools), *points)
 
 
+def _incomparable(case: CaseDocument, earlier: CaseDocument) -> Change | None:
+    """A case that measures something else under the same name: what became of it is not known."""
+    change = partial(Change, case=case.name, arm=case.reference, what="time", outcome=ChangeOutcome.UNDECIDED)
+    if case.tool_seconds != earlier.tool_seconds:
+        before, now = (f"tools of {each.tool_seconds:g} s" for each in (earlier, case))
+        return change(before=before, now=now, reason=_OTHER_TOOLS)
+    if case.reference != earlier.reference:
+        return change(before=f"against {earlier.reference}", now=f"against {case.reference}", reason=_OTHER_REFERENCE)
+    return None
+
+
+def _without_headline(now: BenchDocument, before: BenchDocument) -> Iterator[Change]:
+    """What became of that by which all is judged, if this run has it alone: nobody knows."""
+    headline = _headline(now)
+    if headline is not None and _headline(before) is None:
+        yield Change(
+            case=headline.name,
+            arm=headline.reference,
+            what="time",
+            before="not measured",
+            now="measured",
+            outcome=ChangeOutcome.UNDECIDED,
+            reason=_NOT_BEFORE,
+        )
+
+
+def _headline(document: BenchDocument) -> CaseDocument | None:
+    return next((case for case in document.cases if case.name == HEADLINE), None)
+
+
 def _asked_for(now: BenchDocument, before: BenchDocument) -> Iterator[Change]:
     """What of the baseline this run was asked to measure, and did not, for which it has a reason."""
     skipped = (f"{curve.name}, {reason}" for curve in now.curves for reason in curve.skipped)
@@ -167,7 +194,7 @@ def _asked_for(now: BenchDocument, before: BenchDocument) -> Iterator[Change]:
     measured = {case.name for case in _cases(now)}
     for case in _cases(before):
         names = tuple(f"{name}: " for name in (case.name, whole.get(case.name, case.name)))
-        reference = _arm(case, case.reference)
+        reference = arm_of(case, case.reference)
         if reference is not None and case.name not in measured and any(each.startswith(names) for each in reasons):
             yield _not_measured(case.name, reference)
 
@@ -182,6 +209,7 @@ def _not_measured(case: str, was: ArmDocument) -> Change:
         now="not measured",
         outcome=ChangeOutcome.UNDECIDED,
         decisive=was.failure is None,
+        reason=_NOT_MEASURED,
     )
 
 
@@ -192,181 +220,109 @@ def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]
     return ((name, (each, theirs[name])) for name, each in ours.items() if name in theirs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Machine:
-    """What a case tells of the machine, now and before: the yardstick, where there is one that was measured.
-
-    `expected` says whether one of the runs was to measure one.
-    """
-
-    now: ArmDocument | None
-    before: ArmDocument | None
-    expected: bool
-
-    def growth(self, arm: ArmDocument, was: ArmDocument) -> Estimate | None:
-        """Of what an arm takes, against what is to be expected of it; `None` if nothing can be expected."""
-        if self.now is None or self.before is None:
-            return None
-        try:
-            return growth_of(_measured(arm, self.now), _measured(was, self.before))
-        except (MissingEvidence, ValueError):  # one of them failed on the way
-            return None
-
-    def parts(self, arm: ArmDocument, was: ArmDocument) -> dict[str, float]:
-        """By how many seconds each part grew beyond what the machine makes of it, the largest growth first."""
-        slower = 1.0
-        if self.now is not None and self.before is not None:
-            slower = _rest(self.now) / _rest(self.before)
-        waited = _waited(was)
-        grown = {
-            part: seconds - was.parts.get(part, 0.0) * (waited.get(part, 0.0) * (1.0 - slower) + slower)
-            for part, seconds in arm.parts.items()
-        }
-        return dict(sorted(grown.items(), key=lambda item: -item[1]))
-
-
-_FIXED = frozenset({Part.WORK.value, Part.SERIAL.value})
-"""The parts that no machine makes shorter or longer: planned work, and waiting for it."""
-_WAITING = frozenset({Part.POOL.value, Part.LOOP.value})
-"""The parts that can be waiting for planned work, beside what the machine makes of them."""
-_LEAST_REST = 1e-6
-
-
-def _yardstick(case: CaseDocument) -> ArmDocument | None:
-    """That of a case, if it tells anything."""
-    arm = _arm(case, case.yardstick)
-    return arm if arm is not None and arm.failure is None and len(arm.samples) >= LEAST else None
-
-
-def _arm(case: CaseDocument, name: str | None) -> ArmDocument | None:
-    return next((arm for arm in case.arms if arm.name == name), None)
-
-
-def _without_yardstick(now: CaseDocument, before: CaseDocument) -> Iterator[str]:
-    """Why nobody knows what became of the machine, where a yardstick was to tell."""
-    if now.yardstick is None and before.yardstick is None:
+def _changes(
+    case: CaseDocument, arm: ArmDocument, was: ArmDocument, gate: Gate, *, machine: Machine, decisive: bool
+) -> Iterator[Change]:
+    if arm.failure is not None or was.failure is not None:
+        yield _answers(case, arm, was, decisive=decisive)
         return
-    for whose, case in (("this run", now), ("the baseline", before)):
-        if _yardstick(case) is None:
-            yield (
-                f"{now.name}: {_nothing_of(_arm(case, case.yardstick), whose)}: what became of the machine is not "
-                f"known, and so not what became of the time of {now.reference!r}"
-            )
+    if (change := _time(case, arm, was, gate, machine=machine, decisive=decisive)) is not None:
+        yield change
+    if was.overlapped is not None or arm.overlapped is not None:
+        yield _together(case, arm, was, decisive=decisive)
 
 
-def _nothing_of(yardstick: ArmDocument | None, whose: str) -> str:
-    if yardstick is None:
-        return f"{whose} has no yardstick"
-    if yardstick.failure is not None:
-        return f"the yardstick of {whose} failed ({yardstick.failure})"
-    return f"the yardstick of {whose} has {len(yardstick.samples)} repetitions, and at least {LEAST} are needed"
-
-
-def _measured(arm: ArmDocument, yardstick: ArmDocument) -> Measured:
-    return Measured(
-        seconds=arm.samples, yardstick=yardstick.samples, fixed=_fixed(arm), yardstick_fixed=_fixed(yardstick)
+def _answers(case: CaseDocument, arm: ArmDocument, was: ArmDocument, *, decisive: bool) -> Change:
+    """Of one that fails both times nobody knows what became of it."""
+    failed_twice = arm.failure is not None and was.failure is not None
+    outcome = ChangeOutcome.NOT_WORSE if arm.failure is None else ChangeOutcome.WORSE
+    return Change(
+        case=case.name,
+        arm=arm.name,
+        what="answers",
+        before=was.failure or "yes",
+        now=arm.failure or "yes",
+        outcome=ChangeOutcome.UNDECIDED if failed_twice else outcome,
+        decisive=decisive and (arm.promised or was.promised),
+        reason=_FAILED_TWICE if failed_twice else None,
     )
 
 
-def _fixed(arm: ArmDocument) -> tuple[float, ...]:
-    """Of each repetition; the same for all where the document is of a version that did not know them."""
-    return arm.fixed or (_known_by_parts(arm),) * len(arm.samples)
+def _time(
+    case: CaseDocument, arm: ArmDocument, was: ArmDocument, gate: Gate, *, machine: Machine, decisive: bool
+) -> Change | None:
+    """What became of the time that it takes; `None` of the reference where there was to be no yardstick."""
+    estimate = machine.growth(arm, was)
+    growth = None if estimate is None else Growth(value=estimate.value, low=estimate.low, high=estimate.high)
+    what, before, now = "time", _text(against(was, machine.before)), _text(against(arm, machine.now))
+    unknown = _TOO_FEW if machine.is_known else _NO_MACHINE
+    if growth is None and arm.name != case.reference:
+        what, before, now, unknown = "ratio", _text(was.ratio), _text(arm.ratio), _TOO_FEW
+        growth = _growth_of(arm.ratio, was.ratio)
+    elif growth is None and not machine.names:  # its ratio to itself says nothing
+        return None
+    outcome = ChangeOutcome.UNDECIDED if growth is None else gate.outcome(growth)
+    reason = unknown if growth is None else _ACROSS
+    return Change(
+        case=case.name,
+        arm=arm.name,
+        what=what,
+        before=before,
+        now=now,
+        outcome=outcome,
+        decisive=decisive,
+        growth=growth,
+        parts=machine.parts(arm, was) if outcome is ChangeOutcome.WORSE else {},
+        reason=reason if outcome is ChangeOutcome.UNDECIDED else None,
+    )
 
 
-def _known_by_parts(arm: ArmDocument) -> float:
-    return sum(seconds for part, seconds in arm.parts.items() if part in _FIXED)
+def _together(case: CaseDocument, arm: ArmDocument, was: ArmDocument, *, decisive: bool) -> Change:
+    """What became of tools that worked at the same time; nothing is worse where they were not to."""
+    promised = arm.promised or was.promised
+    outcome = _structure(_share(arm), _share(was))
+    if outcome is ChangeOutcome.WORSE and not promised:
+        outcome = ChangeOutcome.UNDECIDED
+    return Change(
+        case=case.name,
+        arm=arm.name,
+        what="together",
+        before=_times(was),
+        now=_times(arm),
+        outcome=outcome,
+        decisive=decisive and promised,
+        reason=_HARD_TO_SEE if outcome is ChangeOutcome.UNDECIDED else None,
+    )
 
 
-def _rest(arm: ArmDocument) -> float:
-    """What the mean turn took beyond what no machine changes."""
-    return max(sum(arm.parts.values()) - fmean(_fixed(arm)), _LEAST_REST)
-
-
-def _waited(arm: ArmDocument) -> Mapping[str, float]:
-    """Which share (0…1) of each part no machine changes.
-
-    What is fixed beyond the parts that are it as a whole was spent waiting, in proportion to those that may be that.
-    """
-    known = _known_by_parts(arm)
-    waiting = sum(seconds for part, seconds in arm.parts.items() if part in _WAITING)
-    beyond = (fmean(arm.fixed) if arm.fixed else known) - known
-    share = min(1.0, max(0.0, beyond) / waiting) if waiting > 0 else 0.0
-    return {**dict.fromkeys(_FIXED, 1.0), **dict.fromkeys(_WAITING, share)}
-
-
-def _changes(
-    case: CaseDocument, arm: ArmDocument, was: ArmDocument, gate: Gate, *, machine: _Machine, decisive: bool
-) -> Iterator[Change]:
-    change = partial(Change, case=case.name, arm=arm.name, decisive=decisive, parts=machine.parts(arm, was))
-    if arm.failure is not None or was.failure is not None:
-        yield replace(
-            change(what="answers", before=was.failure or "yes", now=arm.failure or "yes", outcome=_answers(arm, was)),
-            decisive=decisive and (arm.promised or was.promised),
-        )
-        return
-    before, now = _text(_against(was, machine.before)), _text(_against(arm, machine.now))
-    if (estimate := machine.growth(arm, was)) is not None:
-        growth = Growth(value=estimate.value, low=estimate.low, high=estimate.high)
-        yield change(what="time", before=before, now=now, outcome=_outcome(growth, gate), growth=growth)
-    elif arm.name == case.reference:  # whose ratio to itself says nothing
-        if machine.expected:
-            yield change(what="time", before=before, now=now, outcome=ChangeOutcome.UNDECIDED)
-    else:
-        ratios = _growth_of(arm.ratio, was.ratio)
-        outcome = ChangeOutcome.UNDECIDED if ratios is None else _outcome(ratios, gate)
-        yield change(what="ratio", before=_text(was.ratio), now=_text(arm.ratio), outcome=outcome, growth=ratios)
-    if was.overlapped is not None or arm.overlapped is not None:
-        share, earlier = _share(arm), _share(was)
-        yield change(what="together", before=_percent(earlier), now=_percent(share), outcome=_structure(share, earlier))
-
-
-def _answers(arm: ArmDocument, was: ArmDocument) -> ChangeOutcome:
-    """Of one that fails both times nobody knows what became of it."""
-    if arm.failure is None:
-        return ChangeOutcome.NOT_WORSE
-    return ChangeOutcome.WORSE if was.failure is None else ChangeOutcome.UNDECIDED
-
-
-def _structure(now: float | None, before: float | None) -> ChangeOutcome:
-    if before is None or before < HARDLY:
+def _structure(now: Estimate | None, before: Estimate | None) -> ChangeOutcome:
+    """By the whole intervals of the part of the repetitions in which tools worked at the same time."""
+    if before is not None and before.high < HALF:
         return ChangeOutcome.NOT_WORSE
     if now is None:
         return ChangeOutcome.UNDECIDED
-    if now < HARDLY:
-        return ChangeOutcome.WORSE if before >= MOSTLY else ChangeOutcome.UNDECIDED
-    return ChangeOutcome.NOT_WORSE if now >= min(before, MOSTLY) else ChangeOutcome.UNDECIDED
+    if now.high < HALF:
+        return ChangeOutcome.WORSE if before is not None and before.low > HALF else ChangeOutcome.UNDECIDED
+    as_often = MOSTLY if before is None else min(before.low, MOSTLY)
+    return ChangeOutcome.NOT_WORSE if now.low > HALF and now.high >= as_often else ChangeOutcome.UNDECIDED
 
 
-def _percent(share: float | None) -> str:
-    return "not known" if share is None else f"{share:.0%}"
+def _share(arm: ArmDocument) -> Estimate | None:
+    return share_of(arm.overlapped, arm.overlap_known) if arm.overlapped is not None and arm.overlap_known else None
+
+
+def _times(arm: ArmDocument) -> str:
+    known = arm.overlapped is not None and arm.overlap_known
+    return f"{arm.overlapped} of {arm.overlap_known}" if known else "not known"
 
 
 def _growth_of(now: EstimateDocument | None, before: EstimateDocument | None) -> Growth | None:
-    return None if now is None or before is None else _growth(now, before)
-
-
-def _growth(now: EstimateDocument, before: EstimateDocument) -> Growth:
+    if now is None or before is None:
+        return None
     value = log(now.value / before.value)
     down = hypot(log(now.value / now.low), log(before.high / before.value))
     up = hypot(log(now.high / now.value), log(before.value / before.low))
     return Growth(value=exp(value), low=exp(value - down), high=exp(value + up))
-
-
-def _outcome(growth: Growth, gate: Gate) -> ChangeOutcome:
-    if growth.low > gate.threshold:
-        return ChangeOutcome.WORSE
-    return ChangeOutcome.NOT_WORSE if growth.high <= gate.threshold else ChangeOutcome.UNDECIDED
-
-
-def _share(arm: ArmDocument) -> float | None:
-    return arm.overlapped / arm.overlap_known if arm.overlapped is not None and arm.overlap_known else None
-
-
-def _against(arm: ArmDocument, yardstick: ArmDocument | None) -> Estimate | None:
-    """How many times the yardstick's seconds an arm took."""
-    if yardstick is None or len(arm.samples) < LEAST or len(arm.samples) != len(yardstick.samples):
-        return None
-    return ratio_of_medians(arm.samples, yardstick.samples)
 
 
 def _text(estimate: Estimate | EstimateDocument | None) -> str:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.backend import load_backend
-from harness.bench.baseline import Gate, compare
+from harness.bench.baseline import compare
+from harness.bench.change import Gate
 from harness.command.child import import_path
 from harness.command.comparison import comparison_document
 from harness.command.measuring import HEADLINE, Measuring, Section

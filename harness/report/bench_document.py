@@ -18,6 +18,8 @@ from harness.scenario import ModelTier, PoolState, SessionMode
 
 __all__ = [
     "BENCH_SCHEMA_VERSION",
+    "COMPARISON_SCHEMA_VERSION",
+    "HEADLINE",
     "ArmDocument",
     "BenchDocument",
     "CaseDocument",
@@ -29,6 +31,7 @@ __all__ = [
     "CostDocument",
     "CurveDocument",
     "EstimateDocument",
+    "GrownDocument",
     "GrowthDocument",
     "PointDocument",
     "PoolsDocument",
@@ -37,6 +40,10 @@ __all__ = [
 ]
 
 BENCH_SCHEMA_VERSION = 1
+COMPARISON_SCHEMA_VERSION = 1
+
+HEADLINE = "headline"
+"""The name of the case that every whole run has, by which it is judged."""
 
 
 class EstimateDocument(DocumentModel):
@@ -245,11 +252,21 @@ class GrowthDocument(DocumentModel):
     high: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class GrownDocument(DocumentModel):
+    """By how many seconds something grew, with the interval of that if it is known."""
+
+    seconds: Annotated[float, Field(allow_inf_nan=False)]
+    low: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    high: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
 class ChangeDocument(DocumentModel):
     """What became of `what` (its ratio, for example) of one arm of a case since the baseline.
 
-    `before` and `now` are its values in words, with their intervals. `spent` says by how many seconds each part of the
-    mean turn grew, the largest growth first.
+    `before` and `now` are its values in words, with their intervals. `spent` says, of what is worse, by how many
+    seconds each part of the mean turn grew beyond what the machine makes of it, the largest growth first; it is empty
+    where nobody knows what became of the machine. `decisive` is false where being undecided leaves nothing else
+    undecided, `reason` says why something is undecided, and what to do.
     """
 
     case: str
@@ -258,20 +275,25 @@ class ChangeDocument(DocumentModel):
     before: str
     now: str
     outcome: ChangeOutcome
+    decisive: bool = True
     growth: GrowthDocument | None = None
-    spent: dict[str, float] = Field(default_factory=dict)
+    spent: dict[str, GrownDocument] = Field(default_factory=dict)
+    reason: str | None = None
 
 
 class ComparisonDocument(DocumentModel):
-    """A benchmark against its baseline: all changes, what could not be compared, and what that amounts to.
+    """A benchmark against its baseline (`comparison.json`): all changes, the worst first, and what they amount to.
 
-    `threshold` is how many times what it was a ratio may be. It is no part of `bench.json`: that can be compared with
-    any baseline.
+    `threshold` is how many times what it was a ratio may be. `doubts` are sentences that say why not all is known, and
+    what to do; `notes` what could not be compared, and what the two runs differ in. It is no part of `bench.json`: that
+    can be compared with any baseline.
     """
 
+    schema_version: Annotated[int, Field(ge=1)] = COMPARISON_SCHEMA_VERSION
     threshold: float
     outcome: ChangeOutcome
     changes: tuple[ChangeDocument, ...]
+    doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

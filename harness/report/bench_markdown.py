@@ -32,6 +32,7 @@ from harness.report.text import inline
 __all__ = ["summary"]
 
 _FILE = "bench.json"
+_COMPARISON = "comparison.json"
 _ROWS_LIMIT = 200
 _LINES_LIMIT = 40
 
@@ -78,10 +79,11 @@ def _wrong(document: BenchDocument) -> Iterator[str]:
 def _compared(comparison: ComparisonDocument) -> Iterator[str]:
     yield f"## Against the baseline: {escape(digest.conclusion(comparison))}"
     yield ""
-    yield from _table(tables.comparison(comparison))
+    yield from _table(tables.comparison(comparison), file=_COMPARISON)
     yield ""
     worse = [change for change in comparison.changes if change.outcome is ChangeOutcome.WORSE]
-    yield from _items([*map(digest.regression, worse), *map(inline, comparison.notes)], escaping=True)
+    lines = (*map(digest.regression, worse), *digest.doubts(comparison), *digest.comparison_notes(comparison))
+    yield from _items(lines, escaping=True, file=_COMPARISON)
 
 
 def _case(case: CaseDocument) -> Iterator[str]:
@@ -167,15 +169,15 @@ def _heading(name: str, question: str) -> Iterator[str]:
     yield ""
 
 
-def _items(lines: Iterable[str], *, escaping: bool = False) -> Iterator[str]:
+def _items(lines: Iterable[str], *, escaping: bool = False, file: str = _FILE) -> Iterator[str]:
     """A list, and how many more entries it would have."""
     found = list(lines)
     yield from (f"- {escape(line) if escaping else line}" for line in found[:_LINES_LIMIT])
     if len(found) > _LINES_LIMIT:
-        yield f"- ... and {len(found) - _LINES_LIMIT} more, in `{_FILE}`"
+        yield f"- ... and {len(found) - _LINES_LIMIT} more, in `{file}`"
 
 
-def _table(grid: Grid) -> Iterator[str]:
+def _table(grid: Grid, *, file: str = _FILE) -> Iterator[str]:
     if grid.empty:
         return
     yield _row([" ".join(grid.title.split()), *grid.headers])
@@ -184,7 +186,7 @@ def _table(grid: Grid) -> Iterator[str]:
         yield _row([escape(name), *map(_cell, cells)], escaping=False)
     if len(grid.rows) > _ROWS_LIMIT:
         yield ""
-        yield f"and {len(grid.rows) - _ROWS_LIMIT} more rows, in `{_FILE}`"
+        yield f"and {len(grid.rows) - _ROWS_LIMIT} more rows, in `{file}`"
 
 
 def _cell(cell: Cell) -> str:

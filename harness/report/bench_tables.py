@@ -192,7 +192,7 @@ def cost(of: CostDocument) -> Grid:
 
 
 def comparison(of: ComparisonDocument) -> Grid:
-    """What became of each arm since the baseline."""
+    """What became of each arm since the baseline, the worst first."""
     return Grid(
         title="against the baseline",
         headers=("", "before", "now", "growth", "is"),
@@ -206,7 +206,7 @@ def _change(change: ChangeDocument) -> tuple[Cell, ...]:
         Cell.of(inline(change.before)),
         Cell.of(inline(change.now)),
         Cell.of(digest.estimate(change.growth) if change.growth is not None else "-"),
-        Cell(digest.OUTCOMES[change.outcome], weight=_WEIGHTS.get(change.outcome)),
+        Cell(digest.became(change), weight=_WEIGHTS.get(change.outcome) if change.decisive else None),
     )
 
 

@@ -56,7 +56,7 @@ def show_bench(document: BenchDocument, console: Console) -> None:
 
 
 def show_comparison(compared: ComparisonDocument, console: Console) -> None:
-    """Print a row for each change, then what a regression was spent on, and one last line."""
+    """Print a row for each change, then what a regression was spent on, what is in doubt, and one last line."""
     _show(_compared(masked(compared, masker())), console)
 
 
@@ -206,5 +206,6 @@ def _compared(compared: ComparisonDocument) -> Iterator[Text | Grid]:
     for change in compared.changes:
         if change.outcome is ChangeOutcome.WORSE:
             yield Text(digest.regression(change), style=_OUTCOME_STYLES[change.outcome])
-    yield from (Text(inline(note), style="dim") for note in compared.notes)
+    yield from (Text(doubt, style=_STYLES[Weight.UNKNOWN]) for doubt in digest.doubts(compared))
+    yield from (Text(note, style="dim") for note in digest.comparison_notes(compared))
     yield Text(digest.conclusion(compared), style=_OUTCOME_STYLES[compared.outcome])

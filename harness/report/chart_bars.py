@@ -5,7 +5,7 @@ the bars of a case that is too noisy or was cut short are hollow.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.report import bench_digest as digest
 from harness.report.bench_document import (
@@ -95,7 +95,7 @@ def cost_chart(name: str, cost: CostDocument) -> str:
 
 
 def comparison_chart(name: str, comparison: ComparisonDocument) -> str:
-    """A point for each change: how many times what it was something is, beside the limit."""
+    """A point for each change, the worst first: how many times what it was something is, beside the limit."""
     rows = [_change_row(change) for change in comparison.changes]
     known = [row.estimate for row in rows if row.estimate is not None]
     seen = [comparison.threshold, 1.0, *(each.high for each in known), *(each.low for each in known)]
@@ -104,11 +104,12 @@ def comparison_chart(name: str, comparison: ComparisonDocument) -> str:
         title="Against the baseline: how many times what it was",
         subtitle=digest.conclusion(comparison),
         said=[f"{row.label}: {row.said}" for row in rows],
-        notes=[inline(note) for note in comparison.notes],
+        notes=[*digest.doubts(comparison), *digest.comparison_notes(comparison)],
+        file="comparison.json",
     )
     lines = ((1.0, "as it was"), (comparison.threshold, "limit"))
     look = _look(rows, Axis.around(seen, start=0, end=1), "growth, times", points=True, lines=lines)
-    return _rows(head, rows, look)
+    return _rows(head, rows, look, of="changes")
 
 
 def parts_chart(name: str, case: CaseDocument) -> str:
@@ -203,7 +204,7 @@ def _change_row(change: ChangeDocument) -> _Row:
     grown = f"{digest.estimate(change.growth)} " if change.growth is not None else ""
     return _Row(
         label=f"{inline(change.case, limit=30)}: {inline(change.arm, limit=30)}, {inline(change.what, limit=30)}",
-        said=f"{grown}{digest.OUTCOMES[change.outcome]}",
+        said=f"{grown}{digest.became(change)}",
         estimate=change.growth,
         colour={ChangeOutcome.NOT_WORSE: 0, ChangeOutcome.WORSE: 1, ChangeOutcome.UNDECIDED: 2}[change.outcome],
         hollow=change.outcome is ChangeOutcome.UNDECIDED,
@@ -226,14 +227,13 @@ def _look(
     return _Look(axis=placed, words=words, points=points, seconds=seconds, lines=lines)
 
 
-def _left_out(rows: int) -> list[str]:
-    return [f"{rows - _ROWS_LIMIT} more arms are in bench.json"] if rows > _ROWS_LIMIT else []
+def _left_out(rows: int, *, of: str = "arms", file: str = "bench.json") -> list[str]:
+    return [f"{rows - _ROWS_LIMIT} more {of} are in {file}"] if rows > _ROWS_LIMIT else []
 
 
-def _rows(head: Head, rows: Sequence[_Row], look: _Look) -> str:
+def _rows(head: Head, rows: Sequence[_Row], look: _Look, *, of: str = "arms") -> str:
     shown, axis = rows[:_ROWS_LIMIT], look.axis
-    notes = [*head.notes, *_left_out(len(rows))]
-    head = Head(name=head.name, title=head.title, subtitle=head.subtitle, said=head.said, notes=notes)
+    head = replace(head, notes=[*_left_out(len(rows), of=of, file=head.file), *head.notes])
     top = BODY + (LINE if look.lines else 0)
     bottom = top + _ROW * len(shown)
     drawing = start(head, body=bottom - BODY + _FOOT)

@@ -27,20 +27,24 @@ _SWATCH = 22.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What stands around a chart: `name` is fit for an id; `said` is its content in words; `notes` stand below it."""
+    """What stands around a chart: `name` is fit for an id; `said` is its content in words; `notes` stand below it.
+
+    `file` is where the rest of them is, if there are too many.
+    """
 
     name: str
     title: str
     subtitle: str
     said: Sequence[str]
     notes: Sequence[str] = ()
+    file: str = "bench.json"
 
 
 def start(head: Head, *, body: float) -> Drawing:
     """A drawing whose body is so many pixels high, with title, subtitle and notes in place."""
     shown = list(head.notes[:_NOTES_LIMIT])
     if len(head.notes) > _NOTES_LIMIT:
-        shown.append(f"... and {len(head.notes) - _NOTES_LIMIT} more, in bench.json")
+        shown.append(f"... and {len(head.notes) - _NOTES_LIMIT} more, in {head.file}")
     lines = list(chain.from_iterable(wrap(note, _NOTE_CHARACTERS, subsequent_indent="  ") for note in shown))
     below = LINE * len(lines) + (8 if lines else 0)
     drawing = Drawing(

@@ -1,13 +1,15 @@
 """Against last time: worse, not worse, or undecided; by ratios and by structure, never by seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.bench.baseline import Comparison, Gate, compare
+from harness.bench.baseline import compare, foreseen
+from harness.bench.change import Comparison, Gate
+from harness.bench.estimate import Grown
 from harness.errors import UsageError
 from harness.report.bench_document import (
     ArmDocument,
@@ -68,12 +70,9 @@ def test_the_same_again_is_not_worse() -> None:
     assert compared.notes == ()
 
 
-def test_an_arm_that_became_slower_is_worse_with_both_intervals_and_what_grew() -> None:
-    """The largest growth first."""
-    slower = shared(0.6, parts={"work": 0.24, "serial": 0.27, "sessions": 0.09})
-    before = shared(0.5, parts={"work": 0.24, "serial": 0.26, "sessions": 0.0})
-
-    compared = compare(run(reference(), slower), run(reference(), before), GATE)
+def test_an_arm_that_became_slower_is_worse_with_both_intervals() -> None:
+    """By its ratio, if no run has a yardstick; nobody knows then which of its parts grew, because of the machine's."""
+    compared = compare(run(reference(), shared(0.6)), run(reference(), shared(0.5)), GATE)
 
     change = next(change for change in compared.changes if (change.arm, change.what) == ("shared", "ratio"))
     assert change.outcome is ChangeOutcome.WORSE
@@ -81,8 +80,7 @@ def test_an_arm_that_became_slower_is_worse_with_both_intervals_and_what_grew() 
     assert change.growth is not None
     assert change.growth.value == pytest.approx(1.2)
     assert change.growth.low == pytest.approx(1.2 * (1 - 0.0141), abs=0.001)
-    assert list(change.parts) == ["sessions", "serial", "work"]
-    assert change.parts["sessions"] == pytest.approx(0.09)
+    assert change.parts == {}
     assert compared.outcome is ChangeOutcome.WORSE
 
 
@@ -134,11 +132,65 @@ def test_what_grew_is_what_the_machine_does_not_explain() -> None:
     assert (time.before, time.now) == ("1.111 [1.111, 1.111]", "1.433 [1.433, 1.433]")
     assert time.growth is not None
     assert time.growth.value == pytest.approx(0.43 / 0.36)
-    assert {part: round(seconds, 9) for part, seconds in time.parts.items()} == {
-        "sessions": 0.07,
-        "model": 0.0,
-        "work": 0.0,
+    assert list(time.parts) == ["sessions", "model", "work"]
+    assert grown(time.parts) == {"sessions": 0.07, "model": 0.0, "work": 0.0}
+
+
+def grown(parts: Mapping[str, Grown]) -> dict[str, float]:
+    return {part: round(each.seconds, 9) + 0.0 for part, each in parts.items()}
+
+
+def noisy(seed: int, *, sessions: float, machine: float = 1.0) -> dict[str, Any]:
+    """Thirteen repetitions of an arm, and what each spent on its parts."""
+    random = np.random.default_rng(seed)
+    rest = {
+        "sessions": sessions * machine * random.normal(1.0, 0.1, 13),
+        "model": 0.01 * machine * random.normal(1.0, 0.1, 13),
     }
+    by_part = {"work": (0.24,) * 13, **{part: tuple(map(float, seconds)) for part, seconds in rest.items()}}
+    samples = tuple(map(sum, zip(*by_part.values(), strict=True)))
+    parts = {part: fmean(seconds) for part, seconds in by_part.items()}
+    return {"samples": samples, "fixed": (0.24,) * 13, "parts": parts, "part_samples": by_part}
+
+
+def noisy_yardstick(seed: int, machine: float) -> ArmDocument:
+    return arm("yardstick", 0.27, **noisy(seed, sessions=0.02, machine=machine))
+
+
+def test_the_growth_of_a_part_has_an_interval() -> None:
+    """On a machine that is half as fast the model takes twice as long: chance grew, or did not, and sessions did."""
+    before = benchmark(case(reference(**noisy(1, sessions=0.02)), noisy_yardstick(2, 1.0), yardstick="yardstick"))
+    now = benchmark(
+        case(reference(**noisy(3, sessions=0.05, machine=2.0)), noisy_yardstick(4, 2.0), yardstick="yardstick")
+    )
+
+    (time, _) = compare(now, before, GATE).changes
+
+    assert time.outcome is ChangeOutcome.WORSE
+    sessions, model = time.parts["sessions"], time.parts["model"]
+    assert sessions.low is not None
+    assert sessions.high is not None
+    assert 0.05 < sessions.low < sessions.seconds < sessions.high < 0.07
+    assert model.low is not None
+    assert model.high is not None
+    assert model.low < 0 < model.high
+    assert time.parts["work"] == Grown(seconds=0.0, low=0.0, high=0.0)
+
+
+@pytest.mark.parametrize("whose", ["the baseline", "this run"])
+def test_parts_of_a_run_that_has_their_means_alone_are_told_without_an_interval(whose: str) -> None:
+    """Of an earlier version: it is read, and nothing is decided by it."""
+    means: dict[str, Any] = {"part_samples": {}}
+    now = {**noisy(3, sessions=0.08), **(means if whose == "this run" else {})}
+    was = {**noisy(1, sessions=0.02), **(means if whose == "the baseline" else {})}
+    this, last = (
+        benchmark(case(reference(**each), noisy_yardstick(2, 1.0), yardstick="yardstick")) for each in (now, was)
+    )
+
+    (time, _) = compare(this, last, GATE).changes
+
+    assert (time.parts["sessions"].low, time.parts["sessions"].high) == (None, None)
+    assert time.parts["sessions"].seconds == pytest.approx(0.06, abs=0.005)
 
 
 SEEDS = range(20)
@@ -193,14 +245,17 @@ def test_waiting_for_a_connection_while_another_tool_works_is_the_same_on_every_
         parts = {"work": 0.24, "pool": 0.24 + 0.01 * machine, "sessions": 0.06 * machine}
         return reference(sum(parts.values()), parts=parts, fixed=(0.48,) * 10)
 
-    compared = compare(measured_run(impatient(machine), machine=machine), measured_run(impatient(1.0)), GATE)
+    def held_up(machine: float) -> ArmDocument:
+        parts = {**impatient(machine).parts, "loop": 0.1}
+        return reference(sum(parts.values()), parts=parts, fixed=(0.48,) * 10)
 
-    (time, _) = compared.changes
+    (time, _) = compare(measured_run(impatient(machine), machine=machine), measured_run(impatient(1.0)), GATE).changes
+    (worse, _) = compare(measured_run(held_up(machine), machine=machine), measured_run(impatient(1.0)), GATE).changes
+
     assert time.growth is not None
     assert time.growth.value == pytest.approx(1.0)
     assert time.outcome is ChangeOutcome.NOT_WORSE
-    assert time.parts["sessions"] == pytest.approx(0.0)
-    assert time.parts["pool"] == pytest.approx(0.0, abs=1e-9)
+    assert grown(worse.parts) == {"work": 0.0, "pool": 0.0, "sessions": 0.0, "loop": 0.1}
 
 
 def test_a_baseline_that_does_not_know_fixed_seconds_is_compared_by_its_parts() -> None:
@@ -319,32 +374,52 @@ def test_libraries_that_became_slower_do_not_show_against_the_yardstick() -> Non
 @pytest.mark.parametrize(
     ("before", "now", "outcome"),
     [
-        (10, 10, "not worse"),
-        (10, 9, "not worse"),
-        (10, 6, "undecided"),
-        (10, 4, "worse"),
-        (8, 8, "not worse"),
-        (8, 0, "undecided"),
-        (0, 10, "not worse"),
-        (0, 0, "not worse"),
-        (10, None, "undecided"),
-        (None, 10, "not worse"),
+        ((10, 10), (10, 10), "not worse"),
+        ((10, 10), (9, 10), "not worse"),
+        ((10, 10), (6, 10), "undecided"),
+        ((10, 10), (4, 10), "undecided"),
+        ((10, 10), (1, 10), "worse"),
+        ((5, 5), (2, 5), "undecided"),
+        ((5, 5), (0, 5), "worse"),
+        ((5, 5), (5, 5), "not worse"),
+        ((60, 60), (45, 60), "undecided"),
+        ((45, 60), (45, 60), "not worse"),
+        ((8, 10), (8, 10), "undecided"),
+        ((8, 10), (0, 10), "undecided"),
+        ((8, 10), (10, 10), "not worse"),
+        ((0, 10), (10, 10), "not worse"),
+        ((0, 10), (0, 10), "not worse"),
+        ((10, 10), (None, 0), "undecided"),
+        ((None, 0), (10, 10), "not worse"),
+        ((None, 0), (0, 10), "undecided"),
+        ((10, 10), (3, 3), "undecided"),
     ],
 )
 def test_tools_that_are_together_no_more_are_worse_whatever_the_times_say(
-    before: int | None, now: int | None, outcome: str
+    before: tuple[int | None, int], now: tuple[int | None, int], outcome: str
 ) -> None:
-    """Few times fewer are chance, and more are no fault; what is not known is undecided."""
-    documents = {count: run(reference(overlapped=count), shared()) for count in (before, now)}
+    """If the whole intervals lie on other sides of half; few times fewer are chance, and more are no fault."""
+    this, last = (
+        run(reference(overlapped=count, overlap_known=known, promised=True), shared()) for count, known in (now, before)
+    )
 
-    assert outcomes(compare(documents[now], documents[before], GATE))["per_operation", "together"] == outcome
+    (change,) = (each for each in compare(this, last, GATE).changes if (each.arm, each.what) == JUDGED)
+
+    assert change.outcome.value == outcome
+    assert change.decisive
 
 
-def test_only_repetitions_in_which_it_is_known_count() -> None:
-    """Three of three are all, though there were ten."""
-    some = run(reference(overlapped=3, overlap_known=3), shared())
+JUDGED = ("per_operation", "together")
 
-    assert outcomes(compare(some, run(reference(), shared()), GATE))["per_operation", "together"] == "not worse"
+
+def test_of_tools_that_were_not_to_be_together_nothing_is_lost() -> None:
+    """A busy processor may hide it, where tools work for a short time: it is undecided, and leaves nothing so."""
+    lost = compare(measured_run(reference(overlapped=0)), measured_run(reference()), GATE)
+
+    (change,) = (each for each in lost.changes if each.what == "together")
+    assert (change.outcome, change.decisive) == (ChangeOutcome.UNDECIDED, False)
+    assert (change.before, change.now) == ("10 of 10", "0 of 10")
+    assert lost.outcome is ChangeOutcome.NOT_WORSE
 
 
 FAILED: dict[str, Any] = {"samples": (), "seconds": None, "ratio": None, "stretch": None, "overlapped": None}
@@ -366,7 +441,8 @@ def test_an_arm_that_fails_is_worse_unless_it_failed_before() -> None:
 def test_of_an_arm_that_failed_both_times_nobody_knows_what_became() -> None:
     """It leaves all undecided if it was promised; one that may well fail, such as too small a pool, does not."""
     promised, other = (
-        run(reference(), shared(**FAILED, failure="timed out", promised=promised)) for promised in (True, False)
+        measured_run(reference(), shared(**FAILED, failure="timed out", promised=promised))
+        for promised in (True, False)
     )
 
     assert outcomes(compare(promised, promised, GATE))["shared", "answers"] == "undecided"
@@ -407,6 +483,22 @@ def test_what_was_measured_roughly_can_be_worse_and_leaves_nothing_undecided(
     ]
     assert unknown.outcome is ChangeOutcome.NOT_WORSE
     assert compare(section(roughly(6.0), closely), section(roughly(2.0), closely), GATE).outcome is ChangeOutcome.WORSE
+
+
+@pytest.mark.parametrize("section", [as_point, as_pools, benchmark])
+def test_tools_that_are_together_say_nothing_of_what_takes_time(section: Callable[..., BenchDocument]) -> None:
+    """Where it is known of no time that it is not worse, all is undecided."""
+    rough = section(roughly(2.0))
+
+    compared = compare(rough, rough, GATE)
+
+    assert [change.outcome.value for change in compared.changes] == ["not worse", "undecided", "not worse"]
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    (told,) = compared.doubts
+    assert told == (
+        "of nothing that takes time is it known that it is not worse: measure the headline too, in this run and in the "
+        "baseline, or take a wider gate"
+    )
 
 
 @pytest.mark.parametrize("section", [as_point, as_pools, benchmark])
@@ -485,7 +577,9 @@ def test_an_arm_that_the_baseline_has_alone_is_undecided() -> None:
     """Its case was measured without it; nothing is lost with one that failed."""
     fails = shared(**FAILED, failure="timed out")
 
-    lost, nothing = (compare(run(reference()), run(reference(), other), GATE) for other in (shared(), fails))
+    lost, nothing = (
+        compare(measured_run(reference()), measured_run(reference(), other), GATE) for other in (shared(), fails)
+    )
 
     assert outcomes(lost)["shared", "answers"] == outcomes(nothing)["shared", "answers"] == "undecided"
     assert lost.outcome is ChangeOutcome.UNDECIDED
@@ -506,6 +600,175 @@ def test_what_only_one_run_has_is_not_compared_and_said() -> None:
         "case 'headline' has other tools or another reference than in the baseline: it is not compared",
     )
     assert compare(run(reference()), other_name, GATE).outcome is ChangeOutcome.UNDECIDED
+
+
+def quick(*arms: ArmDocument) -> CaseDocument:
+    """A headline in quick form."""
+    return case(*arms, yardstick(), yardstick="yardstick", half_width=0.05)
+
+
+def with_interval(taken: float, spread: float, **others: Any) -> ArmDocument:
+    """An arm whose repetitions reach from so much less to so much more, and whose median is what it takes."""
+    samples = tuple(float(each) for each in taken * np.linspace(1 - spread, 1 + spread, 11))
+    return reference(taken, samples=samples, fixed=(0.24,) * 11, **others)
+
+
+@pytest.mark.parametrize("threshold", [1.0, 1.01, 1.02, 1.05, 1.07, 1.08, 1.10, 1.20, 1.5, 2.0])
+@pytest.mark.parametrize("grown", [0.97, 1.0, 1.06, 1.12, 1.4])
+def test_a_stricter_gate_never_ends_better(grown: float, threshold: float) -> None:
+    """Neither for the headline, in quick form or in full, nor for anything else; not even by a little."""
+    runs = {
+        taken: benchmark(
+            case(with_interval(taken, 0.03), yardstick(samples=(0.27,) * 11), yardstick="yardstick", half_width=0.05),
+            case(reference(), shared(taken * 2, ratio=estimate(taken * 8, spread=0.05)), name="l", half_width=0.1),
+            curves=(
+                CurveDocument(
+                    name="c",
+                    question="?",
+                    axis="tools",
+                    points=(PointDocument(x=8, case=roughly(taken * 8, spread=0.05)),),
+                ),
+            ),
+        )
+        for taken in (0.25, 0.25 * grown)
+    }
+    now, before = runs[0.25 * grown], runs[0.25]
+
+    strict, lax = (
+        ORDER.index(compare(now, before, Gate(threshold=each)).outcome) for each in (threshold, threshold * 1.05)
+    )
+
+    assert strict >= lax
+
+
+ORDER = (ChangeOutcome.NOT_WORSE, ChangeOutcome.UNDECIDED, ChangeOutcome.WORSE)
+
+
+def test_a_headline_that_the_gate_is_too_fine_for_is_undecided() -> None:
+    """What was measured to ±5% says little of a growth of 5%: what to do is said, and nothing else makes up for it."""
+    now, before = (
+        benchmark(
+            case(
+                with_interval(taken, 0.04, promised=True),
+                yardstick(samples=(0.27,) * 11),
+                yardstick="yardstick",
+                half_width=0.05,
+            ),
+            case(reference(), shared(), name="latency_provider"),
+        )
+        for taken in (0.265, 0.25)
+    )
+
+    compared = compare(now, before, Gate(threshold=1.05))
+
+    (time, *_) = compared.changes
+    assert (time.what, time.outcome, time.decisive) == ("time", ChangeOutcome.UNDECIDED, True)
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    (told,) = compared.doubts
+    assert told == (
+        "time of headline (per_operation): the interval lies on both sides of the gate: measure this and the baseline "
+        "with --full, on a machine that does nothing else, or take a wider gate"
+    )
+    (told,) = compared.notes
+    assert told == (
+        "headline: a gate of 1.05 is finer than what is measured here, ±5.0% in this run and ±5.0% in the baseline, so "
+        "that what has not changed may be undecided; measure both with --full, or take a gate of 1.08 or more"
+    )
+
+
+@pytest.mark.parametrize("as_case", [as_point, as_pools])
+def test_a_headline_with_other_tools_is_undecided_whatever_else_is_known(
+    as_case: Callable[..., BenchDocument],
+) -> None:
+    """A baseline in quick form says nothing of a run in full, though points of curves and pools are the same."""
+    point = roughly(2.0, spread=0.02)
+    full = case(reference(), shared(), tool_seconds=2.4)
+
+    compared = compare(as_case(point, full), as_case(point, HEADLINE), GATE)
+
+    change = next(change for change in compared.changes if change.case == "headline")
+    assert (change.arm, change.what) == ("per_operation", "time")
+    assert (change.before, change.now) == ("tools of 0.24 s", "tools of 2.4 s")
+    assert {each.outcome.value for each in compared.changes if each.case != "headline"} == {"not worse"}
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    (told,) = compared.doubts
+    assert told == (
+        "time of headline (per_operation): it has other tools than in the baseline: measure both with --full, or both "
+        "without, or make another baseline with --save"
+    )
+
+
+def test_any_case_that_is_not_comparable_is_undecided() -> None:
+    """It was measured both times, and nobody knows what became of it."""
+    other = case(shared(), name="latency_provider")
+    now, before = (benchmark(quick(reference()), each) for each in (LATENCY, other))
+
+    compared = compare(now, before, GATE)
+
+    change = next(change for change in compared.changes if change.case == "latency_provider")
+    assert (change.before, change.now) == ("against shared", "against per_operation")
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    (told,) = compared.doubts
+    assert told == (
+        "time of latency_provider (per_operation): it has another reference than in the baseline: make another one "
+        "with --save"
+    )
+
+
+def test_a_baseline_without_the_headline_leaves_it_undecided() -> None:
+    """Though all else is not worse; a run that was not to measure it is judged by what it has."""
+    point = roughly(2.0, spread=0.02)
+    without = as_point(point)
+
+    compared = compare(as_point(point, HEADLINE), without, GATE)
+
+    assert compared.outcome is ChangeOutcome.UNDECIDED
+    assert compared.doubts == (
+        "time of headline (per_operation): the baseline does not have it: make another one with --save",
+    )
+    assert compare(without, as_point(point, HEADLINE), GATE).outcome is ChangeOutcome.NOT_WORSE
+
+
+def test_a_run_of_which_nothing_is_compared_says_why() -> None:
+    """Costs have no part in it."""
+    (told,) = compare(benchmark(), benchmark(HEADLINE), GATE).doubts
+    assert told == (
+        "nothing of this run is in the baseline, so that nothing is compared, and costs never are: measure what the "
+        "baseline has, or make another one with --save"
+    )
+
+
+def test_doubts_are_told_once_for_each_reason() -> None:
+    """With the arms and cases that they are of; of many cases the first."""
+    wide: dict[str, Any] = {"ratio": estimate(2.0, spread=0.2)}
+    cases = [
+        case(reference(), shared(**wide), arm("locked", 0.5, **wide), name=f"case {number}") for number in range(6)
+    ]
+
+    (doubt,) = compare(benchmark(*cases), benchmark(*cases), GATE).doubts
+
+    assert doubt.startswith(
+        "ratio of case 0 (shared, locked), case 1 (shared, locked), case 2 (shared, locked), case 3 (shared, locked) "
+        "and 2 more: the interval lies on both sides of the gate: "
+    )
+
+
+def test_what_will_be_undecided_is_known_before_it_is_measured() -> None:
+    """A gate that is too fine, tools of another length, a baseline without the headline; else nothing is said."""
+    before = benchmark(quick(reference()))
+
+    def said(document: BenchDocument, threshold: float, seconds: float = 0.24) -> list[str]:
+        return list(foreseen(document, Gate(threshold=threshold), tool_seconds=seconds, half_width=0.05))
+
+    assert said(before, 1.10) == []
+    (fine,) = said(before, 1.05)
+    assert fine.startswith("headline: a gate of 1.05 is finer than what is measured here, ±5.0% in this run and ±5.0% ")
+    (told,) = said(before, 1.10, 2.4)
+    assert told == (
+        "headline: the baseline's tools take 0.24 s, and this run's 2.4 s: measure both with --full, or both without, "
+        "or make another baseline with --save"
+    )
+    assert said(benchmark(LATENCY), 1.10) == ["headline: the baseline does not have it: make another one with --save"]
 
 
 @pytest.mark.parametrize(("text", "threshold"), [("ratio>1.10", 1.1), (" ratio > 2 ", 2.0), ("ratio>1", 1.0)])

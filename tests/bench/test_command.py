@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from harness.bench.arm import Arm
-from harness.bench.baseline import Gate
+from harness.bench.change import Gate
 from harness.bench.interleave import Limits, Sample
 from harness.cli import main
 from harness.command import bench as command

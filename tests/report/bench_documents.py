@@ -16,6 +16,7 @@ from harness.report.bench_document import (
     CostDocument,
     CurveDocument,
     EstimateDocument,
+    GrownDocument,
     GrowthDocument,
     PointDocument,
     PoolsDocument,
@@ -164,10 +165,18 @@ def cost(**others: Any) -> CostDocument:
 
 
 def comparison(**others: Any) -> ComparisonDocument:
-    """Against a baseline: one ratio that is worse, one that is not, and one that nobody can tell."""
+    """Against a baseline: a ratio that is worse, one that is not, and three undecided ones, of which two count."""
 
-    def change(name: str, grown: tuple[float, float, float] | None, outcome: ChangeOutcome) -> ChangeDocument:
+    def change(
+        name: str, grown: tuple[float, float, float] | None, outcome: ChangeOutcome, *, decisive: bool = True
+    ) -> ChangeDocument:
         growth = GrowthDocument(value=grown[0], low=grown[1], high=grown[2]) if grown is not None else None
+        spent = {
+            "serial": GrownDocument(seconds=0.0621, low=0.055, high=0.07),
+            "sessions": GrownDocument(seconds=0.003, low=-0.001, high=0.007),
+            "pool": GrownDocument(seconds=0.002, low=0.0012, high=0.0028),
+            "loop": GrownDocument(seconds=-0.001, low=-0.002, high=0.0),
+        }
         return ChangeDocument(
             case="headline",
             arm=name,
@@ -175,8 +184,10 @@ def comparison(**others: Any) -> ComparisonDocument:
             before="1.000 [0.990, 1.010]",
             now="1.300 [1.280, 1.320]",
             outcome=outcome,
+            decisive=decisive,
             growth=growth,
-            spent={"serial": 0.0621, "pool": 0.002, "loop": -0.001},
+            spent=spent if outcome is ChangeOutcome.WORSE else {},
+            reason="the interval lies on both sides of the gate" if outcome is ChangeOutcome.UNDECIDED else None,
         )
 
     fields: dict[str, Any] = {
@@ -184,10 +195,12 @@ def comparison(**others: Any) -> ComparisonDocument:
         "outcome": ChangeOutcome.WORSE,
         "changes": (
             change("shared", (1.3, 1.27, 1.33), ChangeOutcome.WORSE),
-            change("locked", (1.0, 0.98, 1.02), ChangeOutcome.NOT_WORSE),
             change("durable", (1.08, 1.0, 1.16), ChangeOutcome.UNDECIDED),
             change("sequential", None, ChangeOutcome.UNDECIDED),
+            change("locked", (1.0, 0.98, 1.02), ChangeOutcome.NOT_WORSE),
+            change("deferred", (1.08, 0.9, 1.26), ChangeOutcome.UNDECIDED, decisive=False),
         ),
+        "doubts": ("ratio of headline (durable, sequential): the interval lies on both sides of the gate",),
         "notes": ("the baseline is of another machine (another; this is a machine)",),
     }
     return ComparisonDocument(**{**fields, **others})

@@ -5,7 +5,7 @@ import re
 import pytest
 from inline_snapshot import snapshot
 
-from harness.report.bench_document import ComparisonDocument
+from harness.report.bench_document import ComparisonDocument, GrownDocument
 from harness.report.bench_markdown import summary
 from harness.report.redact import masked, masker
 from tests.report import bench_documents, documents
@@ -41,12 +41,15 @@ def test_everything() -> None:
 | against the baseline |  | before | now | growth | is |
 | --- | --- | --- | --- | --- | --- |
 | headline: shared | ratio | 1.000 \\[0.990, 1.010\\] | 1.300 \\[1.280, 1.320\\] | 1.300 \\[1.270, 1.330\\] | **WORSE** |
-| headline: locked | ratio | 1.000 \\[0.990, 1.010\\] | 1.300 \\[1.280, 1.320\\] | 1.000 \\[0.980, 1.020\\] | not worse |
 | headline: durable | ratio | 1.000 \\[0.990, 1.010\\] | 1.300 \\[1.280, 1.320\\] | 1.080 \\[1.000, 1.160\\] | UNDECIDED |
 | headline: sequential | ratio | 1.000 \\[0.990, 1.010\\] | 1.300 \\[1.280, 1.320\\] | - | UNDECIDED |
+| headline: locked | ratio | 1.000 \\[0.990, 1.010\\] | 1.300 \\[1.280, 1.320\\] | 1.000 \\[0.980, 1.020\\] | not worse |
+| headline: deferred | ratio | 1.000 \\[0.990, 1.010\\] | 1.300 \\[1.280, 1.320\\] | 1.080 \\[0.900, 1.260\\] | undecided |
 
-- WORSE: headline, shared, ratio: 1.000 \\[0.990, 1.010\\] to 1.300 \\[1.280, 1.320\\]; in serial +62.1 ms, pool +2.0 ms
+- WORSE: headline, shared, ratio: 1.000 \\[0.990, 1.010\\] to 1.300 \\[1.280, 1.320\\]; in serial +62.1 ms \\[55.0, 70.0\\], pool +2.0 ms \\[1.2, 2.8\\]
+- UNDECIDED: ratio of headline (durable, sequential): the interval lies on both sides of the gate
 - the baseline is of another machine (another; this is a machine)
+- what is undecided in small letters was measured less closely, and leaves nothing else undecided
 
 ## headline
 
@@ -221,14 +224,15 @@ def test_an_arm_that_failed_is_wrong_and_its_text_is_text() -> None:
 def test_hostile_text_brings_no_html_links_or_pictures(text: str) -> None:
     """It is shown as text wherever it stands, leaves tables in shape, and takes no megabyte."""
     given = text.encode("utf-8", "replace").decode()
+    grown = GrownDocument(seconds=1.0, low=0.9, high=1.1)
     change = (
         comparison()
         .changes[0]
         .model_copy(
-            update={"case": given, "arm": given, "what": given, "before": given, "now": given, "spent": {given: 1.0}}
+            update={"case": given, "arm": given, "what": given, "before": given, "now": given, "spent": {given: grown}}
         )
     )
-    compared: ComparisonDocument = masked(comparison(changes=(change,), notes=(given,)), masker({}))
+    compared: ComparisonDocument = masked(comparison(changes=(change,), doubts=(given,), notes=(given,)), masker({}))
     page = summary(masked(bench_documents.hostile(given), masker({})), compared)
     html = rendered(page)
 
@@ -254,3 +258,14 @@ def test_the_summary_stays_small_however_much_was_measured() -> None:
     assert len(page.encode()) < 300_000
     assert "more rows, in `bench.json`" in page
     assert "more, in `bench.json`" in page
+
+
+def test_the_rest_of_a_long_comparison_is_in_a_file_of_its_own() -> None:
+    """In `bench.json` there is none."""
+    change, notes = comparison().changes[0], [f"note {number}" for number in range(50)]
+
+    page = summary(benchmark(case(arm("a", 0.25))), comparison(changes=(change,) * 300, notes=notes))
+
+    assert "and 100 more rows, in `comparison.json`" in page
+    assert "more, in `comparison.json`" in page
+    assert "more, in `bench.json`" not in page

@@ -178,7 +178,7 @@ def test_every_value_has_the_whiskers_of_its_interval() -> None:
     made = drawn(everything())
 
     assert {name: styled(root, "sp-whisker") for name, root in made.items()} == {
-        "comparison": 3,
+        "comparison": 4,
         "ratio-headline": 4,
         "parts-headline": 0,
         "pools-pool_size": 2,
@@ -296,6 +296,17 @@ def test_values_of_any_size_are_drawn() -> None:
 
 
 SIZES = (1e-300, 1e-9, 1.0, 1e9, 1e300)
+
+
+def test_the_rest_of_a_long_comparison_is_said_to_be_in_its_own_file() -> None:
+    """`bench.json` has none; and what was left out is said before the notes, of which there may be too many, too."""
+    changes, notes = (comparison().changes[0],) * 70, [f"note {number}" for number in range(20)]
+
+    made = charts(benchmark(), comparison(changes=changes, notes=notes))
+
+    said = [element.text for element in ET.fromstring(made["comparison"]).iter(f"{SVG}text")]
+    assert "10 more changes are in comparison.json" in said
+    assert "... and 8 more, in comparison.json" in said
 
 
 def test_a_growth_of_nothing_is_drawn() -> None:
