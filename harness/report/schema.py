@@ -1,4 +1,4 @@
-"""The published schemas of `run.json` and `bench.json`, made from the models that write them.
+"""The published schemas of `run.json`, `bench.json` and `comparison.json`, made from the models that write them.
 
 `python -m harness.report.schema` writes the files in `reports/schema/` again; `--check` only says whether they would
 change. A test fails when a published file and its model drift apart. A change that breaks readers gets a new schema
@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.report.bench_document import BENCH_SCHEMA_VERSION, BenchDocument
+from harness.report.bench_document import (
+    BENCH_SCHEMA_VERSION,
+    COMPARISON_SCHEMA_VERSION,
+    BenchDocument,
+    ComparisonDocument,
+)
 from harness.report.document import SCHEMA_VERSION, RunDocument
 from harness.report.model import DocumentModel
 
-__all__ = ["BENCH", "RUN", "SCHEMAS", "Schema", "main"]
+__all__ = ["BENCH", "COMPARISON", "RUN", "SCHEMAS", "Schema", "main"]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -81,13 +86,24 @@ BENCH = Schema(
         "test: escape it."
     ),
 )
-SCHEMAS = (RUN, BENCH)
+COMPARISON = Schema(
+    name="comparison",
+    model=ComparisonDocument,
+    version=COMPARISON_SCHEMA_VERSION,
+    description=(
+        "One benchmark of sessionproof against its baseline: what became of each arm, the worst first, and what that "
+        "amounts to. Growths are ratios with their intervals; seconds are how much a part of the turn grew beyond what "
+        "the machine makes of it. Text may come from the backend under test: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH, COMPARISON)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Publish the schemas, or with `--check` compare; exit status 1 if one differs."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.report.schema", description="Publish the schemas of run.json and bench.json."
+        prog="python -m harness.report.schema",
+        description="Publish the schemas of run.json, bench.json and comparison.json.",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a published schema is out of date")
     checking = parser.parse_args(arguments).check

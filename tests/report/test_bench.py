@@ -15,6 +15,7 @@ from harness.report import bench_digest as digest
 from harness.report import schema
 from harness.report.bench_document import (
     BENCH_SCHEMA_VERSION,
+    COMPARISON_SCHEMA_VERSION,
     Concurrency,
     CurveDocument,
     GrownDocument,
@@ -55,6 +56,16 @@ def test_what_is_written_follows_the_published_schema() -> None:
 
     jsonschema.Draft202012Validator.check_schema(published)
     jsonschema.Draft202012Validator(published).validate(json.loads(benchmark(TWO, FAILED).model_dump_json()))
+
+
+def test_a_comparison_follows_the_published_schema() -> None:
+    """It is a document of its own."""
+    published = json.loads(schema.COMPARISON.path.read_text(encoding="utf-8"))
+
+    jsonschema.Draft202012Validator.check_schema(published)
+    written = json.loads(bench_documents.comparison().model_dump_json())
+    jsonschema.Draft202012Validator(published).validate(written)
+    assert written["schema_version"] == COMPARISON_SCHEMA_VERSION
 
 
 def test_a_document_that_was_written_can_be_read_again(tmp_path: Path) -> None:

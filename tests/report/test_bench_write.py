@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.report.bench_document import read_bench
+from harness.report.bench_document import ComparisonDocument, read_bench
 from harness.report.bench_markdown import summary
 from harness.report.bench_write import write_bench
 from harness.report.charts import charts
@@ -23,20 +23,23 @@ def test_every_file_is_written_and_bench_json_last(tmp_path: Path) -> None:
     assert [path.relative_to(directory).as_posix() for path in written] == [
         *(f"charts/{name}.svg" for name in charts(document, compared)),
         "summary.md",
+        "comparison.json",
         "bench.json",
     ]
+    assert ComparisonDocument.model_validate_json((directory / "comparison.json").read_bytes()) == compared
     assert read_bench(directory / "bench.json") == document
     assert (directory / "summary.md").read_text(encoding="utf-8") == summary(document, compared)
     assert {path.name for path in directory.rglob("*") if path.is_file()} == {path.name for path in written}
 
 
-def test_charts_of_an_earlier_benchmark_go_and_other_files_stay(tmp_path: Path) -> None:
-    """A chart that this run does not have would look like its own; somebody else's picture is none."""
-    write_bench(everything(), tmp_path)
+def test_what_an_earlier_benchmark_left_goes_and_other_files_stay(tmp_path: Path) -> None:
+    """A chart or a comparison that this run does not have would look like its own; somebody else's picture is none."""
+    write_bench(everything(), tmp_path, comparison=comparison())
     (tmp_path / "charts" / "logo.svg").write_text("<svg/>", encoding="utf-8")
 
     write_bench(benchmark(case(failed("a", "no"))), tmp_path)
 
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "charts", "summary.md"]
     assert sorted(path.name for path in (tmp_path / "charts").iterdir()) == ["logo.svg", "ratio-headline.svg"]
 
 
@@ -47,6 +50,7 @@ def test_no_secret_reaches_the_disk(tmp_path: Path) -> None:
     written = write_bench(
         benchmark(case(arm("a", 0.25), failed("b", said)), command=said),
         tmp_path,
+        comparison=comparison(doubts=(said,), notes=(said,)),
         environment={"API_KEY": "value-from-the-environment"},
     )
 
