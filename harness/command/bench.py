@@ -12,20 +12,29 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.backend import load_backend
-from harness.bench.baseline import compare
+from harness.bench.baseline import compare, foreseen
 from harness.bench.change import Gate
+from harness.bench.headline import FULL_SECONDS, QUICK_SECONDS
 from harness.command.child import import_path
 from harness.command.comparison import comparison_document
-from harness.command.measuring import HEADLINE, Measuring, Section
+from harness.command.measuring import FULL, QUICK, Measuring, Section
 from harness.command.verify import INTERRUPTED
 from harness.config import Config
 from harness.errors import ConfigurationError, MissingEvidence, UsageError
-from harness.report.bench_document import ArmDocument, BenchDocument, ChangeOutcome, Concurrency, read_bench
+from harness.report.bench_document import (
+    HEADLINE,
+    ArmDocument,
+    BenchDocument,
+    ChangeOutcome,
+    Concurrency,
+    read_bench,
+)
 from harness.report.bench_terminal import show_bench, show_comparison
 from harness.report.bench_write import BENCH_FILE, write_bench
 
 __all__ = ["Benchmark", "bench"]
 
+_SHOWN_BASELINES = 20
 BROKEN = 1
 UNKNOWN = 3
 _STATUSES = {ChangeOutcome.WORSE: BROKEN, ChangeOutcome.UNDECIDED: UNKNOWN, ChangeOutcome.NOT_WORSE: 0}
@@ -74,9 +83,11 @@ def bench(call: Benchmark) -> int:
             errors=call.errors,
             write=lambda document: write_bench(document, call.directory),
         )
-        before = read_bench(_baseline(call.compare)) if call.compare is not None else None
+        before = _earlier(call.compare) if call.compare is not None else None
         keep = _baseline(call.save) if call.save is not None else None
         _prepare(call.directory)
+        if before is not None:
+            _warn(call, before)
         try:
             asyncio.run(measuring.run())
         except asyncio.CancelledError:
@@ -153,6 +164,29 @@ def _kept(arm: ArmDocument) -> bool | None:
     if arm.concurrency in {None, Concurrency.UNDECIDED}:
         return None
     return arm.concurrency is Concurrency.SIDE_BY_SIDE
+
+
+def _earlier(name: str) -> BenchDocument:
+    """The baseline of that name."""
+    path = _baseline(name)
+    if not path.is_file():
+        others = sorted(each.stem for each in path.parent.glob("*.json"))
+        there = f"there are {', '.join(others[:_SHOWN_BASELINES])}" if others else "there is none yet"
+        more = f" and {len(others) - _SHOWN_BASELINES} more" if len(others) > _SHOWN_BASELINES else ""
+        raise MissingEvidence(
+            f"there is no baseline {name!r} in {str(path.parent)!r}, {there}{more}; "
+            f"make it from another run: sessionproof bench --save {name}"
+        )
+    return read_bench(path)
+
+
+def _warn(call: Benchmark, before: BenchDocument) -> None:
+    """Say before anything is measured what the comparison will not be able to tell."""
+    if Section.HEADLINE not in call.sections:
+        return
+    seconds, limits = (FULL_SECONDS, FULL) if call.config.full_length else (QUICK_SECONDS, QUICK)
+    for said in foreseen(before, call.gate, tool_seconds=seconds, half_width=limits.half_width):
+        call.errors.print(Text(f"the comparison may end undecided: {said}", style="yellow"), soft_wrap=True)
 
 
 def _baseline(name: str) -> Path:

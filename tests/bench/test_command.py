@@ -25,7 +25,7 @@ from harness.command.interruption import Interruption
 from harness.command.measuring import Section
 from harness.config import Config
 from harness.errors import BackendError, ConfigurationError, EnvironmentMissing
-from harness.report.bench_document import read_bench
+from harness.report.bench_document import ChangeOutcome, ComparisonDocument, read_bench
 
 FEW = Limits(half_width=1.0, warm_up=0, least=5, most=5, seconds=60.0)
 ARMS = ["per_operation", "one by one", "yardstick"]
@@ -91,11 +91,22 @@ def test_a_run_is_compared_with_a_baseline(tmp_path: Path, monkeypatch: pytest.M
     assert command.bench(replace(same, compare="main", gate=Gate(threshold=100.0))) == 0
     assert "not worse: looked for a growth of ratios by 100 times or more" in said.getvalue()
 
-    kept.write_text(_ten_times_faster(kept.read_text()))
+    whole = kept.read_text()
+    kept.write_text(_ten_times_faster(whole))
     slower, said = call(tmp_path / "slower")
     assert command.bench(replace(slower, compare="main")) == 1
     assert "WORSE: headline, one by one, time: " in said.getvalue()
     assert "serial +2" in " ".join(said.getvalue().split())  # the line may be broken anywhere
+    compared = ComparisonDocument.model_validate_json((tmp_path / "slower" / "comparison.json").read_bytes())
+    assert compared.outcome is ChangeOutcome.WORSE
+    assert compared.changes[0].outcome is ChangeOutcome.WORSE
+
+    kept.write_text(_in_full(whole))
+    other, said = call(tmp_path / "other")
+    assert command.bench(replace(other, compare="main", gate=Gate(threshold=100.0))) == 3
+    shown = " ".join(said.getvalue().split())
+    assert shown.startswith("the comparison may end undecided: headline: the baseline's tools take 2.4 s, and this run")
+    assert "UNDECIDED: time of headline (per_operation): it has other tools than in the baseline: measure " in shown
 
 
 @pytest.mark.processes
@@ -196,6 +207,12 @@ def test_a_server_that_cannot_be_asked_is_no_failure_of_the_backend(
         command.bench(benchmark)
 
 
+def _in_full(baseline: str) -> str:
+    document = json.loads(baseline)
+    document["cases"][0]["tool_seconds"] = 2.4
+    return json.dumps(document)
+
+
 def _ten_times_faster(baseline: str) -> str:
     """All but the yardstick."""
     document = json.loads(baseline)
@@ -204,13 +221,14 @@ def _ten_times_faster(baseline: str) -> str:
             arm["samples"] = [sample / 10 for sample in arm["samples"]]
             arm["parts"] = dict.fromkeys(arm["parts"], 0.0)
             arm["fixed"] = [0.0] * len(arm["fixed"])
+            arm["part_samples"] = {"serial": [0.0] * len(arm["fixed"])}
     return json.dumps(document)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--compare", "nobody"], "cannot be read: No such file or directory"),
+        (["--compare", "nobody"], "there is no baseline 'nobody' in 'sessionproof-runs/baselines', there is none yet"),
         (["--save", "../main"], "a baseline cannot be called '../main'"),
         (["--fail-on", "seconds>3"], "'seconds>3' is no gate; write 'ratio>1.10'"),
     ],
@@ -226,6 +244,25 @@ def test_what_cannot_be_compared_is_said_before_anything_is_measured(
     assert result.exit_code in {2, 3}
     assert message in result.output.replace("\n", " ")
     assert not (tmp_path / "sessionproof-runs").exists()
+
+
+def test_a_baseline_that_is_not_there_is_named_with_those_that_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with how to make one."""
+    monkeypatch.chdir(tmp_path)
+    baselines = tmp_path / "reports" / "baselines"
+    baselines.mkdir(parents=True)
+    for name in ("main", "release-1.2"):
+        (baselines / f"{name}.json").touch()
+
+    result = CliRunner().invoke(main, ["bench", "--backend", "fixtures.minimal:backend", "--compare", "mian"])
+
+    assert result.exit_code == 3
+    assert (
+        "there is no baseline 'mian' in 'reports/baselines', there are main, release-1.2; make it from another run: "
+        "sessionproof bench --save mian"
+    ) in result.output.replace("\n", " ")
 
 
 @pytest.mark.processes
