@@ -25,6 +25,7 @@ __all__ = ["MarkdownWriter", "bounded", "code", "escape", "fence"]
 _SECTION_LIMIT = 40_000
 _LINE_LIMIT = 500
 _ROWS_LIMIT = 200
+_BARE_LINK = re.compile(r"(www)\.", re.IGNORECASE)
 _SPECIAL = re.compile(r"([\\`*\[\]|~$]|(?<!\w)_|_(?!\w))")
 _TITLES = {
     Verdict.PASSED: "as expected",
@@ -222,7 +223,8 @@ def bounded(entries: Iterable[Iterable[str]], *, file: str = "run.json") -> Iter
 def escape(text: str) -> str:
     """The text as Markdown that shows it and does nothing else."""
     plain = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", plain).replace("://", ":&#47;&#47;").replace("@", "&#64;")
+    shown = _SPECIAL.sub(r"\\\1", plain).replace("://", ":&#47;&#47;").replace("@", "&#64;")
+    return _BARE_LINK.sub(r"\1&#46;", shown)
 
 
 def code(text: str) -> str:

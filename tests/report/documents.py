@@ -60,6 +60,8 @@ HOSTILE = (
     "turned \u202eround\u2066",
     "two\r\nlines\nhere",
     "not a character \ufffe",
+    "(www.evil.example) and WWW.evil.example",
+    "https://evil.example/ http://evil.example ftp://evil.example somebody@evil.org mailto:a@evil.org",
 )
 SECRETS = {
     "s3cr3t-pass": "could not connect to postgresql+asyncpg://app:s3cr3t-pass@db.internal:5432/app",

@@ -3,6 +3,8 @@
 import re
 
 from inline_snapshot import snapshot
+from linkify_it import LinkifyIt
+from linkify_it.main import Match
 from markdown_it import MarkdownIt
 
 from harness.report.markdown import MarkdownWriter, code, escape, fence
@@ -12,8 +14,27 @@ from tests.report import documents
 
 
 def rendered(markdown: str) -> str:
-    """As a page that allows HTML, tables and bare links would show it."""
-    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
+    """As a page that allows HTML, tables and bare links would show it.
+
+    Bare are those of GitHub's Markdown: with a protocol, and what begins with `www.`, but not any `name.org`.
+    """
+    page = MarkdownIt("gfm-like")
+    links = LinkifyIt(options={"fuzzy_link": False})
+    for prefix in ("www.", "WWW."):
+        links.add(prefix, {"validate": re.compile(r"[\w.-]+"), "normalize": _from_www})
+    page.linkify = links
+    return str(page.render(markdown))
+
+
+def _from_www(_: object, match: Match) -> None:
+    match.url = f"http://{match.url}"
+
+
+def test_a_page_makes_links_of_bare_ones() -> None:
+    """Else nothing would be shown by pages without any."""
+    for link in ("www.evil.example", "see WWW.evil.example", "https://evil.example", "a@evil.org"):
+        assert "<a href=" in rendered(f"{link} is a link"), link
+    assert "<a " not in rendered("summary.md and evil.com are none")
 
 
 def test_a_run_as_expected() -> None:
@@ -187,7 +208,7 @@ def test_hostile_text_brings_no_html_links_or_pictures() -> None:
 
 def test_every_hostile_text_is_shown_as_it_is() -> None:
     """Escaping changes what a text does, never what it says."""
-    for text in documents.HOSTILE[:7]:
+    for text in (*documents.HOSTILE[:7], *documents.HOSTILE[-2:]):
         shown = re.sub(r"<[^>]+>", "", rendered(escape(text)))
         span = re.sub(r"<[^>]+>", "", rendered(code(text)))
         block = re.sub(r"<[^>]+>", "", rendered(fence(text)))
