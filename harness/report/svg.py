@@ -223,7 +223,7 @@ class Drawing:
         self.text(x, y + 4.5, said, anchor="middle")
 
     def line(self, start: tuple[float, float], end: tuple[float, float], *, style: str = "grid") -> None:
-        """A straight line; `style` is `grid`, `axis`, `mark` (dashed) or `measure`."""
+        """A straight line; `style` is `grid`, `axis`, `mark` (dashed) or `halo` (wide, in the ground's colour)."""
         self._shape("path", f"sp-{style}", d=_path([start, end]))
 
     def curve(self, points: Sequence[tuple[float, float]], colour: int) -> None:
@@ -296,7 +296,7 @@ def _rules(colours: Colours) -> Iterator[str]:
     yield f"{_SCOPE} .sp-warning{{fill:{colours.warning}}}"
     yield f"{_SCOPE} .sp-grid{{stroke:{colours.grid}}}"
     yield f"{_SCOPE} .sp-axis,{_SCOPE} .sp-mark{{stroke:{colours.dim}}}"
-    yield f"{_SCOPE} .sp-measure,{_SCOPE} .sp-whisker,{_SCOPE} .sp-cross{{stroke:{colours.ink}}}"
+    yield f"{_SCOPE} .sp-whisker,{_SCOPE} .sp-cross{{stroke:{colours.ink}}}"
     yield f"{_SCOPE} .sp-halo,{_SCOPE} .sp-hatch,{_SCOPE} .sp-edge{{stroke:{colours.ground}}}"
     yield f"{_SCOPE} .sp-open,{_SCOPE} .sp-hollow{{fill:{colours.ground}}}"
     for number, colour in enumerate(colours.series):
@@ -309,8 +309,7 @@ _STYLE = "\n".join(
         "",
         f"{_SCOPE}{{max-width:100%;height:auto;font:{_FONT:g}px system-ui,-apple-system,'Segoe UI',sans-serif}}",
         f"{_SCOPE} .sp-title{{font-size:16px;font-weight:600}}",
-        f"{_SCOPE} .sp-grid,{_SCOPE} .sp-axis,{_SCOPE} .sp-measure{{stroke-width:1;fill:none}}",
-        f"{_SCOPE} .sp-measure{{stroke-width:1.5}}",
+        f"{_SCOPE} .sp-grid,{_SCOPE} .sp-axis{{stroke-width:1;fill:none}}",
         f"{_SCOPE} .sp-mark{{stroke-width:1.5;stroke-dasharray:5 4;fill:none}}",
         f"{_SCOPE} .sp-line{{stroke-width:2;fill:none}}",
         f"{_SCOPE} .sp-whisker{{stroke-width:1.5;fill:none}}",
