@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from harness.backend import Backend
-from harness.bench.describe import estimate_document
+from harness.bench.describe import estimate_document, ratio_document
 from harness.bench.estimate import median_of, outliers_of
 from harness.bench.interleave import Ended, Limits, Measurement, Progress, Sample, Series, interleave
 from harness.errors import MissingEvidence, SessionproofError
@@ -150,6 +150,6 @@ def _described(series: Series, measured: Measurement) -> CostArmDocument:
         samples=tuple(series.seconds),
         outliers=outliers_of(series.seconds),
         seconds=estimate_document(lambda: median_of(series.seconds)),
-        ratio=estimate_document(lambda: measured.ratio(series.name)),
+        ratio=ratio_document(measured, series.name),
         failure=series.failure,
     )

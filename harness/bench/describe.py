@@ -19,7 +19,7 @@ from harness.report.bench_document import (
     ShareDocument,
 )
 
-__all__ = ["describe_case", "estimate_document"]
+__all__ = ["describe_case", "estimate_document", "ratio_document"]
 
 _MICROSECOND = 6
 """How many decimals of a second are kept of each repetition's parts, so that they take no more room than they tell."""
@@ -51,6 +51,14 @@ def estimate_document(estimate: Callable[[], Estimate]) -> EstimateDocument | No
     return None if known is None else EstimateDocument.model_validate(asdict(known))
 
 
+def ratio_document(measured: Measurement, name: str) -> EstimateDocument | None:
+    """An arm's ratio to the reference, as the document has it; that of the reference itself tells no change."""
+    ratio = estimate_document(lambda: measured.ratio(name))
+    if ratio is None or name != measured.reference:
+        return ratio
+    return ratio.model_copy(update={"detectable": None})
+
+
 def _described(setting: Setting, measured: Measurement) -> ArmDocument:
     series = measured.series[setting.name]
     median = _known(lambda: median_of(series.seconds))
@@ -71,9 +79,9 @@ def _described(setting: Setting, measured: Measurement) -> ArmDocument:
         samples=tuple(series.seconds),
         outliers=outliers_of(series.seconds),
         seconds=estimate_document(lambda: median_of(series.seconds)),
-        ratio=estimate_document(lambda: measured.ratio(series.name)),
+        ratio=ratio_document(measured, series.name),
         stretch=estimate_document(lambda: _times(median_of(series.seconds), 1 / work)) if work > 0 else None,
-        efficiency=work / median.value if median is not None else None,
+        efficiency=_share(_inverse(median, work)) if work > 0 and median is not None else None,
         parts={str(part): fmean(sample.parts[part] for sample in series.samples) for part in Part if series.samples},
         part_samples=_part_samples(series.samples),
         fixed=tuple(sample.fixed for sample in series.samples),
@@ -115,6 +123,12 @@ def _known(estimate: Callable[[], Estimate]) -> Estimate | None:
 
 def _times(estimate: Estimate, factor: float) -> Estimate:
     return replace(estimate, value=estimate.value * factor, low=estimate.low * factor, high=estimate.high * factor)
+
+
+def _inverse(estimate: Estimate, of: float) -> Estimate:
+    """Which part (at most 1, whatever the clocks say) of the estimate something is."""
+    value, low, high = (min(1.0, of / each) for each in (estimate.value, estimate.high, estimate.low))
+    return replace(estimate, value=value, low=low, high=high)
 
 
 def _share(estimate: Estimate | None) -> ShareDocument | None:

@@ -1,7 +1,8 @@
 """What the writers of a benchmark all say: its answer in words, what is wrong with it, and how its numbers are put.
 
-Guarantee: pure functions of the document. No number is put without its interval if it has one, and what has no number
-has a reason. Text of the backend is on one line, printable and clipped; escaping it is the writer's business.
+Guarantee: pure functions of the document. No number is put without its interval, but for the milliseconds of the mean
+turn, which are put beside a share that has one; what has no number has a reason, and what failed later is marked. Text
+of the backend is on one line, printable and clipped; escaping it is the writer's business.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from enum import StrEnum
 from itertools import chain
 
 from harness.report.bench_document import (
+    HEADLINE,
     ArmDocument,
     BenchDocument,
     CaseDocument,
@@ -30,9 +32,9 @@ from harness.report.bench_document import (
 from harness.report.text import inline
 
 __all__ = [
-    "INTERRUPTED",
     "OUTCOMES",
     "PARTS",
+    "WARNINGS",
     "Remark",
     "Scale",
     "Weight",
@@ -50,12 +52,16 @@ __all__ = [
     "efficiency",
     "ended",
     "estimate",
+    "failed_later",
     "gap",
-    "heading",
+    "groups",
     "impatience",
+    "is_reference",
     "limits",
     "machine",
+    "measured",
     "name",
+    "noise",
     "noisy",
     "not_measured",
     "nothing",
@@ -66,14 +72,20 @@ __all__ = [
     "pool_marks",
     "pools_found",
     "pools_remarks",
+    "ratio",
+    "reasons",
     "regression",
     "remarks",
     "seconds",
+    "seconds_of",
     "server",
     "share",
+    "sound",
+    "title",
     "together",
     "too_few",
     "too_wide",
+    "unfinished",
     "unsure",
     "went",
     "why_missing",
@@ -93,7 +105,8 @@ PARTS = {
 }
 """The parts of a turn, and what was going on in them."""
 
-INTERRUPTED = "not everything was measured that was asked for"
+WARNINGS = "Warnings while it was measured"
+"""What stands above those of the application, and of what it uses."""
 
 _ENDINGS = {
     "interval": "every interval is as narrow as was asked for",
@@ -102,6 +115,8 @@ _ENDINGS = {
     "failure": "the reference failed, or everything that was compared with it",
     "interrupted": "somebody ended it",
 }
+_LOST = f"{HEADLINE}: "
+"""How the reason begins why there is no headline."""
 _AT_A_LIMIT = frozenset({"repetitions", "time"})
 _WENT = {
     Concurrency.SIDE_BY_SIDE: "side by side",
@@ -136,6 +151,8 @@ class Weight(StrEnum):
     WRONG = "wrong"
     UNKNOWN = "unknown"
     """Something is not known that was asked for."""
+    NOT_PROMISED = "not promised"
+    """Something does not work, and nobody said that it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,14 +183,21 @@ class Scale:
 
 def answer(document: BenchDocument) -> str:
     """What tools gain by running side by side, in one sentence; or why nobody knows."""
-    if not document.cases:
+    case = next(iter(document.cases), None)
+    lost = [reason.removeprefix(_LOST) for reason in document.missing if reason.startswith(_LOST)]
+    if lost and (case is None or case.name != HEADLINE):
+        return f"What tools gain was not measured: {inline(lost[0])}"
+    if case is None:
         others = document.curves or document.pools or document.costs
         return "What tools gain was not asked for." if others else "Nothing was measured."
-    case = document.cases[0]
+    return _answer(case) if case.name == HEADLINE else f"{name(case.name)}: {_answer(case)}"
+
+
+def _answer(case: CaseDocument) -> str:
     reference = next((arm for arm in case.arms if arm.name == case.reference), None)
-    if reference is None or reference.seconds is None:
-        reason = "it has no arm of that name" if reference is None else why_missing(reference)
-        return f"There is no answer: the reference, {name(case.reference)}, has no number: {reason}."
+    if reference is None or reference.seconds is None or reference.failure is not None:
+        reason = "is not there" if reference is None else why_missing(reference)
+        return f"There is no answer: the reference, {name(case.reference)}, {reason}."
     number = f"{_COUNTS[case.tools] if case.tools < len(_COUNTS) else case.tools} t" if case.tools is not None else "T"
     tools = f"{number}ool{'' if case.tools == 1 else 's'} of {case.tool_seconds:g} s"
     together = _CALLED.get(reference.concurrency or Concurrency.UNDECIDED, "called together")
@@ -187,8 +211,34 @@ def answer(document: BenchDocument) -> str:
     return f"{sentence}, one by one {estimate(other.seconds, unit=' s')}: {slower} times as long."
 
 
+def measured(document: BenchDocument) -> bool:
+    """Whether there is any number at all."""
+    of: list[CaseDocument | CostDocument] = [*document.cases, *document.costs]
+    of += [pools.case for pools in document.pools]
+    of += [point.case for curve in document.curves for point in curve.points]
+    return any(arm.seconds is not None for each in of for arm in each.arms)
+
+
+def unfinished(document: BenchDocument) -> str:
+    """That the measurement did not come to its end, if it did not: all that is there may be less than was asked for."""
+    if document.interrupted:
+        return "INTERRUPTED: not everything was measured that was asked for"
+    if not document.finished:
+        return "NOT FINISHED: the measurement is going on, or broke off; this is what was known by then"
+    return ""
+
+
+def sound(document: BenchDocument) -> bool:
+    """Whether everything was measured that was asked for, and nothing of it is wrong, or not known."""
+    known = measured(document) and not unfinished(document)
+    return known and all(remark.weight is Weight.NOT_PROMISED for remark in remarks(document))
+
+
 def remarks(document: BenchDocument) -> Iterator[Remark]:
-    """What is wrong, or not known, anywhere in the document; what is wrong first, then what was not measured at all."""
+    """What is wrong, not known, or not promised, anywhere in the document; each of these after the one before.
+
+    Of what is not known, what was not measured at all comes first.
+    """
     found = [Remark(weight=Weight.UNKNOWN, text=text) for text in not_measured(document)]
     found += [remark for case in document.cases for remark in case_remarks(case, case.name)]
     for curve in document.curves:
@@ -200,16 +250,19 @@ def remarks(document: BenchDocument) -> Iterator[Remark]:
         ]
     found += [remark for pools in document.pools for remark in pools_remarks(pools)]
     found += [remark for cost in document.costs for remark in costs_remarks(cost)]
-    if document.interrupted:
-        found.append(Remark(weight=Weight.UNKNOWN, text=f"interrupted: {INTERRUPTED}"))
-    yield from (remark for remark in found if remark.weight is Weight.WRONG)
-    yield from (remark for remark in found if remark.weight is Weight.UNKNOWN)
+    for weight in Weight:
+        yield from (remark for remark in found if remark.weight is weight)
 
 
-def heading(found: Sequence[Remark]) -> str:
-    """What stands above these remarks."""
-    wrong = any(remark.weight is Weight.WRONG for remark in found)
-    return "What is wrong, or not known" if wrong else "What is not known"
+def groups(document: BenchDocument) -> Iterator[tuple[str, Sequence[Remark]]]:
+    """The remarks by what they amount to, each group with its heading: what is wrong or not known, and the rest."""
+    found = list(remarks(document))
+    serious = [remark for remark in found if remark.weight is not Weight.NOT_PROMISED]
+    if serious:
+        wrong = any(remark.weight is Weight.WRONG for remark in serious)
+        yield "What is wrong, or not known" if wrong else "What is not known", serious
+    if others := found[len(serious) :]:
+        yield "Not promised to work, and did not: tools that share one session", others
 
 
 def not_measured(document: BenchDocument) -> Iterator[str]:
@@ -231,11 +284,14 @@ def case_remarks(case: CaseDocument, where: str) -> Iterator[Remark]:
     """What is wrong, or not known, in one case, which `where` names."""
     yield from broken_promises(case, where)
     yield from _nothing(case)
-    for arm in case.arms:
-        if arm.failure is not None:
-            weight = Weight.WRONG if arm.promised else Weight.UNKNOWN
-            yield Remark(weight=weight, text=f"{inline(where)}: {name(arm.name)} {why_missing(arm)}")
+    yield from (_failure(arm, where) for arm in case.arms if arm.failure is not None)
     yield from _noise(case, where)
+
+
+def _failure(arm: ArmDocument, where: str) -> Remark:
+    weight = Weight.WRONG if arm.promised and not arm.unseen else Weight.UNKNOWN
+    text = f"{inline(where)}: {name(arm.name)} {why_missing(arm)}"
+    return Remark(weight=Weight.NOT_PROMISED if arm.excused else weight, text=text)
 
 
 def broken_promises(case: CaseDocument, where: str) -> Iterator[Remark]:
@@ -267,12 +323,12 @@ def _noise(case: CaseDocument | CostDocument, where: str) -> Iterator[Remark]:
 
 
 def pools_remarks(pools: PoolsDocument) -> Iterator[Remark]:
-    """What is wrong with pools: failures for which nobody's patience is to blame, and noise."""
-    yield from _nothing(pools.case)
-    for arm in pools.case.arms:
-        if arm.failure is not None and arm.pool_size not in pools.timed_out:
-            yield Remark(weight=Weight.WRONG, text=f"{name(pools.case.name)}: {name(arm.name)} {why_missing(arm)}")
-    yield from _noise(pools.case, pools.case.name)
+    """What is not as it should be with pools: failures for which nobody's patience is to blame, and noise."""
+    case = pools.case
+    yield from _nothing(case)
+    failed = (arm for arm in case.arms if arm.failure is not None and not pools.impatient(arm))
+    yield from (_failure(arm, name(case.name)) for arm in failed)
+    yield from _noise(case, case.name)
 
 
 def pools_found(pools: PoolsDocument) -> Iterator[str]:
@@ -290,9 +346,7 @@ def pools_found(pools: PoolsDocument) -> Iterator[str]:
 
 def impatience(pools: PoolsDocument) -> Iterator[str]:
     """What was said in the pools in which somebody's patience ended."""
-    for arm in pools.case.arms:
-        if arm.failure is not None and arm.pool_size in pools.timed_out:
-            yield f"{name(arm.name)} {why_missing(arm)}"
+    return (f"{name(arm.name)} {why_missing(arm)}" for arm in pools.case.arms if pools.impatient(arm))
 
 
 def too_few(of: CaseDocument | CostDocument) -> Iterator[str]:
@@ -300,25 +354,31 @@ def too_few(of: CaseDocument | CostDocument) -> Iterator[str]:
     return (f"{name(arm.name)} {why_missing(arm)}" for arm in of.arms if arm.seconds is None and arm.failure is None)
 
 
+def reasons(of: CaseDocument | CostDocument) -> Iterator[str]:
+    """Why arms have no number, or took no further part once they had one."""
+    missing = (arm for arm in of.arms if arm.seconds is None or arm.failure is not None)
+    return (f"{name(arm.name)} {why_missing(arm)}" for arm in missing)
+
+
 def costs_remarks(cost: CostDocument) -> Iterator[Remark]:
-    """What is wrong with what something costs, and what of it was not measured."""
+    """What is not known of what something costs: what failed, and what was not measured, or not closely enough."""
     yield from _nothing(cost)
     for arm in cost.arms:
         if arm.failure is not None:
-            yield Remark(weight=Weight.WRONG, text=f"{name(cost.name)}: {name(arm.name)} {why_missing(arm)}")
+            yield Remark(weight=Weight.UNKNOWN, text=f"{name(cost.name)}: {name(arm.name)} {why_missing(arm)}")
     for missing in cost.missing:
         yield Remark(weight=Weight.UNKNOWN, text=f"{name(cost.name)}: not measured: {inline(missing)}")
     yield from _noise(cost, cost.name)
 
 
 def curve_remarks(curve: CurveDocument) -> Iterator[str]:
-    """Why numbers of the curve are missing, point by point, and what of it was left out."""
+    """Why numbers of the curve are missing, or are the last ones, point by point, and what of it was left out."""
     for point in curve.points:
         there = {arm.name: arm for arm in point.case.arms}
         for each in arm_names(curve):
             if each not in there:
                 yield f"{place(curve, point)}: {name(each)} was not measured"
-            elif there[each].seconds is None:
+            elif there[each].seconds is None or there[each].failure is not None:
                 yield f"{place(curve, point)}: {name(each)} {why_missing(there[each])}"
     yield from (f"not measured: {inline(reason)}" for reason in curve.skipped)
 
@@ -342,6 +402,11 @@ def arm_names(curve: CurveDocument) -> list[str]:
     return list(dict.fromkeys(arm.name for point in curve.points for arm in point.case.arms))
 
 
+def title(arm: ArmDocument | CostArmDocument) -> str:
+    """An arm's name, where its numbers are: what failed when it had some is marked."""
+    return f"{name(arm.name)} (failed)" if failed_later(arm) else name(arm.name)
+
+
 def part_names(case: CaseDocument) -> list[str]:
     """The parts that turns of the case were taken apart into."""
     return list(dict.fromkeys(part for arm in case.arms for part in arm.parts))
@@ -353,8 +418,14 @@ def noisy(case: CaseDocument | CostDocument) -> bool:
 
 
 def unsure(case: CaseDocument | CostDocument) -> bool:
-    """Whether what is there of a case is not as sure as was asked for: it is noisy, or was cut short."""
-    return not case.reached and case.ended != "failure"
+    """Whether a number of a case is not as sure as was asked for: it is noisy, or was cut short."""
+    numbers = any(arm.seconds is not None for arm in case.arms)
+    return not case.reached and (numbers or case.ended != "failure")
+
+
+def noise(case: CaseDocument | CostDocument) -> str:
+    """The word beside a number of a case that is not as sure as was asked for."""
+    return "noisy" if noisy(case) else "cut short" if unsure(case) else ""
 
 
 def why_unsure(case: CaseDocument | CostDocument) -> str:
@@ -366,15 +437,45 @@ def why_unsure(case: CaseDocument | CostDocument) -> str:
 
 def too_wide(case: CaseDocument | CostDocument) -> str:
     """What is the matter with a case that is too noisy."""
+    value = "median" if case.reference is None else "ratio"
     return (
-        f"an interval is wider than ±{case.half_width:.1%} of its ratio, so that smaller differences are not known; "
-        "measure for longer, or on a machine that does nothing else"
+        f"an interval is wider than ±{case.half_width:.1%} of its {value}, so that smaller differences are not known; "
+        "measure again on a machine that does nothing else, or (the headline, latencies, and costs) with --full"
     )
 
 
 def gap(arm: ArmDocument | CostArmDocument) -> str:
     """What stands in the place of a number that an arm does not have."""
     return "failed" if arm.failure is not None else "too few"
+
+
+def failed_later(arm: ArmDocument | CostArmDocument) -> bool:
+    """Whether an arm failed when it had as many repetitions as a number needs: those are there, and no more came."""
+    return arm.failure is not None and arm.seconds is not None
+
+
+def is_reference(arm: ArmDocument | CostArmDocument, of: CaseDocument | CostDocument) -> bool:
+    """Whether the others are compared with this arm: it is the reference, and has what that takes."""
+    return arm.name == of.reference and arm.seconds is not None and arm.failure is None
+
+
+def ratio(arm: ArmDocument | CostArmDocument, of: CaseDocument | CostDocument) -> str:
+    """How many times the reference's seconds an arm took; or the word for why nobody knows."""
+    if is_reference(arm, of):
+        return "1"
+    if arm.ratio is not None:
+        return estimate(arm.ratio, unit="x")
+    if arm.seconds is None or arm.failure is not None:
+        return gap(arm)
+    failed = any(each.name == of.reference and each.failure is not None for each in of.arms)
+    return "reference failed" if failed else "no reference"
+
+
+def seconds_of(arm: ArmDocument | CostArmDocument, *, scale: Scale | None = None) -> str:
+    """An arm's seconds, marked if it failed then; or the word for why there are none."""
+    if arm.seconds is None:
+        return gap(arm)
+    return f"{seconds(arm.seconds, scale=scale)}{', then failed' if failed_later(arm) else ''}"
 
 
 def why_missing(arm: ArmDocument | CostArmDocument) -> str:
@@ -396,8 +497,9 @@ def together(arm: ArmDocument) -> str:
 
 
 def ended(case: CaseDocument | CostDocument) -> str:
-    """Why the measurement ended, and the smallest change that a comparison would find."""
-    found = [arm.ratio.detectable for arm in case.arms if arm.ratio is not None and arm.ratio.detectable is not None]
+    """Why the measurement ended, and the smallest change that a comparison would find; the reference tells none."""
+    others = [arm.ratio for arm in case.arms if arm.ratio is not None and arm.name != case.reference]
+    found = [each.detectable for each in others if each.detectable is not None]
     compared = f"; a change of {max(found):.1%} of any ratio would be found" if found else ""
     return f"{_ENDINGS.get(case.ended, inline(case.ended))} after {case.elapsed:.0f} s{compared}"
 
@@ -423,18 +525,15 @@ def share(of: ShareDocument | None) -> str:
 
 
 def efficiency(arm: ArmDocument) -> str:
-    """The longest tool as a part of the turn, with the interval that its inverse, the stretch, has."""
-    if arm.efficiency is None:
-        return "-"
-    inverse = f" [{1 / arm.stretch.high:.0%}, {1 / arm.stretch.low:.0%}]" if arm.stretch is not None else ""
-    return f"{arm.efficiency:.0%}{inverse}"
+    """The longest tool as a part of the turn."""
+    return "-" if arm.efficiency is None else share(arm.efficiency)
 
 
 def part(arm: ArmDocument, of: str) -> tuple[str, str]:
-    """The milliseconds of a part of the mean turn, and which share of the turn it is, with its interval if known."""
-    if of not in arm.parts:
-        return gap(arm) if not arm.parts else "-", ""
-    return f"{arm.parts[of] * 1000:.1f}", share(arm.shares[of]) if of in arm.shares else ""
+    """The milliseconds of a part of the mean turn, and which share of the turn it is; no share, no milliseconds."""
+    if of in arm.parts and of in arm.shares:
+        return f"{arm.parts[of] * 1000:.1f}", share(arm.shares[of])
+    return (gap(arm) if arm.seconds is None else "-"), ""
 
 
 def pool_marks(pools: PoolsDocument, size: int | None) -> Sequence[str]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from harness.errors import MissingEvidence
 from harness.report.document import EnvironmentDocument
@@ -43,7 +43,7 @@ BENCH_SCHEMA_VERSION = 1
 COMPARISON_SCHEMA_VERSION = 1
 
 HEADLINE = "headline"
-"""The name of the case that every whole run has, by which it is judged."""
+"""The name of the case by which a run is judged, and with which the reason begins why there is none."""
 
 
 class EstimateDocument(DocumentModel):
@@ -86,7 +86,8 @@ class ArmDocument(DocumentModel):
     many times its longest tool's: absent where there are too few repetitions. `samples` has every repetition in its
     order, in seconds, `outliers` the places of those far off among them, which count like the others. `parts` says on
     what the seconds of its mean turn were spent, `shares` which part (0…1) of the turn each of these is: the median of
-    the repetitions; empty where they are too few. `efficiency` is the longest tool as a part (0…1) of the median.
+    the repetitions; empty where they are too few. `efficiency` is the longest tool as a part (0…1) of the median: the
+    inverse of `stretch`; absent, too, in documents of versions in which it had no interval.
     `fixed` says, for each repetition in `samples`, during how many seconds of the mean turn planned work was going on,
     which no machine makes longer or shorter; it is empty in documents of versions that did not know it. So is
     `part_samples`, what each repetition spent on each part, in seconds to the microsecond; it has no part on which no
@@ -111,7 +112,7 @@ class ArmDocument(DocumentModel):
     seconds: EstimateDocument | None = None
     ratio: EstimateDocument | None = None
     stretch: EstimateDocument | None = None
-    efficiency: float | None = None
+    efficiency: ShareDocument | None = None
     parts: dict[str, float] = Field(default_factory=dict)
     part_samples: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     fixed: tuple[float, ...] = ()
@@ -125,6 +126,17 @@ class ArmDocument(DocumentModel):
     pool_size: int | None = None
     failure: str | None = None
     unseen: bool = False
+
+    @field_validator("efficiency", mode="before")
+    @classmethod
+    def _no_number_without_its_interval(cls, given: object) -> object:
+        return None if isinstance(given, float | int) else given
+
+    @property
+    def excused(self) -> bool:
+        """Whether it failed, and nothing is wrong with that: its tools shared one session, which is never promised."""
+        shared = self.session_mode is SessionMode.SHARED and self.parallel
+        return self.failure is not None and shared and not self.promised and not self.unseen
 
 
 class CaseDocument(DocumentModel):
@@ -183,6 +195,10 @@ class PoolsDocument(DocumentModel):
     timed_out: tuple[int, ...]
     case: CaseDocument
 
+    def impatient(self, arm: ArmDocument) -> bool:
+        """Whether an arm failed because somebody's patience ended."""
+        return arm.failure is not None and arm.pool_size in self.timed_out
+
 
 class CostArmDocument(DocumentModel):
     """One way of doing something: `seconds` is the median, `ratio` how many times the reference's seconds it took.
@@ -219,7 +235,9 @@ class BenchDocument(DocumentModel):
     """One benchmark run; `machine` tells machines apart whose seconds are not to be compared.
 
     `costs` are the harness's own. `missing` says what of what was asked for was not measured, and why; `interrupted`
-    that somebody ended it before it was done.
+    that somebody ended it before it was done. `finished` is false as long as it goes on, and stays so if it breaks off:
+    there may be more to measure than what is here, and `missing` need not say of what. `warnings` are those that the
+    application, or what it uses, gave while it was measured, each once, as `category: message`.
     """
 
     schema_version: Annotated[int, Field(ge=1)] = BENCH_SCHEMA_VERSION
@@ -234,6 +252,8 @@ class BenchDocument(DocumentModel):
     costs: tuple[CostDocument, ...] = ()
     missing: tuple[str, ...] = ()
     interrupted: bool = False
+    finished: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 class ChangeOutcome(StrEnum):

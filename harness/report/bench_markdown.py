@@ -58,22 +58,30 @@ def summary(document: BenchDocument, comparison: ComparisonDocument | None = Non
 def _answer(document: BenchDocument) -> Iterator[str]:
     yield f"# {escape(digest.answer(document))}"
     yield ""
+    if unfinished := digest.unfinished(document):
+        yield f"**{unfinished}**"
+        yield ""
     yield f"- {escape(digest.server(document))}"
     yield f"- {escape(digest.machine(document))}"
     yield f"- backend {code(document.environment.backend)}"
 
 
 def _wrong(document: BenchDocument) -> Iterator[str]:
-    found = list(digest.remarks(document))
-    if not found:
+    if digest.sound(document):
         yield "Nothing is wrong that was looked for."
-        return
-    yield f"## {digest.heading(found)}"
-    yield ""
-    yield from _items(
-        f"**{remark.weight}**: {escape(remark.text)}" if remark.weight is Weight.WRONG else escape(remark.text)
-        for remark in found
-    )
+        yield ""
+    for heading, remarks in digest.groups(document):
+        yield f"## {heading}"
+        yield ""
+        yield from _items(
+            f"**{remark.weight}**: {escape(remark.text)}" if remark.weight is Weight.WRONG else escape(remark.text)
+            for remark in remarks
+        )
+        yield ""
+    if document.warnings:
+        yield f"## {digest.WARNINGS}"
+        yield ""
+        yield from _items(map(inline, document.warnings), escaping=True)
 
 
 def _compared(comparison: ComparisonDocument) -> Iterator[str]:

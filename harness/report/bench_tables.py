@@ -1,8 +1,8 @@
 """The tables of a benchmark as text, for whoever lays them out: the terminal and Markdown have the same ones.
 
 Guarantee: pure functions of the document. No number without its interval, but for the milliseconds of the mean turn,
-beside which the share of the turn has one. Text of the backend is on one line, printable and clipped, and not escaped
-for any format.
+beside which the share of the turn has one; the numbers of an arm that failed later are marked. Text of the backend is
+on one line, printable and clipped, and not escaped for any format.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,6 @@ from harness.report.bench_document import (
     CostArmDocument,
     CostDocument,
     CurveDocument,
-    EstimateDocument,
     PointDocument,
     PoolsDocument,
 )
@@ -42,6 +41,7 @@ __all__ = [
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDEST = 24
+_MILLISECONDS = digest.Scale(unit="", factor=1e3)
 _WEIGHTS = {ChangeOutcome.WORSE: Weight.WRONG, ChangeOutcome.UNDECIDED: Weight.UNKNOWN}
 
 
@@ -93,9 +93,9 @@ def seconds(case: CaseDocument) -> Grid:
     """How long each arm takes, against the reference and in seconds, with all repetitions."""
     rows = [
         (
-            digest.name(arm.name),
+            digest.title(arm),
             (
-                _ratio(arm, case.reference),
+                _ratio(arm, case),
                 Cell.of(digest.estimate(arm.seconds, unit="s")) if arm.seconds is not None else _gap(arm),
                 Cell(line),
             ),
@@ -109,7 +109,7 @@ def tools(case: CaseDocument) -> Grid:
     """How the tools of each arm went that were called together."""
     rows = [
         (
-            digest.name(arm.name),
+            digest.title(arm),
             (
                 Cell.of(digest.efficiency(arm)),
                 Cell.of(digest.share(arm.gained) if arm.gained is not None else "-"),
@@ -129,7 +129,7 @@ def parts(case: CaseDocument) -> Grid:
     return Grid(
         title="ms of the\nmean turn,\nits share" if any(arm.shares for arm in case.arms) else "ms of the\nmean turn",
         headers=[digest.name(each) for each in shown],
-        rows=[(digest.name(arm.name), [Cell(*digest.part(arm, each)) for each in shown]) for arm in case.arms],
+        rows=[(digest.title(arm), [Cell(*digest.part(arm, each)) for each in shown]) for arm in case.arms],
     )
 
 
@@ -139,7 +139,7 @@ def pools(of: PoolsDocument) -> Grid:
         (
             digest.name(arm.name) if arm.pool_size is None else str(arm.pool_size),
             (
-                _ratio(arm, of.case.reference),
+                _ratio(arm, of.case),
                 Cell.of(digest.seconds(arm.seconds)) if arm.seconds is not None else _gap(arm),
                 Cell(*digest.part(arm, "pool")),
                 Cell(", ".join(digest.pool_marks(of, arm.pool_size)) or "-"),
@@ -178,9 +178,9 @@ def cost(of: CostDocument) -> Grid:
     compared = of.reference is not None
     rows = [
         (
-            digest.name(arm.name),
+            digest.title(arm),
             (
-                *([_ratio(arm, of.reference)] if compared else []),
+                *([_ratio(arm, of)] if compared else []),
                 Cell.of(digest.seconds(arm.seconds)) if arm.seconds is not None else _gap(arm),
                 Cell(line),
             ),
@@ -214,10 +214,9 @@ def _against(reference: str) -> str:
     return f"seconds / {digest.name(reference)}"
 
 
-def _ratio(arm: ArmDocument | CostArmDocument, reference: str | None) -> Cell:
-    if arm.name == reference:
-        return Cell("1")
-    return Cell.of(digest.estimate(arm.ratio, unit="x")) if arm.ratio is not None else _gap(arm)
+def _ratio(arm: ArmDocument | CostArmDocument, of: CaseDocument | CostDocument) -> Cell:
+    known = arm.ratio is not None or digest.is_reference(arm, of)
+    return Cell.of(digest.ratio(arm, of), weight=None if known else Weight.UNKNOWN)
 
 
 def _gap(arm: ArmDocument | CostArmDocument) -> Cell:
@@ -239,9 +238,7 @@ def _repetitions(of: CaseDocument | CostDocument) -> list[str]:
 
 def _point(point: PointDocument) -> str:
     there = str(point.x) if point.label is None else digest.name(point.label)
-    if not digest.unsure(point.case):
-        return there
-    return f"{there} noisy" if digest.noisy(point.case) else f"{there} cut short"
+    return f"{there} {doubt}" if (doubt := digest.noise(point.case)) else there
 
 
 def _at(point: PointDocument, name: str) -> ArmDocument | None:
@@ -262,8 +259,5 @@ def _milliseconds(point: PointDocument, name: str) -> Cell:
     arm = _at(point, name)
     if arm is None:
         return Cell("-", weight=Weight.UNKNOWN)
-    return _gap(arm) if arm.seconds is None else Cell.of(_in_milliseconds(arm.seconds))
-
-
-def _in_milliseconds(estimate: EstimateDocument) -> str:
-    return digest.seconds(estimate, scale=digest.Scale(unit="", factor=1e3))
+    sound = arm.seconds is not None and arm.failure is None
+    return Cell.of(digest.seconds_of(arm, scale=_MILLISECONDS), weight=None if sound else Weight.UNKNOWN)

@@ -11,7 +11,7 @@ is no number, the reason stands below the table. From 60 columns on nothing is c
 is never read as markup, and secrets that `harness.report.redact` knows are masked.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from rich.box import SIMPLE_HEAD
@@ -41,7 +41,7 @@ __all__ = ["show_bench", "show_comparison"]
 _UNLIMITED = 10_000
 _NARROWEST_NAME = 12
 _REMARKS_LIMIT = 12
-_STYLES = {Weight.WRONG: "bold red", Weight.UNKNOWN: "bold yellow"}
+_STYLES = {Weight.WRONG: "bold red", Weight.UNKNOWN: "bold yellow", Weight.NOT_PROMISED: "yellow"}
 _OUTCOME_STYLES = {
     ChangeOutcome.WORSE: "bold red",
     ChangeOutcome.UNDECIDED: "bold yellow",
@@ -130,21 +130,27 @@ def _parts(document: BenchDocument) -> Iterator[Text | Grid]:
         yield from _heading(cost.name, cost.question)
         yield from _cost(cost)
     yield from _once_more(document)
-    if document.interrupted:
+    if unfinished := digest.unfinished(document):
         yield Text()
-        yield Text(f"INTERRUPTED: {digest.INTERRUPTED}", style=_STYLES[Weight.UNKNOWN])
+        yield Text(unfinished, style=_STYLES[Weight.UNKNOWN])
 
 
 def _once_more(document: BenchDocument) -> Iterator[Text]:
-    """What is wrong, or not known, anywhere: a reader sees the end of a long report first."""
-    found = list(digest.remarks(document.model_copy(update={"interrupted": False})))  # that is the last line
-    if not found:
+    """What is wrong, not known, or not promised, anywhere: a reader sees the end of a long report first."""
+    for heading, remarks in digest.groups(document):
+        yield from _short(heading, list(_remarks(remarks)))
+    yield from _short(digest.WARNINGS, [Text(inline(warning), style="yellow") for warning in document.warnings])
+
+
+def _short(heading: str, lines: Sequence[Text]) -> Iterator[Text]:
+    """The first lines below their heading, and how many more there are; nothing if there are none."""
+    if not lines:
         return
     yield Text()
-    yield Text(digest.heading(found), style="bold")
-    yield from _remarks(found[:_REMARKS_LIMIT])
-    if len(found) > _REMARKS_LIMIT:
-        yield Text(f"… and {len(found) - _REMARKS_LIMIT} more in summary.md", style=_STYLES[Weight.UNKNOWN])
+    yield Text(heading, style="bold")
+    yield from lines[:_REMARKS_LIMIT]
+    if len(lines) > _REMARKS_LIMIT:
+        yield Text(f"… and {len(lines) - _REMARKS_LIMIT} more in summary.md", style=_STYLES[Weight.UNKNOWN])
 
 
 def _heading(name: str, question: str) -> Iterator[Text]:

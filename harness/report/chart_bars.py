@@ -1,10 +1,12 @@
 """Charts of horizontal bars: ratios of a case, parts of its turns, costs, and growth since a baseline.
 
-Guarantee: a row for each arm. What failed, or has too few repetitions, is a cross with a word, and its reason a note;
-the bars of a case that is too noisy or was cut short are hollow.
+Guarantee: a row for each arm. What failed, or has too few repetitions, is a cross with a word, and its reason a note.
+The bars of a case that is too noisy or was cut short are hollow, and so is that of an arm that failed when it had a
+number. Parts of a turn are told apart by what fills them: there a word says so, beside the bar. Every number has its
+interval, but for the marks of the axes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.report import bench_digest as digest
@@ -30,6 +32,7 @@ _BAR = 20.0
 _FOOT = 46.0
 _ROWS_LIMIT = 60
 _GAP = 12.0
+_VALUES_WIDEST = 260.0
 _ONE = GrowthDocument(value=1.0, low=1.0, high=1.0)
 
 
@@ -55,18 +58,15 @@ class _Look:
     lines: Sequence[tuple[float, str]] = ()
 
 
-def ratio_chart(name: str, case: CaseDocument) -> str:
-    """A bar for each arm: how many times the reference's seconds it took."""
-    unsure = digest.unsure(case)
-    rows = [_ratio_row(arm, case.reference, hollow=unsure) for arm in case.arms]
-    reasons = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in case.arms if arm.seconds is None]
-    noise = [f"Hollow bars, {digest.why_unsure(case)}"] if unsure else []
+def ratio_chart(name: str, case: CaseDocument, *, notes: Sequence[str] = ()) -> str:
+    """A bar for each arm: how many times the reference's seconds it took. `notes` stand below it, before its own."""
+    rows = [_ratio_row(arm, case) for arm in case.arms]
     head = Head(
         name=name,
         title=f"{digest.name(case.name)}: how many times the reference's seconds",
         subtitle=f"Medians against {digest.name(case.reference)}, with intervals; shorter is better",
         said=[f"{row.label}: {row.said}" for row in rows],
-        notes=[*noise, *digest.nothing(case), *reasons],
+        notes=[*notes, *_noise(case, rows), *digest.nothing(case), *digest.reasons(case)],
     )
     highest = max((row.estimate.high for row in rows if row.estimate is not None), default=1.0)
     return _rows(
@@ -74,21 +74,18 @@ def ratio_chart(name: str, case: CaseDocument) -> str:
     )
 
 
-def cost_chart(name: str, cost: CostDocument) -> str:
-    """A bar for each way of doing something, in seconds on a logarithmic axis."""
-    unsure = digest.unsure(cost)
-    rows = [_cost_row(arm, hollow=unsure) for arm in cost.arms]
+def cost_chart(name: str, cost: CostDocument, *, notes: Sequence[str] = ()) -> str:
+    """A bar for each way of doing something, in seconds on a logarithmic axis. `notes` stand below it."""
+    rows = [_cost_row(arm, hollow=digest.unsure(cost) or digest.failed_later(arm)) for arm in cost.arms]
     known = [row.estimate for row in rows if row.estimate is not None]
     values = [each for estimate in known for each in (estimate.low, estimate.high)]
-    noise = [f"Hollow bars, {digest.why_unsure(cost)}"] if unsure else []
     missing = [f"not measured: {inline(each)}" for each in cost.missing]
-    reasons = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in cost.arms if arm.seconds is None]
     head = Head(
         name=name,
         title=f"{digest.name(cost.name)}: {inline(cost.question)}",
         subtitle="Medians with intervals, on a logarithmic axis: a step is a factor; shorter is better",
         said=[f"{row.label}: {row.said}" for row in rows],
-        notes=[*noise, *digest.nothing(cost), *reasons, *missing],
+        notes=[*notes, *_noise(cost, rows), *digest.nothing(cost), *digest.reasons(cost), *missing],
     )
     axis = Axis.decades(values, start=0, end=1)
     return _rows(head, rows, _look(rows, axis, "median, logarithmic", seconds=True))
@@ -112,60 +109,72 @@ def comparison_chart(name: str, comparison: ComparisonDocument) -> str:
     return _rows(head, rows, look, of="changes")
 
 
-def parts_chart(name: str, case: CaseDocument) -> str:
-    """A bar for each arm, of the parts of its mean turn, in milliseconds."""
+def parts_chart(name: str, case: CaseDocument, *, notes: Sequence[str] = ()) -> str:
+    """A bar for each arm, of the parts of its mean turn, in milliseconds. `notes` stand below it."""
     parts = digest.part_names(case)
     colours = _part_colours(parts)
     arms = case.arms[:_ROWS_LIMIT]
-    totals = [sum(arm.parts.values()) for arm in arms]
-    scale = digest.Scale(unit="ms", factor=1e3)
-    keys = [_key(case, part) for part in parts]
+    spent = [{part: seconds * 1e3 for part, seconds in arm.parts.items() if part in arm.shares} for arm in arms]
+    keys = [_key(spent, part) for part in parts]
     legend = legend_rows(keys)
     labels = [digest.name(arm.name) for arm in arms]
-    ends = [f"{total * scale.factor:.1f} ms" if arm.parts else "" for arm, total in zip(arms, totals, strict=True)]
+    ends = [_taken(case, arm) if pieces else "" for arm, pieces in zip(arms, spent, strict=True)]
     left = MARGIN + label_width(labels) + _GAP
-    right = WIDTH - MARGIN - label_width(ends) - _GAP
-    axis = Axis.up_to(max(totals, default=0.0) * scale.factor, start=left, end=right)
-    said = [
-        f"{label}: {', '.join(' '.join((digest.name(part), *_part_words(digest.part(arm, part)))) for part in parts)}"
-        for label, arm in zip(labels, arms, strict=True)
-    ]
-    missing = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in arms if not arm.parts]
+    right = WIDTH - MARGIN - label_width(ends, widest=_VALUES_WIDEST) - _GAP
+    axis = Axis.up_to(max((sum(pieces.values()) for pieces in spent), default=0.0), start=left, end=right)
+    noise = [digest.why_unsure(case)] if digest.unsure(case) else []
     head = Head(
         name=name,
         title=f"{digest.name(case.name)}: on what the mean turn was spent",
-        subtitle="Milliseconds of the mean turn, without intervals; those of the shares are in the tables",
-        said=said,
-        notes=[*missing, *_left_out(len(case.arms))],
+        subtitle="Bars: the mean turn in ms. In them its shares, beside them the median turn, both with intervals",
+        said=[f"{label}: {_parts_said(case, arm)}" for label, arm in zip(labels, arms, strict=True)],
+        notes=[*notes, *noise, *digest.reasons(case), *_left_out(len(case.arms))],
     )
     top = BODY + LINE * len(legend) + 12
     drawing = start(head, body=top - BODY + _ROW * len(arms) + _FOOT)
     for row, entries in enumerate(legend):
         for x, number in entries:
-            y = BODY + LINE * row
-            drawing.bar(x, y, 14, 13, colour=colours[parts[number]])
-            drawing.text(x + 20, y + 11, keys[number])
+            drawing.bar(x, BODY + LINE * row, 14, 13, colour=colours[parts[number]])
+            drawing.text(x + 20, BODY + LINE * row + 11, keys[number])
     _axis(drawing, axis, (top, top + _ROW * len(arms)), "ms")
-    for number, arm in enumerate(arms):
+    for number, (arm, pieces) in enumerate(zip(arms, spent, strict=True)):
         middle = top + _ROW * (number + 0.5)
         drawing.text(MARGIN, middle + 4.5, clipped(labels[number], left - MARGIN - _GAP))
-        if not arm.parts:
+        if not pieces:
             drawing.missing(left + 10, middle)
-            drawing.text(left + 22, middle + 4.5, digest.gap(arm), style="warning")
-        _stack(drawing, axis, middle, [(colours[part], value * scale.factor) for part, value in arm.parts.items()])
-        drawing.text(WIDTH - MARGIN, middle + 4.5, ends[number], anchor="end")
+            drawing.text(left + 22, middle + 4.5, _no_parts(arm), style="warning")
+        bars = [(colours[part], value, digest.share(arm.shares[part])) for part, value in pieces.items()]
+        _stack(drawing, axis, middle, bars)
+        sure = arm.failure is None and not digest.unsure(case)
+        drawing.text(WIDTH - MARGIN, middle + 4.5, ends[number], style="ink" if sure else "warning", anchor="end")
     return drawing.rendered()
 
 
-def _key(case: CaseDocument, part: str) -> str:
+def _key(spent: Sequence[Mapping[str, float]], part: str) -> str:
     """What the legend says of a part; of one that no arm spent anything on, it says so."""
-    spent = any(arm.parts.get(part, 0.0) > 0 for arm in case.arms)
-    return digest.name(part) if spent else f"{digest.name(part)} (0)"
+    return digest.name(part) if any(pieces.get(part, 0.0) > 0 for pieces in spent) else f"{digest.name(part)} (0)"
 
 
-def _part_words(words: tuple[str, str]) -> tuple[str, ...]:
-    milliseconds, share = words[0], words[1].partition(" ")[0]
-    return (milliseconds, f"ms ({share})") if share else (milliseconds,)
+def _taken(case: CaseDocument, arm: ArmDocument) -> str:
+    """The median turn of an arm, marked if it is not as sure as was asked for."""
+    doubt = "" if digest.failed_later(arm) else digest.noise(case)
+    return f"{digest.seconds_of(arm)}, {doubt}" if doubt else digest.seconds_of(arm)
+
+
+def _no_parts(arm: ArmDocument) -> str:
+    return digest.gap(arm) if arm.seconds is None else "no parts"
+
+
+def _parts_said(case: CaseDocument, arm: ArmDocument) -> str:
+    """`537 ms [532, 542]: work 240.0 ms (45% [44%, 46%]), ...`."""
+    if not arm.shares:
+        return _no_parts(arm)
+    words = ((part, *digest.part(arm, part)) for part in arm.parts)
+    said = (
+        f"{digest.name(part)} {spent} ms ({share})" if share else f"{digest.name(part)} -"
+        for part, spent, share in words
+    )
+    return f"{_taken(case, arm)}: {', '.join(said)}"
 
 
 def _part_colours(parts: Sequence[str]) -> dict[str, int]:
@@ -175,29 +184,36 @@ def _part_colours(parts: Sequence[str]) -> dict[str, int]:
     return {part: number for number, part in enumerate([*known, *others])}
 
 
-def _stack(drawing: Drawing, axis: Axis, middle: float, pieces: Sequence[tuple[int, float]]) -> None:
+def _stack(drawing: Drawing, axis: Axis, middle: float, pieces: Sequence[tuple[int, float, str]]) -> None:
+    """Bars of these colours and lengths one behind the other, with their words where there is room."""
     begun = 0.0
-    for colour, value in pieces:
+    for colour, value, said in pieces:
         x, end = axis(begun), axis(begun + value)
         if end - x > 0:
             drawing.bar(x, middle - _BAR / 2, end - x, _BAR, colour=colour)
             drawing.line((end, middle - _BAR / 2), (end, middle + _BAR / 2), style="halo")
-        if end - x > text_width(f"{value:.1f}") + 12:
-            drawing.plate((x + end) / 2, middle, f"{value:.1f}")
+        if end - x > text_width(said) + 16:
+            drawing.plate((x + end) / 2, middle, said)
         begun += value
 
 
-def _ratio_row(arm: ArmDocument, reference: str, *, hollow: bool) -> _Row:
-    label = digest.name(arm.name)
-    if arm.name == reference and arm.seconds is not None:
-        return _Row(label=label, said="1, the reference", estimate=_ONE, colour=7)
-    said = digest.estimate(arm.ratio, unit="x") if arm.ratio is not None else digest.gap(arm)
-    return _Row(label=label, said=said, estimate=arm.ratio, hollow=hollow)
+def _noise(of: CaseDocument | CostDocument, rows: Sequence[_Row]) -> list[str]:
+    """Why bars are hollow, if it is for the sake of all of them."""
+    if not digest.unsure(of):
+        return []
+    drawn = any(row.hollow and row.estimate is not None for row in rows)
+    return [f"Hollow bars, {digest.why_unsure(of)}" if drawn else digest.why_unsure(of)]
+
+
+def _ratio_row(arm: ArmDocument, case: CaseDocument) -> _Row:
+    label, said = digest.name(arm.name), digest.ratio(arm, case)
+    if digest.is_reference(arm, case):
+        return _Row(label=label, said=f"{said}, the reference", estimate=_ONE, colour=7)
+    return _Row(label=label, said=said, estimate=arm.ratio, hollow=digest.unsure(case))
 
 
 def _cost_row(arm: CostArmDocument, *, hollow: bool) -> _Row:
-    said = digest.seconds(arm.seconds) if arm.seconds is not None else digest.gap(arm)
-    return _Row(label=digest.name(arm.name), said=said, estimate=arm.seconds, hollow=hollow)
+    return _Row(label=digest.name(arm.name), said=digest.seconds_of(arm), estimate=arm.seconds, hollow=hollow)
 
 
 def _change_row(change: ChangeDocument) -> _Row:
@@ -222,7 +238,7 @@ def _look(
 ) -> _Look:
     """With the axis between the labels and the values, whatever room these take."""
     left = MARGIN + label_width([row.label for row in rows]) + _GAP
-    right = WIDTH - MARGIN - label_width([row.said for row in rows]) - _GAP
+    right = WIDTH - MARGIN - label_width([row.said for row in rows], widest=_VALUES_WIDEST) - _GAP
     placed = Axis(low=axis.low, high=axis.high, start=left, end=right, logarithmic=axis.logarithmic)
     return _Look(axis=placed, words=words, points=points, seconds=seconds, lines=lines)
 

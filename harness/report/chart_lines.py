@@ -1,7 +1,8 @@
 """Charts of points: how arms grow along a curve, and how pools of several sizes do.
 
-Guarantee: every point of the document is there: with its interval; hollow where it is too noisy or was cut short; as a
-cross where there is no number, with the reason in a note. What was left out is a note.
+Guarantee: every point of the document is there: with its interval; hollow where it is too noisy or was cut short, and
+with a cross on it where the arm failed then; as a cross where there is no number. The reasons are notes, and so is what
+was left out.
 """
 
 from collections.abc import Sequence
@@ -39,8 +40,8 @@ class _Plot:
         return self.y.start
 
 
-def curve_chart(name: str, curve: CurveDocument) -> str:
-    """A line for each arm, in the median's seconds."""
+def curve_chart(name: str, curve: CurveDocument, *, notes: Sequence[str] = ()) -> str:
+    """A line for each arm, in the median's seconds. `notes` stand below it, before its own."""
     every = digest.arm_names(curve)
     names = every[:_ARMS_LIMIT]
     known = [each for point in curve.points for arm in point.case.arms if (each := arm.seconds) is not None]
@@ -60,7 +61,7 @@ def curve_chart(name: str, curve: CurveDocument) -> str:
         title=f"{digest.name(curve.name)}: how long it takes, by {digest.name(curve.axis)}",
         subtitle=f"Median of each arm in {scale.unit}, with intervals; lower is better",
         said=[_said(curve, point, names) for point in curve.points],
-        notes=[*noise, *digest.nothing(curve), *digest.curve_remarks(curve), *more],
+        notes=[*notes, *noise, *digest.nothing(curve), *digest.curve_remarks(curve), *more],
     )
     drawing = start(head, body=_PLOT + _FOOT)
     ticks = [_tick(point) for point in curve.points]
@@ -79,8 +80,8 @@ def curve_chart(name: str, curve: CurveDocument) -> str:
     return drawing.rendered()
 
 
-def pools_chart(name: str, pools: PoolsDocument) -> str:
-    """A point for each size: how many times the largest pool's seconds it took."""
+def pools_chart(name: str, pools: PoolsDocument, *, notes: Sequence[str] = ()) -> str:
+    """A point for each size: how many times the largest pool's seconds it took. `notes` stand below it."""
     case = pools.case
     arms = [arm for arm in case.arms if arm.pool_size is not None and arm.pool_size > 0]
     sizes = sorted({arm.pool_size for arm in arms if arm.pool_size is not None} | {max(1, pools.predicted)})
@@ -92,13 +93,12 @@ def pools_chart(name: str, pools: PoolsDocument) -> str:
     at = dict(zip(sizes, places, strict=True))
     noise = [f"Hollow points, {digest.why_unsure(case)}"] if digest.unsure(case) else []
     unsized = [f"{digest.name(arm.name)} has no size" for arm in case.arms if arm not in arms]
-    missing = [f"{digest.name(arm.name)} {digest.why_missing(arm)}" for arm in case.arms if arm.failure is not None]
     head = Head(
         name=name,
         title=f"{digest.name(case.name)}: pools for {pools.turns} turns of {pools.tools} tools at once",
         subtitle=f"How many times the seconds of {digest.name(case.reference)}, with intervals; lower is better",
         said=[*(_pool_said(pools, arm) for arm in arms), *digest.pools_found(pools)],
-        notes=[*noise, *digest.nothing(case), *missing, *digest.too_few(case), *unsized],
+        notes=[*notes, *noise, *digest.nothing(case), *digest.reasons(case), *unsized],
     )
     drawing = start(head, body=_PLOT + _FOOT)
     words = ("connections of the pool, logarithmic", f"seconds / {digest.name(case.reference)}")
@@ -118,7 +118,7 @@ def pools_chart(name: str, pools: PoolsDocument) -> str:
 
 def _pool(drawing: Drawing, plot: _Plot, pools: PoolsDocument, arm: ArmDocument, x: float) -> None:
     words = [mark for mark in digest.pool_marks(pools, arm.pool_size) if mark in {"slower", "timed out"}]
-    if arm.name == pools.case.reference and arm.seconds is not None:
+    if digest.is_reference(arm, pools.case):
         drawing.marker(x, plot.y(1.0), colour=2)
         y, words = plot.y(1.0), ["reference"]
     elif arm.ratio is not None:
@@ -129,15 +129,14 @@ def _pool(drawing: Drawing, plot: _Plot, pools: PoolsDocument, arm: ArmDocument,
         y = plot.y(arm.ratio.high)
     else:
         drawing.missing(x, plot.y.end + 12)
-        y, words = plot.y.end + 40, words or [digest.gap(arm)]
+        y, words = plot.y.end + 40, words or [digest.ratio(arm, pools.case)]
     for number, word in enumerate(words):
         drawing.plate(x, max(plot.y.end, y - 14 - number * LINE), word)
 
 
 def _pool_said(pools: PoolsDocument, arm: ArmDocument) -> str:
     marks = digest.pool_marks(pools, arm.pool_size)
-    ratio = digest.estimate(arm.ratio, unit="x") if arm.ratio is not None else digest.gap(arm)
-    said = "the reference" if arm.name == pools.case.reference else ratio
+    said = "the reference" if digest.is_reference(arm, pools.case) else digest.ratio(arm, pools.case)
     return f"{arm.pool_size} connections: {', '.join([said, *marks])}"
 
 
@@ -221,17 +220,21 @@ class _At:
     low: float
     high: float
     hollow: bool
+    failed: bool
 
 
 def _along(curve: CurveDocument, name: str, plot: _Plot, scale: digest.Scale, shift: float) -> list[_At]:
     """An arm at each point, a little aside, so that arms which go alike are seen."""
     found = []
     for point, x in zip(curve.points, plot.places, strict=True):
-        of = next((arm.seconds for arm in point.case.arms if arm.name == name), None)
+        arm = next((arm for arm in point.case.arms if arm.name == name), None)
+        of = arm.seconds if arm is not None else None
+        failed = arm is not None and digest.failed_later(arm)
         y, low, high = (
             (plot.y(each * scale.factor) for each in (of.value, of.low, of.high)) if of else (plot.bottom,) * 3
         )
-        found.append(_At(x=x + shift, y=y, known=of is not None, low=low, high=high, hollow=digest.unsure(point.case)))
+        hollow = failed or digest.unsure(point.case)
+        found.append(_At(x=x + shift, y=y, known=of is not None, low=low, high=high, hollow=hollow, failed=failed))
     return found
 
 
@@ -250,8 +253,8 @@ def _line(drawing: Drawing, line: Sequence[_At], colour: int, *, joined: bool) -
     for at in line:
         if at.known:
             drawing.marker(at.x, at.y, colour=colour, hollow=at.hollow)
-        else:
-            drawing.missing(at.x, at.y - 7, colour=colour)
+        if at.failed or not at.known:
+            drawing.missing(at.x, at.y if at.known else at.y - 7, colour=colour)
 
 
 def _end_labels(
@@ -281,9 +284,6 @@ def _said(curve: CurveDocument, point: PointDocument, names: Sequence[str]) -> s
     words = []
     for name in names:
         arm = arms.get(name)
-        number = (
-            "not measured" if arm is None else digest.gap(arm) if arm.seconds is None else digest.seconds(arm.seconds)
-        )
-        words.append(f"{digest.name(name)} {number}")
-    unsure = " (too noisy)" if digest.noisy(point.case) else " (cut short)" if digest.unsure(point.case) else ""
-    return f"{digest.place(curve, point)}{unsure}: {'; '.join(words)}"
+        words.append(f"{digest.name(name)} {'not measured' if arm is None else digest.seconds_of(arm)}")
+    doubt = digest.noise(point.case)
+    return f"{digest.place(curve, point)}{f' ({doubt})' if doubt else ''}: {'; '.join(words)}"

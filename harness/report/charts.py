@@ -2,7 +2,8 @@
 
 Guarantee: one for each case (ratios, and parts where there are some), each curve, each set of pools, each cost, and one
 for a comparison. Their names are made of letters, digits, `-` and `_`, and differ whatever the names in the document
-are, also where upper and lower case are the same.
+are, also where upper and lower case are the same. If the measurement did not come to its end, each of what was measured
+says so.
 """
 
 import re
@@ -33,18 +34,20 @@ def charts(document: BenchDocument, comparison: ComparisonDocument | None = None
 def _wanted(
     document: BenchDocument, comparison: ComparisonDocument | None
 ) -> Iterator[tuple[str, Callable[[str], str]]]:
+    unfinished = digest.unfinished(document)
+    notes = (unfinished,) if unfinished else ()
     if comparison is not None:
         yield "comparison", partial(comparison_chart, comparison=comparison)
     for case in document.cases:
-        yield _name("ratio", case.name), partial(ratio_chart, case=case)
+        yield _name("ratio", case.name), partial(ratio_chart, case=case, notes=notes)
         if digest.part_names(case):
-            yield _name("parts", case.name), partial(parts_chart, case=case)
+            yield _name("parts", case.name), partial(parts_chart, case=case, notes=notes)
     for pools in document.pools:
-        yield _name("pools", pools.case.name), partial(pools_chart, pools=pools)
+        yield _name("pools", pools.case.name), partial(pools_chart, pools=pools, notes=notes)
     for curve in document.curves:
-        yield _name("curve", curve.name), partial(curve_chart, curve=curve)
+        yield _name("curve", curve.name), partial(curve_chart, curve=curve, notes=notes)
     for cost in document.costs:
-        yield _name("cost", cost.name), partial(cost_chart, cost=cost)
+        yield _name("cost", cost.name), partial(cost_chart, cost=cost, notes=notes)
 
 
 def _name(kind: str, name: str) -> str:

@@ -216,7 +216,7 @@ class Drawing:
 
     def plate(self, x: float, y: float, said: str) -> None:
         """A text around a middle, on a plate of the ground's colour: it can be read on any shape."""
-        width = text_width(said, size=_FONT) + 4
+        width = text_width(said, size=_FONT) + 10
         self._shape(
             "rect", "sp-ground", x=_pixels(x - width / 2), y=_pixels(y - 8), width=_pixels(width), height="16", rx="3"
         )

@@ -13,13 +13,41 @@ from harness.report.bench_document import ArmDocument
 from harness.scenario import SessionMode
 
 
-def described(parts: Sequence[Mapping[str, float]]) -> ArmDocument:
-    """An arm whose repetitions were spent on these parts."""
-    samples = [Sample(seconds=0.1, parts={str(part): each.get(part, 0.0) for part in Part}) for each in parts]
+def described(parts: Sequence[Mapping[str, float]], *, seconds: Sequence[float] | None = None) -> ArmDocument:
+    """An arm whose repetitions were spent on these parts; each took 0.1 s, or what `seconds` says."""
+    taken = seconds or (0.1,) * len(parts)
+    samples = [
+        Sample(seconds=each, parts={str(part): spent.get(part, 0.0) for part in Part})
+        for each, spent in zip(taken, parts, strict=True)
+    ]
     setting = Setting(name="a", mode=SessionMode.PER_OPERATION, messages=(message(2, seconds=0.1),))
     series = {"a": Series(name="a", samples=samples)}
     measured = Measurement(reference="a", series=series, ended=Ended.INTERRUPTED, elapsed=1.0)
     return describe_case("case", "How long?", {"a": setting}, measured, limits=Limits()).arms[0]
+
+
+def test_efficiency_is_the_inverse_of_the_stretch() -> None:
+    """With its interval; no clock makes it more than all of the turn."""
+    arm = described([{"work": 0.1}] * 6)
+    spread = described([{"work": 0.1}] * 5, seconds=(0.0999, 0.1, 0.11, 0.125, 0.2))
+
+    assert arm.efficiency is not None
+    assert (arm.efficiency.low, arm.efficiency.value, arm.efficiency.high) == pytest.approx((1.0, 1.0, 1.0))
+    assert spread.efficiency is not None
+    assert spread.stretch is not None
+    assert spread.efficiency.value == pytest.approx(1 / spread.stretch.value)
+    assert spread.efficiency.low == pytest.approx(1 / spread.stretch.high)
+    assert spread.efficiency.high == 1.0
+    assert spread.stretch.low < 1.0
+    assert spread.efficiency.repetitions == 5
+
+
+def test_the_reference_tells_no_change() -> None:
+    """Its ratio to itself would find the smallest one, whatever became of it."""
+    ratio = described([{"work": 0.1}] * 6).ratio
+
+    assert ratio is not None
+    assert (ratio.low, ratio.value, ratio.high, ratio.detectable) == (1.0, 1.0, 1.0, None)
 
 
 def test_shares_are_medians_over_the_repetitions() -> None:
@@ -59,6 +87,7 @@ def test_too_few_repetitions_have_no_shares(repetitions: int) -> None:
     arm = described([{"work": 0.1}] * repetitions)
 
     assert arm.shares == {}
+    assert arm.efficiency is None
     assert bool(arm.parts) is (repetitions > 0)
 
 

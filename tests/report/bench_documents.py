@@ -60,7 +60,7 @@ def arm(name: str, taken: float, **others: Any) -> ArmDocument:
         "seconds": estimate(taken).model_copy(update={"detectable": None}),
         "ratio": estimate(taken / 0.25),
         "stretch": estimate(taken / 0.24),
-        "efficiency": 0.24 / taken,
+        "efficiency": share(min(1.0, 0.24 / taken), spread=min(1.0, 0.24 / taken) / 100),
         "parts": {"work": min(0.24, taken), "serial": max(0.0, taken - 0.24)},
         "overlapped": 10,
         "overlap_known": 10,

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -16,12 +17,16 @@ from harness.report import schema
 from harness.report.bench_document import (
     BENCH_SCHEMA_VERSION,
     COMPARISON_SCHEMA_VERSION,
+    ArmDocument,
+    BenchDocument,
     Concurrency,
+    CostArmDocument,
     CurveDocument,
     GrownDocument,
     PointDocument,
     read_bench,
 )
+from harness.report.bench_markdown import summary
 from harness.report.bench_tables import sparkline
 from harness.report.bench_terminal import show_bench, show_comparison
 from harness.report.redact import masked, masker
@@ -103,6 +108,21 @@ def test_a_document_of_another_schema_version_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(MissingEvidence, match="is of schema version 2, and this version reads 1; measure it again"):
         read_bench(path)
+
+
+def test_what_was_a_number_without_interval_is_not_read(tmp_path: Path) -> None:
+    """A baseline of an earlier version can still be compared with; its efficiency is not known."""
+    path = tmp_path / "bench.json"
+    earlier = json.loads(benchmark(TWO).model_dump_json())
+    del earlier["finished"], earlier["warnings"]
+    earlier["cases"][0]["arms"][0]["efficiency"] = 0.96
+    path.write_text(json.dumps(earlier), encoding="utf-8")
+
+    first, second = read_bench(path).cases[0].arms
+
+    assert first.efficiency is None
+    assert second.efficiency == TWO.arms[1].efficiency
+    assert digest.efficiency(first) == "-"
 
 
 def test_the_tables_have_ratios_with_their_intervals_and_parts_that_add_up() -> None:
@@ -267,7 +287,8 @@ already
 not measured: 16 tools: all arms together want 90 connections, and the server
 has 60 left
 noisy: an interval is wider than ±2.0% of its ratio, so that smaller differences
-are not known; measure for longer, or on a machine that does nothing else
+are not known; measure again on a machine that does nothing else, or (the
+headline, latencies, and costs) with --full
 
 pool_states: What does a turn cost whose tools are called together?
 ms by pool state   per_operation          shared
@@ -293,18 +314,18 @@ What is wrong, or not known
 headline: the tools of locked were to run side by side, and ran one by one:
 gained 1% [0%, 3%] of what that can gain; most of the rest is lost to serial (a
 tool had to wait for another one)
-recorders: spans failed after 0 repetitions: no exporter
 headline: the tools of durable were to run side by side, and whether they do is
 undecided: gained 90% [75%, 100%] of what that can gain
 headline: sequential failed after 0 repetitions: TimeoutError: no answer within
 60 s
 tools_per_turn, 2 tools is TOO NOISY: an interval is wider than ±2.0% of its
-ratio, so that smaller differences are not known; measure for longer, or on a
-machine that does nothing else
+ratio, so that smaller differences are not known; measure again on a machine
+that does nothing else, or (the headline, latencies, and costs) with --full
 tools_per_turn, 8 tools: shared failed after 0 repetitions: too many clients
 already
 tools_per_turn: not measured: 16 tools: all arms together want 90 connections,
 and the server has 60 left
+recorders: spans failed after 0 repetitions: no exporter
 recorders: not measured: with a container: no Docker engine answers
 
 INTERRUPTED: not everything was measured that was asked for
@@ -378,6 +399,78 @@ def test_where_nothing_is_wrong_nothing_stands_at_the_end() -> None:
     assert text.rstrip().endswith("of any ratio would be found")
 
 
+def test_what_was_not_promised_stands_apart() -> None:
+    """Tools that share a session are refused in many places: that is neither wrong nor unknown, and told by itself."""
+    shared = bench_documents.failed("shared", "InvalidRequestError", session_mode=SessionMode.SHARED)
+    locked = bench_documents.failed("locked", "no answer", session_mode=SessionMode.LOCKED)
+    alone = shared.model_copy(update={"name": "shared, one by one", "parallel": False})
+    unseen = shared.model_copy(update={"name": "not seen", "unseen": True})
+    points = (PointDocument(x=0, label="cold", case=case(arm("per_operation", 0.1), shared, locked)),)
+    small = bench_documents.failed("pool of 1", "InvalidRequestError", session_mode=SessionMode.SHARED, pool_size=1)
+    document = benchmark(
+        case(arm("per_operation", 0.25), shared, alone, unseen),
+        curves=(bench_documents.curve(points=points, skipped=()),),
+        pools=(bench_documents.pools(case=case(arm("pool of 8", 0.1, pool_size=8), small), timed_out=()),),
+    )
+
+    assert {heading: [remark.text for remark in found] for heading, found in digest.groups(document)} == {
+        "What is not known": [
+            "headline: shared, one by one failed after 0 repetitions: InvalidRequestError",
+            "headline: not seen failed after 0 repetitions: InvalidRequestError",
+            "tools_per_turn, cold: locked failed after 0 repetitions: no answer",
+        ],
+        "Not promised to work, and did not: tools that share one session": [
+            "headline: shared failed after 0 repetitions: InvalidRequestError",
+            "tools_per_turn, cold: shared failed after 0 repetitions: InvalidRequestError",
+            "headline: pool of 1 failed after 0 repetitions: InvalidRequestError",
+        ],
+    }
+    assert render_bench(document, width=200).endswith(
+        """
+Not promised to work, and did not: tools that share one session
+headline: shared failed after 0 repetitions: InvalidRequestError
+tools_per_turn, cold: shared failed after 0 repetitions: InvalidRequestError
+headline: pool of 1 failed after 0 repetitions: InvalidRequestError
+"""
+    )
+    assert not digest.sound(document)
+
+
+def test_nothing_is_wrong_where_only_a_shared_session_failed() -> None:
+    """It stands below that sentence, with its reason."""
+    shared = bench_documents.failed("shared", "InvalidRequestError", session_mode=SessionMode.SHARED)
+
+    page = summary(benchmark(case(arm("per_operation", 0.25), shared)))
+
+    assert (
+        "Nothing is wrong that was looked for.\n\n"
+        "## Not promised to work, and did not: tools that share one session\n\n"
+        "- headline: shared failed after 0 repetitions: InvalidRequestError\n"
+    ) in page
+
+
+@pytest.mark.parametrize(
+    ("promised", "unseen", "weight"), [(True, False, "wrong"), (True, True, "unknown"), (False, False, "unknown")]
+)
+@pytest.mark.parametrize("where", ["case", "pools"])
+def test_wrong_is_what_was_promised_and_failed(where: str, promised: bool, unseen: bool, weight: str) -> None:
+    """Not what the harness could not see, nor what a report only shows: how small a pool may be, for example."""
+    broken = bench_documents.failed("b", "ValueError", promised=promised, unseen=unseen, pool_size=2)
+    of = case(arm("a", 0.25), broken)
+    document = benchmark(of) if where == "case" else benchmark(pools=(bench_documents.pools(case=of, timed_out=()),))
+
+    assert [remark.weight for remark in digest.remarks(document)] == [weight]
+
+
+def test_a_cost_that_failed_is_not_known() -> None:
+    """It is the harness's own: nothing of the backend is wrong."""
+    document = benchmark(case(arm("a", 0.25)), costs=(bench_documents.cost(missing=()),))
+
+    assert [(remark.weight, remark.text) for remark in digest.remarks(document)] == [
+        ("unknown", "recorders: spans failed after 0 repetitions: no exporter")
+    ]
+
+
 def test_a_promise_that_is_broken_somewhere_on_a_curve_is_said() -> None:
     """With the point."""
     partly = arm("shared", 0.1, promised=True, concurrency=Concurrency.IN_PART, lost_to="a lock")
@@ -448,9 +541,115 @@ def test_secrets_are_masked_on_the_terminal() -> None:
     assert "postgresql://app:***@db/app" in shown
 
 
+def late(name: str, taken: float, **others: Any) -> ArmDocument:
+    """An arm that failed when it had as many repetitions as a number needs."""
+    return arm(name, taken, **{"ratio": None, "failure": "it broke", **others})
+
+
+def lines_of(document: BenchDocument) -> list[str]:
+    return [" ".join(line.split()) for line in render_bench(document, width=200).splitlines()]
+
+
+def test_what_failed_when_it_had_a_number_is_marked() -> None:
+    """Wherever the number is, with the reason below; and no ratio is made of it."""
+    of = case(arm("a", 0.25), late("b", 0.5))
+    seconds = bench_documents.estimate(1.0)
+    broken = CostArmDocument(name="b", samples=(1.0,) * 6, seconds=seconds, failure="it broke")
+    cost = bench_documents.cost(reference=None, arms=(broken,), missing=())
+    curve = bench_documents.curve(points=(PointDocument(x=1, case=of),), skipped=())
+
+    in_case, in_curve, in_cost = map(lines_of, (benchmark(of), benchmark(curves=(curve,)), benchmark(costs=(cost,))))
+
+    assert "b (failed) failed 0.500s [0.495, 0.505] ██████████" in in_case
+    assert "b (failed) 48% [48%, 48%] - - 10 of 10 -" in in_case
+    assert "b (failed) 240.0 48% [47%, 49%] 260.0 52% [51%, 53%]" in in_case
+    assert "headline: b failed after 10 repetitions: it broke" in in_case
+    assert "1 250 [248, 252] 500 [495, 505], then failed" in in_curve
+    assert "tools_per_turn, 1 tools: b failed after 10 repetitions: it broke" in in_curve
+    assert "b (failed) 1.00 s [0.99, 1.01] ▁▁▁▁▁▁" in in_cost
+    assert "recorders: b failed after 6 repetitions: it broke" in in_cost
+
+
+def test_without_the_reference_the_reason_is_its_failure() -> None:
+    """The others have repetitions enough, and it has no ratio of 1."""
+    other = arm("one by one", 0.5, parallel=False, ratio=None)
+    of = case(late("a", 0.25), other, ended="failure", reached=False)
+
+    lines = lines_of(benchmark(of))
+
+    assert lines[0] == "There is no answer: the reference, a, failed after 10 repetitions: it broke."
+    assert "a (failed) failed 0.250s [0.247, 0.253] ▁▁▁▁▁▁▁▁▁▁" in lines
+    assert "one by one reference failed 0.500s [0.495, 0.505] ██████████" in lines
+    assert "too few" not in " ".join(lines)
+    assert digest.ratio(other, of.model_copy(update={"reference": "nobody"})) == "no reference"
+
+
+def test_the_reference_tells_no_change() -> None:
+    """Its ratio to itself is 1, whatever became of it."""
+    itself = arm("a", 0.25, ratio=bench_documents.estimate(1.0).model_copy(update={"detectable": 0.0}))
+
+    assert digest.ended(case(itself)) == "every interval is as narrow as was asked for after 12 s"
+    assert digest.ended(case(itself, arm("b", 0.5))).endswith("; a change of 4.0% of any ratio would be found")
+
+
+def test_what_makes_intervals_narrower_can_be_done() -> None:
+    """There is no option that measures for longer, but for those things that `--full` does measure closer."""
+    said = digest.too_wide(case(arm("a", 0.25)))
+
+    assert said.endswith(
+        "measure again on a machine that does nothing else, or (the headline, latencies, and costs) with --full"
+    )
+    assert "±5.0% of its median" in digest.too_wide(bench_documents.cost(reference=None))
+
+
+@pytest.mark.parametrize("repetitions", range(5))
+def test_milliseconds_without_a_share_are_not_shown(repetitions: int) -> None:
+    """Too few repetitions have no interval for either."""
+    few = arm("a", 0.25, samples=(0.25,) * repetitions, seconds=None, ratio=None, pool_size=1)
+
+    assert digest.part(few, "work") == ("too few", "")
+    assert digest.part(few.model_copy(update={"failure": "no"}), "work") == ("failed", "")
+    assert digest.part(arm("a", 0.25), "work") == ("240.0", "96% [95%, 97%]")
+    assert digest.part(arm("a", 0.25, shares={}), "work") == ("-", "")  # a turn of which nothing is known
+
+
+def test_what_the_application_warned_of_is_told_once() -> None:
+    """Below what is not known, on one line each."""
+    document = benchmark(TWO, warnings=("SAWarning: not\nsupported", "UserWarning: old"))
+
+    assert render_bench(document, width=200).endswith(
+        "\n\nWarnings while it was measured\nSAWarning: not supported\nUserWarning: old\n"
+    )
+    assert ("## Warnings while it was measured\n\n- SAWarning: not supported\n- UserWarning: old\n") in summary(
+        document
+    )
+
+
 def test_a_benchmark_of_nothing_says_so() -> None:
     """No table, and no failure."""
     assert render_bench(benchmark()).startswith("Nothing was measured.\n")
+
+
+LATENCY = case(arm("a", 0.25), name="latency_both", tool_seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (benchmark(missing=("headline: no room",)), "What tools gain was not measured: no room"),
+        (benchmark(curves=(bench_documents.curve(),)), "What tools gain was not asked for."),
+        (
+            benchmark(curves=(bench_documents.curve(),), missing=("tools: no", "headline: no room")),
+            "What tools gain was not measured: no room",
+        ),
+        (benchmark(LATENCY, missing=("headline: no room",)), "What tools gain was not measured: no room"),
+        (benchmark(LATENCY), f"latency_both: {digest.answer(benchmark(case(arm('a', 0.25), tool_seconds=1.0)))}"),
+    ],
+    ids=["nothing else", "not asked for", "curves", "another case", "another case alone"],
+)
+def test_a_headline_that_was_lost_is_no_headline_that_nobody_wanted(document: BenchDocument, said: str) -> None:
+    """The first line says why there is none; another case does not stand for it without its name."""
+    assert render_bench(document, width=200).splitlines()[0] == said
 
 
 def test_the_answer_is_in_words() -> None:
@@ -463,7 +662,7 @@ def test_the_answer_is_in_words() -> None:
     no_gain = case(arm("a", 0.5, concurrency="one_by_one"), same, tools=12)
 
     assert "\n".join(digest.answer(benchmark(each)) for each in (none, alone, partly, no_gain)) == snapshot("""\
-There is no answer: the reference, a, has no number: failed after 0 repetitions: no.
+There is no answer: the reference, a, failed after 0 repetitions: no.
 Tools of 0.24 s called together take 0.250 s [0.247, 0.253]; one by one they were not measured.
 Three tools of 0.24 s called together, and side by side only in part, take 0.250 s [0.247, 0.253]; one by one there is no number: failed after 0 repetitions: no.
 12 tools of 0.24 s called together, and yet one by one, take 0.500 s [0.495, 0.505], one by one 0.500 s [0.495, 0.505]: 1.00 [0.99, 1.01] times as long.\

@@ -115,10 +115,92 @@ def test_what_is_empty_is_said_by_every_writer(what: str, writer: str) -> None:
     assert not re.search(r"\bnan\b|\binf\b", said)
 
 
-@pytest.mark.parametrize("what", sorted(set(EMPTY) - {"nothing", "a case whose arms failed"}))
+@pytest.mark.parametrize("what", EMPTY)
 def test_a_page_with_something_empty_does_not_say_that_nothing_is_wrong(what: str) -> None:
     """What was asked for and is not there is not known."""
     assert "Nothing is wrong that was looked for" not in summary(EMPTY[what][0])
+
+
+WELL = case(arm("a", 0.25), arm("b", 0.5))
+
+
+def test_nothing_is_wrong_with_a_whole_benchmark_alone() -> None:
+    """Not with one that goes on, or broke off, or in which only a reason is known."""
+    said = "Nothing is wrong that was looked for"
+
+    assert said in summary(benchmark(WELL))
+    assert said in summary(benchmark(costs=(cost(arms=cost().arms[:2], missing=()),)))
+    assert said not in summary(benchmark(WELL, finished=False))
+    assert said not in summary(benchmark(WELL, interrupted=True))
+    assert said not in summary(benchmark(missing=("headline: no room",)))
+
+
+@pytest.mark.parametrize("writer", SAID)
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        (
+            {"finished": False},
+            "NOT FINISHED: the measurement is going on, or broke off; this is what was known by then",
+        ),
+        ({"interrupted": True}, "INTERRUPTED: not everything was measured that was asked for"),
+        ({"interrupted": True, "finished": False}, "INTERRUPTED: not everything was measured that was asked for"),
+    ],
+    ids=["unfinished", "interrupted", "both"],
+)
+@pytest.mark.parametrize("where", ["case", "curve", "pools", "cost"])
+def test_that_a_benchmark_did_not_come_to_its_end_is_said_by_every_writer(
+    where: str, others: dict[str, Any], words: str, writer: str
+) -> None:
+    """Whatever was measured by then; also where all of that is whole, for points of a curve that are not there yet."""
+    document = {
+        "case": benchmark(WELL, **others),
+        "curve": benchmark(curves=(curve(points=curve().points[:1], skipped=()),), **others),
+        "pools": benchmark(pools=(pools(),), **others),
+        "cost": benchmark(costs=(cost(),), **others),
+    }[where]
+
+    assert words in " ".join(SAID[writer](document).split())
+    assert "NOT FINISHED" not in SAID[writer](document.model_copy(update={"interrupted": False, "finished": True}))
+
+
+@pytest.mark.parametrize("writer", SAID)
+@pytest.mark.parametrize("where", ["case", "curve", "pools", "cost"])
+def test_what_failed_when_it_had_a_number_has_its_reason_in_every_writer(where: str, writer: str) -> None:
+    """The number is kept, and nobody may take it for one of an arm that did what it was to do."""
+    broken = {"ratio": None, "failure": "it broke"}
+    of = case(arm("a", 0.25, pool_size=2), arm("b", 0.5, pool_size=1, **broken))
+    ways = (cost().arms[0], cost().arms[1].model_copy(update=broken))
+    document = {
+        "case": benchmark(of),
+        "curve": benchmark(curves=(curve(points=(PointDocument(x=1, case=of),)),)),
+        "pools": benchmark(pools=(pools(case=of, timed_out=()),)),
+        "cost": benchmark(costs=(cost(arms=ways, reference=None),)),
+    }[where]
+    name, times = ("statements", 6) if where == "cost" else ("b", 10)
+
+    assert f"{name} failed after {times} repetitions: it broke" in " ".join(SAID[writer](document).split())
+
+
+@pytest.mark.parametrize("writer", SAID)
+@pytest.mark.parametrize("where", ["case", "pools"])
+def test_where_the_reference_failed_nobody_has_too_few_repetitions(where: str, writer: str) -> None:
+    """The reason is its failure, which every writer says; and it is not 1 to itself."""
+    of = case(
+        arm("a", 0.25, pool_size=2, failure="it broke", ratio=None),
+        arm("b", 0.5, pool_size=1, ratio=None),
+        reached=False,
+        ended="failure",
+    )
+    document = benchmark(of) if where == "case" else benchmark(pools=(pools(case=of, timed_out=(), saturated=()),))
+
+    said = " ".join(SAID[writer](document).split())
+
+    assert "a failed after 10 repetitions: it broke" in said
+    assert "reference failed" in said
+    assert "too few" not in said
+    assert "1, the reference" not in said
+    assert "2 connections: the reference" not in said
 
 
 INTERRUPTED = case(arm("a", 0.25, pool_size=2), arm("b", 0.5, pool_size=1), reached=False, ended="interrupted")

@@ -20,6 +20,8 @@ def test_everything() -> None:
     assert summary(everything(), comparison()) == snapshot("""\
 # Two tools of 0.24 s side by side take 0.292 s \\[0.289, 0.295\\], one by one 0.537 s \\[0.532, 0.542\\]: 1.84 \\[1.82, 1.86\\] times as long.
 
+**INTERRUPTED: not everything was measured that was asked for**
+
 - PostgreSQL 18.4, embedded
 - Python 3.13.0, Linux, 2 processors
 - backend `fixtures.backend.adapter:backend`
@@ -27,14 +29,13 @@ def test_everything() -> None:
 ## What is wrong, or not known
 
 - **wrong**: headline: the tools of locked were to run side by side, and ran one by one: gained 1% \\[0%, 3%\\] of what that can gain; most of the rest is lost to serial (a tool had to wait for another one)
-- **wrong**: recorders: spans failed after 0 repetitions: no exporter
 - headline: the tools of durable were to run side by side, and whether they do is undecided: gained 90% \\[75%, 100%\\] of what that can gain
 - headline: sequential failed after 0 repetitions: TimeoutError: no answer within 60 s
-- tools_per_turn, 2 tools is TOO NOISY: an interval is wider than ±2.0% of its ratio, so that smaller differences are not known; measure for longer, or on a machine that does nothing else
+- tools_per_turn, 2 tools is TOO NOISY: an interval is wider than ±2.0% of its ratio, so that smaller differences are not known; measure again on a machine that does nothing else, or (the headline, latencies, and costs) with --full
 - tools_per_turn, 8 tools: shared failed after 0 repetitions: too many clients already
 - tools_per_turn: not measured: 16 tools: all arms together want 90 connections, and the server has 60 left
+- recorders: spans failed after 0 repetitions: no exporter
 - recorders: not measured: with a container: no Docker engine answers
-- interrupted: not everything was measured that was asked for
 
 ## Against the baseline: WORSE: looked for a growth of ratios by 1.1 times or more
 
@@ -118,7 +119,7 @@ What does a turn cost whose tools are called together?
 
 - tools_per_turn, 8 tools: shared failed after 0 repetitions: too many clients already
 - not measured: 16 tools: all arms together want 90 connections, and the server has 60 left
-- noisy: an interval is wider than ±2.0% of its ratio, so that smaller differences are not known; measure for longer, or on a machine that does nothing else
+- noisy: an interval is wider than ±2.0% of its ratio, so that smaller differences are not known; measure again on a machine that does nothing else, or (the headline, latencies, and costs) with --full
 
 ## pool_states
 

@@ -64,28 +64,33 @@ def test_a_chart_says_its_content_in_words() -> None:
     said = {name: root.findtext(f"{SVG}desc") for name, root in drawn(everything()).items()}
 
     assert said["ratio-headline"] == snapshot(
-        "Medians against per_operation, with intervals; shorter is better. per_operation: 1, the reference. one by one:"
-        " 1.839x [1.821, 1.857]. shared: 1.832x [1.814, 1.851]. locked: 1.822x [1.804, 1.840]. sequential: failed. "
-        "durable: 1.058x [1.048, 1.069]. sequential failed after 0 repetitions: TimeoutError: no answer within 60 s."
+        "Medians against per_operation, with intervals; shorter is better. per_operation: 1, the reference. one by "
+        "one: 1.839x [1.821, 1.857]. shared: 1.832x [1.814, 1.851]. locked: 1.822x [1.804, 1.840]. sequential: "
+        "failed. durable: 1.058x [1.048, 1.069]. INTERRUPTED: not everything was measured that was asked for. "
+        "sequential failed after 0 repetitions: TimeoutError: no answer within 60 s."
     )
     assert said["pools-pool_size"] == snapshot(
         "How many times the seconds of pool of 8, with intervals; lower is better. 8 connections: the reference. 4 "
         "connections: 1.020x [1.010, 1.030], predicted, measured. 2 connections: 1.500x [1.485, 1.515], slower. 1 "
-        "connections: failed, timed out. predicted: 4 connections are enough for 2 turns of 2 tools at once. measured: "
-        "4 is the smallest whose whole interval holds the time of the largest. slower beyond doubt: 2. somebody's "
-        "patience ended: 1. pool of 1 failed after 0 repetitions: QueuePool limit of size 1 overflow 0 reached, "
-        "connection timed out."
+        "connections: failed, timed out. predicted: 4 connections are enough for 2 turns of 2 tools at once. "
+        "measured: 4 is the smallest whose whole interval holds the time of the largest. slower beyond doubt: 2. "
+        "somebody's patience ended: 1. INTERRUPTED: not everything was measured that was asked for. pool of 1 "
+        "failed after 0 repetitions: QueuePool limit of size 1 overflow 0 reached, connection timed out."
     )
     assert said["curve-tools_per_turn"] == snapshot(
-        "Median of each arm in ms, with intervals; lower is better. tools_per_turn, 1 tools: per_operation 101 ms [100,"
-        " 102]; shared 100 ms [99, 101]. tools_per_turn, 2 tools (too noisy): per_operation 102 ms [101, 103]; shared "
-        "200 ms [198, 202]. tools_per_turn, 4 tools: per_operation 104 ms [103, 105]; shared 400 ms [396, 404]. "
-        "tools_per_turn, 8 tools: per_operation 120 ms [119, 121]; shared failed. Hollow points, TOO NOISY: an interval"
-        " is wider than ±2.0% of its ratio, so that smaller differences are not known; measure for longer, or on a "
-        "machine that does nothing else. tools_per_turn, 8 tools: shared failed after 0 repetitions: too many clients "
-        "already. not measured: 16 tools: all arms together want 90 connections, and the server has 60 left."
+        "Median of each arm in ms, with intervals; lower is better. tools_per_turn, 1 tools: per_operation 101 ms "
+        "[100, 102]; shared 100 ms [99, 101]. tools_per_turn, 2 tools (noisy): per_operation 102 ms [101, 103]; "
+        "shared 200 ms [198, 202]. tools_per_turn, 4 tools: per_operation 104 ms [103, 105]; shared 400 ms [396, "
+        "404]. tools_per_turn, 8 tools: per_operation 120 ms [119, 121]; shared failed. INTERRUPTED: not everything "
+        "was measured that was asked for. Hollow points, TOO NOISY: an interval is wider than ±2.0% of its ratio, "
+        "so that smaller differences are not known; measure again on a machine that does nothing else, or (the "
+        "headline, latencies, and costs) with --full. tools_per_turn, 8 tools: shared failed after 0 repetitions: "
+        "too many clients already. not measured: 16 tools: all arms together want 90 connections, and the server "
+        "has 60 left."
     )
-    assert "one by one: work 240.0 ms (45%), serial 252.9 ms (47%)" in (said["parts-headline"] or "")
+    assert "one by one: 537 ms [532, 542]: work 240.0 ms (45% [44%, 46%]), serial 252.9 ms (47% [46%, 48%])" in (
+        said["parts-headline"] or ""
+    )
     assert "all of them: 2.40 ms [2.38, 2.42]" in (said["cost-recorders"] or "")
     assert "headline: shared, ratio: 1.300 [1.270, 1.330] WORSE" in (said["comparison"] or "")
 
@@ -171,6 +176,72 @@ def test_what_is_too_noisy_is_hollow() -> None:
     assert styled(made["cost-recorders"], "sp-hollow") == 3
     for name in ("ratio-headline", "curve-tools_per_turn", "pools-pool_size", "cost-recorders"):
         assert any("TOO NOISY: an interval is wider than" in text for text in texts(made[name])), name
+
+
+def test_parts_of_what_is_not_sure_are_marked() -> None:
+    """By a word, because their filling tells the parts apart; and what failed then is no ordinary bar."""
+    arms = (arm("a", 0.25), arm("b", 0.5, failure="it broke", ratio=None), arm("c", 0.5, seconds=None, ratio=None))
+    sure = one(benchmark(case(*arms[:1])), "parts-headline")
+    noisy = one(benchmark(case(*arms, reached=False, ended="time")), "parts-headline")
+    cut = one(benchmark(case(*arms, reached=False, ended="interrupted")), "parts-headline")
+
+    of_style = {element.text: element.get("class") for element in noisy.iter(f"{SVG}text")}
+    assert styled(sure, "sp-warning") == 0
+    assert of_style["250 ms [248, 252], noisy"] == of_style["500 ms [495, 505], then failed"] == "sp-warning"
+    assert "250 ms [248, 252]" in texts(sure)
+    assert {"250 ms [248, 252], noisy", "500 ms [495, 505], then failed", "too few"} <= set(texts(noisy))
+    assert "250 ms [248, 252], cut short" in texts(cut)
+    assert any(text.startswith("TOO NOISY") for text in texts(noisy))
+    assert "not measured to its end: somebody ended it" in texts(cut)
+    assert "b failed after 10 repetitions: it broke" in texts(noisy)
+    assert (styled(sure, "sp-cross"), styled(noisy, "sp-cross")) == (0, 1)
+    said = noisy.findtext(f"{SVG}desc") or ""
+    assert "a: 250 ms [248, 252], noisy: work 240.0 ms (96% [95%, 97%]), serial 10.0 ms (4% [3%, 5%])" in said
+    assert "c: too few." in said
+
+
+def test_numbers_in_bars_have_their_intervals() -> None:
+    """The shares of the turn; milliseconds are on the axis."""
+    root = one(everything(), "parts-headline")
+
+    inside = [text for text in texts(root) if text.endswith("]") and "%" in text]
+    assert "82% [81%, 83%]" in inside
+    assert "240.0" not in texts(root)
+    numbers = [text for text in texts(root) if re.match(r"[\d.]+", text)]
+    assert [text for text in numbers if "[" not in text] == ["0", "200", "400", "600"]
+
+
+def test_what_failed_when_it_had_a_number_is_hollow() -> None:
+    """And on a curve crossed out: no more of it came."""
+    broken = {"ratio": None, "failure": "it broke"}
+    of = case(arm("a", 0.25), arm("b", 0.5, **broken))
+    ways = (bench_documents.cost().arms[0], bench_documents.cost().arms[1].model_copy(update=broken))
+    document = benchmark(
+        of,
+        curves=(curve(points=(PointDocument(x=1, case=of),), skipped=()),),
+        costs=(bench_documents.cost(arms=ways, missing=()),),
+    )
+    made = drawn(document)
+
+    assert styled(made["curve-tools_per_turn"], "sp-open") == styled(made["curve-tools_per_turn"], "sp-cross") == 1
+    assert styled(made["cost-recorders"], "sp-hollow") == 1
+    assert "31.0 µs [30.7, 31.3], then failed" in texts(made["cost-recorders"])
+    assert "tools_per_turn, 1 tools: a 250 ms [248, 252]; b 500 ms [495, 505], then failed" in (
+        made["curve-tools_per_turn"].findtext(f"{SVG}desc") or ""
+    )
+    assert styled(made["ratio-headline"], "sp-cross") == 1
+    assert "b failed after 10 repetitions: it broke" in texts(made["ratio-headline"])
+
+
+def test_there_are_no_rules_for_what_is_never_drawn() -> None:
+    """Every class that the style inside of a drawing names is one that some drawing has."""
+    noisy = case(arm("a", 0.25), arm("b", 0.5), reached=False, ended="time")
+    roots = [*drawn(everything()).values(), *drawn(benchmark(noisy)).values()]
+    used = {each for root in roots for element in root.iter() for each in element.get("class", "").split()}
+
+    named = set(re.findall(r"\.(sp-[a-z-]+)", roots[0].findtext(f"{SVG}style") or ""))
+
+    assert {each for each in named if not re.fullmatch(r"sp-[fs]", each)} <= used
 
 
 def test_every_value_has_the_whiskers_of_its_interval() -> None:
