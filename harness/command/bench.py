@@ -64,8 +64,9 @@ def bench(call: Benchmark) -> int:
 
     It is 128 and the signal's number if it was interrupted. It is 1 if tools of the headline, or of those that wait
     for a provider, have sessions of their own and do not work side by side, or if something became worse than in the
-    baseline; 3 if one of these cannot be told, if something could not be measured, or if without a baseline an interval
-    of the headline is not as narrow as was asked for; else 0. A run that is wrong is not kept as a baseline.
+    baseline; 3 if one of these cannot be told, if something could not be measured or one of the harness's own costs
+    failed, or if without a baseline an interval of the headline is not as narrow as was asked for; else 0. A run that
+    is wrong is not kept as a baseline.
 
     Raises:
         ConfigurationError: the backend cannot be loaded, or the folder cannot be written to.
@@ -108,7 +109,8 @@ def _conclude(call: Benchmark, measuring: Measuring, before: BenchDocument | Non
         return INTERRUPTED + interrupted
     if document is None:
         raise MissingEvidence("nothing was measured")
-    statuses = {_promises(document), UNKNOWN if measuring.incomplete or _lacks(document, call.sections) else 0}
+    lacking = measuring.incomplete or _lacks(document, call.sections) or _costs_failed(document)
+    statuses = {_promises(document), UNKNOWN if lacking else 0}
     if before is not None:
         compared = compare(document, before, call.gate)
         shown = comparison_document(compared)
@@ -148,6 +150,11 @@ def _lacks(document: BenchDocument, sections: frozenset[Section]) -> bool:
     }
     # a backend without some of it is measured by the rest
     return not any(measured[section] for section in sections) or (Section.HEADLINE in sections and True not in judged)
+
+
+def _costs_failed(document: BenchDocument) -> bool:
+    """Whether a cost that could be measured here was not, or not to its end."""
+    return any(arm.failure is not None for cost in document.costs for arm in cost.arms)
 
 
 def _promises(document: BenchDocument) -> int:

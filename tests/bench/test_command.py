@@ -15,6 +15,7 @@ from asyncpg import InsufficientPrivilegeError
 from click.testing import CliRunner
 from rich.console import Console
 
+from fixtures.minimal import backend
 from harness.bench.arm import Arm
 from harness.bench.change import Gate
 from harness.bench.interleave import Limits, Sample
@@ -26,6 +27,7 @@ from harness.command.measuring import Section
 from harness.config import Config
 from harness.errors import BackendError, ConfigurationError, EnvironmentMissing
 from harness.report.bench_document import ChangeOutcome, ComparisonDocument, read_bench
+from tests.report import bench_documents
 
 FEW = Limits(half_width=1.0, warm_up=0, least=5, most=5, seconds=60.0)
 ARMS = ["per_operation", "one by one", "yardstick"]
@@ -173,6 +175,26 @@ def test_a_section_of_which_nothing_is_measured_is_no_success(
     assert command.bench(benchmark) == 3
     assert "not measured: " in text.getvalue()
     assert read_bench(tmp_path / "bench.json").missing
+
+
+@pytest.mark.parametrize(("failure", "status"), [(None, 0), ("no exporter", 3)])
+def test_a_cost_that_failed_is_not_known(failure: str | None, status: int, tmp_path: Path) -> None:
+    """It is none that cannot be measured here, which `missing` names: the report says so, and so does the status."""
+    benchmark, text = call(tmp_path, sections=[Section.COSTS])
+    first, second, *_ = bench_documents.cost().arms
+    ways = (first, second.model_copy(update={"failure": failure}))
+    measured = measuring.Measuring(
+        config=benchmark.config,
+        backend=backend,
+        sections=benchmark.sections,
+        command=benchmark.command,
+        errors=benchmark.errors,
+        write=lambda _: None,
+        document=bench_documents.benchmark(costs=(bench_documents.cost(arms=ways),)),
+    )
+
+    assert command._conclude(benchmark, measured, None, None) == status
+    assert ("What is not known\nrecorders: statements failed after 6 repetitions" in text.getvalue()) is bool(failure)
 
 
 async def _few_connections(_: object) -> int:
