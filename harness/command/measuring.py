@@ -6,6 +6,7 @@ on: what was measured by then is described like everything else. A second one en
 """
 
 import secrets
+import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -38,12 +39,13 @@ from harness.gaps import first_gap
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
-from harness.report.bench_document import BenchDocument, CaseDocument, CurveDocument, PoolsDocument
+from harness.report.bench_document import HEADLINE, BenchDocument, CaseDocument, CurveDocument, PoolsDocument
 from harness.report.document import PostgresDocument
 from harness.report.environment import describe_environment, describe_machine
+from harness.report.redact import masker
 from harness.scenario import SessionMode
 
-__all__ = ["FULL", "HEADLINE", "LATENCY", "POINT", "QUICK", "Measuring", "Section"]
+__all__ = ["FULL", "LATENCY", "POINT", "QUICK", "Measuring", "Section"]
 
 QUICK = Limits(half_width=0.05, least=10, most=60, seconds=60.0)
 FULL = Limits(half_width=0.01, least=8, most=12, seconds=300.0)
@@ -60,8 +62,6 @@ FULL_RUN = 1800.0
 """How many seconds all sections may take in full."""
 STARTING = 0.9
 """Which part of that is for measuring: applications, databases and the server want to be started, too."""
-HEADLINE = "headline"
-"""The name of the case that every run has, by which it is judged."""
 
 _QUESTIONS = {
     Latency.PROVIDER: "What do two tools gain by running together that wait {:g} s for a model of their own?",
@@ -115,16 +115,29 @@ class Measuring:
             asyncio.CancelledError: it was interrupted twice.
         """
         try:
-            with self.interruption.listening():
+            with self.interruption.listening(), self._warned():
                 server = choose(self.config.postgres, image=self.config.image)
                 running = await server.start()
                 try:
                     await self._on(running)
                 finally:
                     await server.stop()
+            self._know(finished=not self.interruption)
         finally:
             if self.document is not None:
                 self._know(interrupted=bool(self.interruption))
+
+    @contextmanager
+    def _warned(self) -> Iterator[None]:
+        """Keep warnings, those of the measured application above all, for the report: each text once."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            try:
+                yield
+            finally:
+                texts = dict.fromkeys(f"{each.category.__name__}: {each.message}" for each in caught)
+                if self.document is not None and texts:
+                    self._know(warnings=tuple(map(masker(), texts)))
 
     async def _on(self, running: RunningServer) -> None:
         self.document = BenchDocument(
@@ -134,6 +147,7 @@ class Measuring:
             machine=describe_machine(),
             environment=describe_environment(postgres=_postgres(running), backend=self.config.backend),
             cases=(),
+            finished=False,
         )
         self._know()
         clones = Clones(running, secrets.token_hex(4))

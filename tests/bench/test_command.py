@@ -69,6 +69,7 @@ def test_what_was_measured_is_shown_and_kept(
     assert document.cases[0].yardstick == "yardstick"
     assert all(len(arm.samples) == 5 for arm in document.cases[0].arms)
     assert document.cases[0].reached is (status == 0)
+    assert (document.finished, document.warnings) == (True, ())
     assert document.environment.postgres is not None
     assert document.environment.postgres.kind == "embedded"
     assert ("TOO NOISY" in text.getvalue()) is (status == 3)
@@ -209,8 +210,10 @@ def test_a_backend_that_does_not_start_is_named_in_the_report_too(tmp_path: Path
     with pytest.raises(BackendError, match="the secrets store refused the connection"):
         command.bench(benchmark)
 
-    (reason,) = [each for each in read_bench(tmp_path / "bench.json").missing if each.startswith("headline: ")]
+    document = read_bench(tmp_path / "bench.json")
+    (reason,) = [each for each in document.missing if each.startswith("headline: ")]
     assert "the secrets store refused the connection" in reason
+    assert not document.finished
 
 
 @pytest.mark.processes
