@@ -131,6 +131,7 @@ def _differences(now: BenchDocument, before: BenchDocument) -> Iterator[str]:
         ("machine", now.machine, before.machine),
         ("server", _server(now), _server(before)),
         ("backend", now.environment.backend, before.environment.backend),
+        ("Python", now.environment.python, before.environment.python),
     )
     for what, ours, theirs in pairs:
         if ours != theirs:

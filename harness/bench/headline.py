@@ -39,8 +39,12 @@ def headline(
     return {each.name: each for each in (reference, one_by_one, *others) if each.mode in backend.modes}
 
 
-def yardstick(*, tool_seconds: float = QUICK_SECONDS) -> Mapping[str, Setting]:
-    """The arm of the harness's own application, which does the same turn: by it machines are told apart."""
+def yardstick(*, tool_seconds: float = QUICK_SECONDS, tier: ModelTier = ModelTier.SCRIPTED) -> Mapping[str, Setting]:
+    """The arm of the harness's own application, which does the same turn: by it machines are told apart.
+
+    Its tools work in the database. `tier` must be that of the arms that it runs beside: while a model is scripted, all
+    others are refused (`harness.providers.guard`).
+    """
     messages = (message(2, seconds=tool_seconds),)
-    setting = Setting(name=YARDSTICK, mode=SessionMode.PER_OPERATION, messages=messages, yardstick=True)
+    setting = Setting(name=YARDSTICK, mode=SessionMode.PER_OPERATION, messages=messages, tier=tier, yardstick=True)
     return {YARDSTICK: setting}

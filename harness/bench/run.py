@@ -73,7 +73,10 @@ class Bench:
         Raises:
             UsageError: there is no setting: the backend has no mode that is measured.
             BackendError: the reference cannot be started.
+            ValueError: the settings are of several model tiers, whose guards would refuse each other's requests.
         """
+        if len(tiers := {setting.tier for setting in settings.values()}) > 1:
+            raise ValueError(f"{name}: arms that take turns must be of one model tier, not of {sorted(tiers)}")
         if not settings:
             raise UsageError(
                 f"{name}: backend {self.backend.name!r} has none of the session modes that are measured; it has "

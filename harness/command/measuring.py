@@ -266,7 +266,8 @@ class Measuring:
         return True
 
     def _beside_the_yardstick(self, arms: Mapping[str, Setting]) -> Mapping[str, Setting]:
-        return {**arms, **yardstick(tool_seconds=self._tool_seconds)} if arms else arms
+        tiers = {setting.tier for setting in arms.values()}
+        return {**arms, **yardstick(tool_seconds=self._tool_seconds, tier=tiers.pop())} if arms else arms
 
     def _gap(self, arms: Mapping[str, Setting]) -> str | None:
         """What the backend lacks for these arms; `None` if nothing."""

@@ -146,6 +146,21 @@ def test_pools_and_curves_come_after_the_headline(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.processes
+def test_tools_that_wait_for_a_provider_have_a_yardstick_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every arm answers, on the same model tier."""
+    monkeypatch.setattr(measuring, "LATENCY", FEW)
+    benchmark, _ = call(tmp_path, backend="fixtures.backend.adapter:backend", sections=[Section.LATENCY])
+
+    assert command.bench(benchmark) == 0
+
+    cases = read_bench(tmp_path / "bench.json").cases
+    assert [case.yardstick for case in cases] == ["yardstick"] * 2
+    assert [arm.failure for case in cases for arm in case.arms] == [None] * 16
+
+
+@pytest.mark.processes
 def test_tools_that_were_to_work_side_by_side_and_do_not_are_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

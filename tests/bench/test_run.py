@@ -8,12 +8,13 @@ import pytest
 
 from fixtures.minimal import MinimalBackend
 from harness.backend import BackendSettings
-from harness.bench.headline import headline
+from harness.bench.headline import headline, yardstick
 from harness.bench.run import Bench
 from harness.errors import BackendError
 from harness.postgres.clones import Clones
 from harness.report.bench_document import CaseDocument
-from tests.bench.conftest import FEW
+from harness.scenario import ModelTier
+from tests.bench.conftest import FEW, Measure
 
 
 class Stubborn(MinimalBackend):
@@ -67,3 +68,11 @@ async def test_an_arm_that_does_not_start_is_one_that_failed(sessionproof_clones
     assert trouble == []
     with pytest.raises(BackendError, match="did not start: RuntimeError: no licence"):
         await measured(Stubborn(starts=0), sessionproof_clones, trouble)
+
+
+async def test_arms_of_several_tiers_cannot_take_turns(measure_case: Measure) -> None:
+    """While one's model is scripted, the others' requests are refused."""
+    arms = {**headline(MinimalBackend()), **yardstick(tier=ModelTier.WIRE)}
+
+    with pytest.raises(ValueError, match="case: arms that take turns must be of one model tier"):
+        await measure_case(arms)
