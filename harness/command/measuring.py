@@ -52,11 +52,11 @@ FULL = Limits(half_width=0.01, least=8, most=12, seconds=300.0)
 POINT = Limits(half_width=0.1, least=5, most=8, seconds=20.0)
 """For one point of a curve, and for pools: their shape is what they are there for."""
 
-LATENCY = Limits(half_width=0.1, least=7, most=8, seconds=20.0)
+LATENCY = Limits(half_width=0.1, least=6, most=8, seconds=20.0)
 FULL_LATENCY = Limits(half_width=0.02, least=5, most=7, seconds=180.0)
 LONGER = 1.5
 """How many times as long a point may take in full."""
-QUICK_RUN = 300.0
+QUICK_RUN = 360.0
 """How many seconds all sections but the costs may take; those come on top in quick form."""
 FULL_RUN = 1800.0
 """How many seconds all sections may take in full."""

@@ -564,10 +564,18 @@ def regression(change: ChangeDocument) -> str:
     return f"WORSE: {inline(change.case)}, {inline(change.arm)}, {inline(change.what)}: {values}{_spent(change)}"
 
 
+_LEAST_GROWN = 0.00005
+"""Seconds: what is shown as 0.0 ms is nothing that grew, however sure it is."""
+
+
 def _spent(change: ChangeDocument) -> str:
     if not change.spent:
         return ""
-    grown = {part: of for part, of in change.spent.items() if (of.seconds if of.low is None else of.low) > 0}
+    grown = {
+        part: of
+        for part, of in change.spent.items()
+        if (of.seconds if of.low is None else of.low) > 0 and of.seconds >= _LEAST_GROWN
+    }
     if not grown:
         return "; no part of it grew beyond doubt"
     shown = [f"{name(part)} {_grown(of)}" for part, of in grown.items()][:_SHOWN_PARTS]

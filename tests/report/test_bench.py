@@ -517,7 +517,10 @@ def test_parts_that_only_their_means_are_known_of_are_said_to_be_undecided() -> 
     assert digest.regression(worse.model_copy(update={"spent": means})).endswith(
         "; in serial +62.1 ms (means, and not decided: one of the runs does not have the parts of each repetition)"
     )
-    assert digest.regression(worse.model_copy(update={"spent": chance})).endswith("; no part of it grew beyond doubt")
+    tiny = {"work": GrownDocument(seconds=1e-9, low=1e-10, high=1e-8)}
+    for nothing in (chance, tiny):
+        said = digest.regression(worse.model_copy(update={"spent": nothing}))
+        assert said.endswith("; no part of it grew beyond doubt")
     assert digest.regression(worse.model_copy(update={"spent": {}})).endswith(" to 1.300 [1.280, 1.320]")
 
 
