@@ -46,6 +46,9 @@ CLOSELY = log(Gate().threshold)
 """Below which half-width, of both runs together, what is not the headline was measured closely enough to leave all
 undecided; the gate that was asked for is no matter, because a stricter one must not end better than a laxer one."""
 
+_NOTED = 3
+"""How many cases, or arms, that only one of the runs has are noted one by one."""
+
 _ACROSS = (
     "the interval lies on both sides of the gate: measure this and the baseline with --full, on a machine that does "
     "nothing else, or take a wider gate"
@@ -216,9 +219,18 @@ def _not_measured(case: str, was: ArmDocument) -> Change:
 
 def _both(now: tuple[N, ...], before: tuple[N, ...], what: str, notes: list[str]) -> Iterator[tuple[str, tuple[N, N]]]:
     ours, theirs = {each.name: each for each in now}, {each.name: each for each in before}
-    notes += [f"{what} {name!r} is not in the baseline" for name in ours if name not in theirs]
-    notes += [f"{what} {name!r} is in the baseline alone" for name in theirs if name not in ours]
+    notes += _alone(what, [name for name in ours if name not in theirs], "not in the baseline")
+    notes += _alone(what, [name for name in theirs if name not in ours], "in the baseline alone")
     return ((name, (each, theirs[name])) for name, each in ours.items() if name in theirs)
+
+
+def _alone(what: str, names: list[str], where: str) -> Iterator[str]:
+    """A note for each of a few, and one for many."""
+    if len(names) > _NOTED:
+        shown = ", ".join(map(repr, names[:_NOTED]))
+        yield f"{what}s {shown} and {len(names) - _NOTED} more are {where}"
+    else:
+        yield from (f"{what} {name!r} is {where}" for name in names)
 
 
 def _changes(

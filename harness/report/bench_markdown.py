@@ -41,7 +41,7 @@ def summary(document: BenchDocument, comparison: ComparisonDocument | None = Non
     """The page; with a comparison, what became of it since the baseline comes before the tables."""
     sections: tuple[Iterable[str], ...] = (
         _answer(document),
-        _wrong(document),
+        _wrong(document, comparison),
         _compared(comparison) if comparison is not None else (),
         bounded((_case(case) for case in document.cases), file=_FILE),
         bounded((_pools(pools) for pools in document.pools), file=_FILE),
@@ -66,8 +66,8 @@ def _answer(document: BenchDocument) -> Iterator[str]:
     yield f"- backend {code(document.environment.backend)}"
 
 
-def _wrong(document: BenchDocument) -> Iterator[str]:
-    if digest.sound(document):
+def _wrong(document: BenchDocument, comparison: ComparisonDocument | None) -> Iterator[str]:
+    if digest.sound(document) and (comparison is None or comparison.outcome is ChangeOutcome.NOT_WORSE):
         yield "Nothing is wrong that was looked for."
         yield ""
     for heading, remarks in digest.groups(document):

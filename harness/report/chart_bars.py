@@ -38,13 +38,17 @@ _ONE = GrowthDocument(value=1.0, low=1.0, high=1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
-    """A label, and a value with its interval and the words for it; or none, and a word for that."""
+    """A label, and a value with its interval and the words for it; or none, and a word for that.
+
+    `lacking` is false where no value is missing, because there is none to be had.
+    """
 
     label: str
     said: str
     estimate: EstimateDocument | GrowthDocument | None = None
     colour: int = 0
     hollow: bool = False
+    lacking: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,13 +221,15 @@ def _cost_row(arm: CostArmDocument, *, hollow: bool) -> _Row:
 
 
 def _change_row(change: ChangeDocument) -> _Row:
-    grown = f"{digest.estimate(change.growth)} " if change.growth is not None else ""
+    values = f"{inline(change.before, limit=20)} to {inline(change.now, limit=20)}"
+    grown = f"{digest.estimate(change.growth)} " if change.growth is not None else f"{values}, "
     return _Row(
         label=f"{inline(change.case, limit=30)}: {inline(change.arm, limit=30)}, {inline(change.what, limit=30)}",
         said=f"{grown}{digest.became(change)}",
         estimate=change.growth,
         colour={ChangeOutcome.NOT_WORSE: 0, ChangeOutcome.WORSE: 1, ChangeOutcome.UNDECIDED: 2}[change.outcome],
         hollow=change.outcome is ChangeOutcome.UNDECIDED,
+        lacking=change.outcome is not ChangeOutcome.NOT_WORSE,
     )
 
 
@@ -258,8 +264,10 @@ def _rows(head: Head, rows: Sequence[_Row], look: _Look, *, of: str = "arms") ->
         middle = top + _ROW * (number + 0.5)
         drawing.text(MARGIN, middle + 4.5, clipped(row.label, axis.start - MARGIN - _GAP))
         if row.estimate is None:
-            drawing.missing(axis.start + 10, middle)
-            drawing.text(WIDTH - MARGIN, middle + 4.5, row.said, style="warning", anchor="end")
+            if row.lacking:
+                drawing.missing(axis.start + 10, middle)
+            style = "warning" if row.lacking else "ink"
+            drawing.text(WIDTH - MARGIN, middle + 4.5, row.said, style=style, anchor="end")
             continue
         if not look.points:
             length = axis(row.estimate.value) - axis.start

@@ -573,6 +573,17 @@ def test_what_nobody_asked_for_again_is_only_said() -> None:
     )
 
 
+def test_many_cases_that_one_run_has_alone_are_one_note() -> None:
+    """Some are named."""
+    others = tuple(pools(case=case(reference(), name=f"pool_size, {number} x 2")) for number in range(5))
+
+    (note,) = compare(benchmark(HEADLINE), benchmark(HEADLINE, pools=others), GATE).notes
+
+    assert note == (
+        "cases 'pool_size, 0 x 2', 'pool_size, 1 x 2', 'pool_size, 2 x 2' and 2 more are in the baseline alone"
+    )
+
+
 def test_an_arm_that_the_baseline_has_alone_is_undecided() -> None:
     """Its case was measured without it; nothing is lost with one that failed."""
     fails = shared(**FAILED, failure="timed out")

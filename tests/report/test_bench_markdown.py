@@ -5,7 +5,7 @@ import re
 import pytest
 from inline_snapshot import snapshot
 
-from harness.report.bench_document import ComparisonDocument, GrownDocument
+from harness.report.bench_document import ChangeOutcome, ComparisonDocument, GrownDocument
 from harness.report.bench_markdown import summary
 from harness.report.redact import masked, masker
 from tests.report import bench_documents, documents
@@ -189,6 +189,16 @@ def test_a_benchmark_in_which_nothing_is_wrong_says_so() -> None:
         "What this does not say",
         "Where it ran",
     ]
+
+
+@pytest.mark.parametrize("outcome", ["worse", "undecided"])
+def test_what_is_worse_than_before_is_not_said_to_be_well(outcome: str) -> None:
+    """Nor what may be, though the run by itself is."""
+    well = benchmark(case(arm("a", 0.25), arm("b", 0.5, parallel=False)))
+    compared = comparison().model_copy(update={"outcome": ChangeOutcome(outcome)})
+
+    assert "Nothing is wrong" not in summary(well, compared)
+    assert "Nothing is wrong" in summary(well, compared.model_copy(update={"outcome": ChangeOutcome.NOT_WORSE}))
 
 
 def test_what_was_left_out_of_a_curve_is_not_known() -> None:

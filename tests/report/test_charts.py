@@ -9,7 +9,7 @@ import pytest
 from dirty_equals import IsPartialDict
 from inline_snapshot import snapshot
 
-from harness.report.bench_document import BenchDocument, GrowthDocument, PointDocument
+from harness.report.bench_document import BenchDocument, ChangeDocument, ChangeOutcome, GrowthDocument, PointDocument
 from harness.report.charts import charts
 from harness.report.redact import masked, masker
 from harness.report.svg import COLOURS, MARK, SCHEMES, Axis, clipped, text_width
@@ -476,3 +476,18 @@ def lab(rgb: list[float]) -> tuple[float, float, float]:
 
 def curved(t: float) -> float:
     return float(t ** (1 / 3)) if t > 0.008856 else 7.787 * t + 16 / 116
+
+
+def test_what_cannot_have_a_growth_lacks_none() -> None:
+    """Whether tools worked together is told in words; a cross stands where a number is missing."""
+    changes = comparison().changes
+    kept = changes[2].model_copy(
+        update={"what": "together", "before": "9 of 9", "now": "10 of 10", "outcome": ChangeOutcome.NOT_WORSE}
+    )
+
+    def drawn(change: ChangeDocument) -> str:
+        return charts(benchmark(), comparison(changes=(changes[0], change)))["comparison"]
+
+    assert "9 of 9 to 10 of 10, not worse" in drawn(kept)
+    assert 'class="sp-cross"' not in drawn(kept)
+    assert 'class="sp-cross"' in drawn(changes[2])
