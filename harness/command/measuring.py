@@ -131,7 +131,6 @@ class Measuring:
     def _warned(self) -> Iterator[None]:
         """Keep warnings, those of the measured application above all, for the report: each text once."""
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("default")
             try:
                 yield
             finally:
