@@ -5,13 +5,13 @@ gate that would make tools take their time in the database.
 
 Mechanism: one application answers all turns. Its tools take their time in every one of them by the same means, put in
 place once: the start of a tool notes its call in a context variable, and the engine runs `pg_sleep` before the call's
-first statement. A bare turn has nothing else of the harness but the scripted model. A recorded one has all recorders
-and the gate, as in a cell of `verify`, and a watched one the session sanitizer as well. They are put in place before
-each turn and taken away after it, outside of the time, as the writing down of the records is. Each time one turn
-without work goes before, so that CPython has seen the classes as they are then; and garbage is collected then, because
-the arms, which always follow each other in one order, would pay for what the same other one left behind. The
-application was started under the sanitizer, as that of a cell is, because that knows only what was made while it
-watched.
+first statement. A bare turn has nothing else of the harness but the scripted model, and a recorded one has all
+recorders. A gated one has the gate, too, which decides when tools meet, and a watched one the session sanitizer as
+well, as in a cell of `verify`. They are put in place before each turn and taken away after it, outside of the time, as
+the writing down of the records is. Each time one turn without work goes before, so that CPython has seen the classes as
+they are then; and garbage is collected then, because the arms, which always follow each other in one order, would pay
+for what the same other one left behind. The application was started under the sanitizer, as that of a cell is, because
+that knows only what was made while it watched.
 
 Guarantee: a turn that was not answered, or took less time than its tools' work, is an error and no sample.
 """
@@ -49,11 +49,12 @@ from harness.providers.provider import ScriptedCall, ScriptedResponse, TurnScrip
 from harness.sanitizer.unseen import unseen
 from harness.scenario import Cell, Message, Scenario
 
-__all__ = ["BARE", "RECORDED", "WATCHED", "Turns", "Work", "cell_ways", "turn_ways"]
+__all__ = ["BARE", "GATED", "RECORDED", "WATCHED", "Turns", "Work", "cell_ways", "turn_ways"]
 
 BARE = "bare"
 RECORDED = "under the recorders"
-WATCHED = "under recorders and sanitizer"
+GATED = "recorders, gate"
+WATCHED = "recorders, gate, sanitizer"
 
 _SETTLE_SECONDS = 1.0
 _call: ContextVar[str | None] = ContextVar("_call", default=None)
@@ -101,7 +102,25 @@ class Turns:
         return self._sample(await self._send(self._seconds))
 
     async def recorded(self) -> Sample:
-        """A turn under all recorders and the gate."""
+        """A turn under all recorders."""
+        return await self._conversation(gated=False)
+
+    async def gated(self) -> Sample:
+        """A turn whose tools are held by the gate, too, until all have come to the database."""
+        return await self._conversation(gated=True)
+
+    async def watched(self) -> Sample:
+        """A turn under the sanitizer, too.
+
+        Raises:
+            MissingEvidence: the sanitizer could not watch.
+        """
+        with CellWatch() as watch:
+            sample = await self.gated()
+        _ = watch.record.items
+        return sample
+
+    async def _conversation(self, *, gated: bool) -> Sample:
         engine, cell = self.arm.application.engine, self._idle_cell()
         observation = Observation(engine, server_log=self.running.log_path)
         gate = Gate(engine, caller=attributed, barrier=cell.mode in BARRIER_MODES, unseen=unseen)
@@ -115,8 +134,11 @@ class Turns:
             announce=lambda _, calls: self.work.expect(calls, seconds or (0.0,) * len(calls)),
             timeout=self.arm.setting.timeout,
         )
-        observation.on_tool_end(gate.leave)
-        async with gate, observation:
+        async with AsyncExitStack() as stack:
+            if gated:
+                observation.on_tool_end(gate.leave)
+                await stack.enter_async_context(gate)
+            await stack.enter_async_context(observation)
             await conversation.hold(self.arm.application)
             seconds = self._seconds
             gc.collect()
@@ -124,17 +146,6 @@ class Turns:
         if failed := [turn for turn in conversation.turns if turn.answer is None]:
             raise BackendError(f"a turn under the recorders failed: {failed[0].error or 'no answer in time'}")
         return self._sample(conversation.turns[-1].interval.seconds)
-
-    async def watched(self) -> Sample:
-        """A turn under the sanitizer, too.
-
-        Raises:
-            MissingEvidence: the sanitizer could not watch.
-        """
-        with CellWatch() as watch:
-            sample = await self.recorded()
-        _ = watch.record.items
-        return sample
 
     @property
     def _message(self) -> Message:
@@ -194,7 +205,7 @@ class Turns:
 
 @asynccontextmanager
 async def turn_ways(ground: Ground, *, tool_seconds: float = QUICK_SECONDS) -> AsyncIterator[Ways]:
-    """A turn of two tools bare, under the recorders, and under the sanitizer too.
+    """A turn of two tools bare, under the recorders, with the gate, and under the sanitizer too.
 
     Raises:
         UsageError: the backend lacks what the turn needs.
@@ -211,7 +222,7 @@ async def turn_ways(ground: Ground, *, tool_seconds: float = QUICK_SECONDS) -> A
         # logfire's, in bare turns only, to an application that leaves it to its host to configure it
         warnings.filterwarnings("ignore", message="No logs or spans will be created until `logfire.configure")
         turns.work.open()
-        ways = {BARE: turns.bare, RECORDED: turns.recorded}
+        ways = {BARE: turns.bare, RECORDED: turns.recorded, GATED: turns.gated}
         if watch.record.missing is not None:
             yield Ways(ways=ways, missing=(f"{WATCHED}: {watch.record.missing}",))
         else:

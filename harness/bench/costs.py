@@ -25,7 +25,7 @@ def costs(ground: Ground, *, full: bool = False) -> tuple[Cost, ...]:
     return (
         Cost(
             name="turn",
-            question=f"What do recorders and session sanitizer add to a turn of two tools of {tool_seconds:g} s?",
+            question=f"What do recorders, gate and session sanitizer add to a turn of two tools of {tool_seconds:g} s?",
             reference=BARE,
             limits=_limits(full, half_width=0.02, least=10, most=40, seconds=25.0),
             ways=partial(turn_ways, ground, tool_seconds=tool_seconds),

@@ -4,8 +4,9 @@ Problem: a ratio that became worse does not say why, and what happens at the sam
 
 Mechanism: the turn's time is cut where something begins or ends, and each piece goes to the first of these that was
 going on in it: the tools' planned work; a wait for a connection of the pool; the transaction that writes the ledger; a
-model's request; a tool, whatever it did beside its planned work, or a statement of it that was put off until it had
-ended; else the application. A piece without planned work in which one frame held the event loop is the loop's.
+model's request; a tool, whatever it did beside its planned work, or any other statement, put off by a tool until it had
+ended or the application's own; else the application. A piece without planned work in which one frame held the event
+loop is the loop's.
 
 A call's planned work lies in what carried it out, a statement or a request, and is shorter: it came last in it, unless
 the loop was held at its end, so that the answer was taken note of late. A connection does one such work at a time. All
@@ -47,13 +48,16 @@ class Part(StrEnum):
     POOL = "pool"
     """Waiting for a connection."""
     SESSIONS = "sessions"
-    """What a tool did beside its planned work: sessions, transactions, statements of its own, also put off ones."""
+    """What a tool did beside its planned work: sessions, transactions, statements of its own, also put off ones.
+
+    Outside of tools, the statements that are in no bill's transaction.
+    """
     MODEL = "model"
     """Requests to the model."""
     LEDGER = "ledger"
     """The transaction that writes the bill."""
     APPLICATION = "application"
-    """Everything else: the agent, the application's own statements, HTTP."""
+    """Everything else: the agent, HTTP."""
 
 
 Span = tuple[float, float]
@@ -99,7 +103,7 @@ def spent_on(turn: Turn, evidence: Evidence, *, ledger_table: str | None) -> Spe
         (Part.POOL, [_span(wait.interval) for wait in evidence.waits if wait.turn == turn.id]),
         (Part.LEDGER, _ledger_spans(turn, evidence, ledger_table)),
         (Part.MODEL, _model_spans(turn, evidence)),
-        (Part.SESSIONS, [*tools, *_put_off(turn, evidence, tools)]),
+        (Part.SESSIONS, [*tools, *_statements(turn, evidence)]),
     )
     parts: defaultdict[Part, float] = defaultdict(float)
     blamed: defaultdict[Part, float] = defaultdict(float)
@@ -235,6 +239,12 @@ def _covers(spans: Iterable[Span], start: float, end: float) -> bool:
 
 def _model_spans(turn: Turn, evidence: Evidence) -> list[Span]:
     return [_span(span.interval) for span in evidence.spans if span.turn == turn.id and _is_request(span)]
+
+
+def _statements(turn: Turn, evidence: Evidence) -> list[Span]:
+    """What the turn itself asked the database, planned work apart."""
+    mine = (statement for statement in evidence.statements if statement.turn == turn.id)
+    return [_span(statement.interval) for statement in mine if not statement.injected]
 
 
 def _put_off(turn: Turn, evidence: Evidence, tools: Sequence[Span]) -> list[Span]:

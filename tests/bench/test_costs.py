@@ -27,7 +27,7 @@ from harness.bench import cost_database, cost_server, rivals
 from harness.bench.cost import Cost, Ground, Way, Ways, measure
 from harness.bench.cost_database import BACK_TO_BACK, CLONE, READY, database_ways, given_back_ways, module_ways
 from harness.bench.cost_server import START, STOP, container_ways, embedded_ways
-from harness.bench.cost_turn import BARE, RECORDED, WATCHED, cell_ways, turn_ways
+from harness.bench.cost_turn import BARE, GATED, RECORDED, WATCHED, cell_ways, turn_ways
 from harness.bench.costs import costs
 from harness.bench.interleave import Ended, Limits, Sample
 from harness.bench.rivals import CREATE_ALL, JANITOR, started
@@ -139,28 +139,33 @@ class _Watchful:
         return await self.application.send(request)
 
 
+def changed(before: Seen, after: Seen) -> list[bool]:
+    """Which of the hooks are others."""
+    return [one is not other for one, other in zip(before.hooks, after.hooks, strict=True)]
+
+
 @pytest.mark.usefixtures("_nothing_stays")
 async def test_turns_differ_in_what_watches_them(ground: Ground) -> None:
-    """Bare: nothing but what makes tools work; then recorders and gate; then the sanitizer, too; then bare again."""
+    """Bare: nothing but what makes tools work; then recorders; then gate and sanitizer, too; then bare again."""
     backend = Watchful(inner=ground.backend)
     async with turn_ways(replace(ground, backend=backend), tool_seconds=TOOL_SECONDS) as found:
         alone = hooks()
         seen = {}
-        for name in (BARE, RECORDED, WATCHED, BARE):
+        for name in (BARE, RECORDED, GATED, WATCHED, BARE):
             assert hooks() == alone
             backend.seen.clear()
             sample = await found.ways[name]()
             assert sample.seconds >= TOOL_SECONDS
             seen[name] = backend.seen[-1]
 
-    bare, recorded, watched = seen[BARE], seen[RECORDED], seen[WATCHED]
+    bare, recorded, gated, watched = seen[BARE], seen[RECORDED], seen[GATED], seen[WATCHED]
     assert found.missing == ()
     assert bare == Seen(turn=None, hooks=alone, before_statements=2)  # its own, and that of the tools' work
     assert recorded.turn is not None
     assert recorded.before_statements > 2
-    changed = [one is not other for one, other in zip(bare.hooks, recorded.hooks, strict=True)]
-    assert changed == [True, True, True, True, False, False, True]
-    assert recorded.hooks[5] == ()
+    assert changed(bare, recorded) == [True, True, True, False, False, False, True]
+    assert changed(bare, gated) == [True, True, True, True, False, False, True]
+    assert gated.hooks[5] == ()
     assert len(watched.hooks[5]) == 1
     assert watched.hooks[4] is not bare.hooks[4]
 
@@ -170,7 +175,7 @@ async def test_tools_work_in_the_database_in_every_turn(ground: Ground) -> None:
     """A turn without work goes before each; in the one that counts, each call sleeps once."""
     backend = Watchful(inner=ground.backend)
     async with turn_ways(replace(ground, backend=backend), tool_seconds=TOOL_SECONDS) as found:
-        for name in (BARE, RECORDED, WATCHED):
+        for name in (BARE, RECORDED, GATED, WATCHED):
             backend.seen.clear()
             backend.slept.clear()
             await found.ways[name]()
@@ -185,7 +190,7 @@ class Circle:
         self.itself = self
 
 
-@pytest.mark.parametrize("name", [BARE, RECORDED, WATCHED])
+@pytest.mark.parametrize("name", [BARE, RECORDED, GATED, WATCHED])
 @pytest.mark.usefixtures("_nothing_stays")
 async def test_no_turn_that_counts_pays_for_another_one_s_garbage(ground: Ground, name: str) -> None:
     """What the turn before it left is collected when it begins; what it makes itself is its own."""
@@ -209,7 +214,7 @@ async def test_no_turn_that_counts_pays_for_another_one_s_garbage(ground: Ground
     assert alive == [0, 0]
 
 
-@pytest.mark.parametrize("name", [BARE, RECORDED])
+@pytest.mark.parametrize("name", [BARE, RECORDED, GATED])
 @pytest.mark.usefixtures("_nothing_stays")
 async def test_tools_that_do_not_work_are_no_sample(ground: Ground, name: str) -> None:
     """Whatever is installed."""
@@ -223,7 +228,7 @@ async def test_a_small_backend_has_turns_too(ground: Ground) -> None:
     template = await ground.clones.template("costs_minimal", minimal_backend.prepare)
     small = replace(ground, backend=minimal_backend, template=template)
     async with turn_ways(small, tool_seconds=TOOL_SECONDS) as found:
-        for name in (BARE, RECORDED, WATCHED):
+        for name in (BARE, RECORDED, GATED, WATCHED):
             assert (await found.ways[name]()).seconds >= TOOL_SECONDS
 
 

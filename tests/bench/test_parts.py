@@ -324,7 +324,7 @@ def test_what_may_have_been_chance_holds_no_loop() -> None:
 
 
 def test_a_write_that_is_put_off_is_its_tool_s() -> None:
-    """It runs when that has ended; around it is the application's transaction."""
+    """It runs when that has ended; so is what the application asks itself; around both is its transaction."""
     evidence = seen(
         tools=[tool(0.0, 0.5)],
         spans=[model(0.5, 1.0)],
@@ -335,7 +335,7 @@ def test_a_write_that_is_put_off_is_its_tool_s() -> None:
         ],
     )
 
-    assert shares(turn(2.0), evidence) == {"sessions": 0.8, "model": 0.5, "application": 0.7}
+    assert shares(turn(2.0), evidence) == {"sessions": 0.9, "model": 0.5, "application": 0.6}
 
 
 def test_a_write_that_is_put_off_into_the_bill_s_transaction_is_its_tool_s() -> None:
@@ -368,10 +368,25 @@ def test_a_bill_without_a_record_of_its_connection_is_its_statement() -> None:
 
 
 def test_reading_the_ledger_is_no_bill() -> None:
-    """It is the application's own statement."""
+    """It is a statement like any other of the application's own."""
     reading = statement(0.5, 0.7, sql=f"SELECT * FROM {TABLE}")
 
-    assert shares(turn(1.0), seen(statements=[reading])) == {"application": 1.0}
+    assert shares(turn(1.0), seen(statements=[reading])) == {"sessions": 0.2, "application": 0.8}
+
+
+def test_what_is_in_a_transaction_before_the_bill_s_is_the_session_s() -> None:
+    """Also on the same connection: it was given back between them."""
+    evidence = seen(
+        statements=[statement(0.1, 0.5), statement(0.7, 0.8, sql=f"INSERT INTO {TABLE} VALUES ($1)")],
+        pool=[
+            pooled(PoolEventKind.CHECKOUT, 0.1),
+            pooled(PoolEventKind.CHECKIN, 0.6),
+            pooled(PoolEventKind.CHECKOUT, 0.6),
+            pooled(PoolEventKind.CHECKIN, 0.9),
+        ],
+    )
+
+    assert shares(turn(1.0), evidence) == {"sessions": 0.4, "ledger": 0.3, "application": 0.3}
 
 
 def test_a_connection_of_the_whole_turn_is_the_ledger_s_only_around_the_row() -> None:
