@@ -106,7 +106,8 @@ class Tenant:
     """One customer of the application: whom to address, and which of its agent's tools plays which role.
 
     `rejected_answer` is a text that the agent does not accept as an answer, so that it asks the model again; empty if
-    it accepts any.
+    it accepts any. `questions` are what its users ask where a model decides by itself which tools it calls; by default
+    the `message`.
     """
 
     account: str
@@ -114,6 +115,12 @@ class Tenant:
     tools: Mapping[ToolRole, ToolUse]
     message: str = "What do you have on cardiology?"
     rejected_answer: str = ""
+    questions: Sequence[str] = ()
+
+    def question(self, number: int) -> str:
+        """One of its questions, again from the first."""
+        asked = self.questions or (self.message,)
+        return asked[number % len(asked)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,6 @@ __all__ = ["bench", "doctor", "main", "verify"]
 
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
-_FAKE_TIERS = [ModelTier.SCRIPTED.value, ModelTier.WIRE.value]
 
 
 class _PostgresType(click.ParamType[str]):
@@ -110,7 +109,28 @@ def main() -> None:
     metavar="FILE",
     help="Only the scenario in this JSON file.",
 )
-@click.option("--tier", "tiers", multiple=True, type=click.Choice(_FAKE_TIERS), help="Only this model tier.")
+@click.option(
+    "--tier",
+    "tiers",
+    multiple=True,
+    type=click.Choice(list(map(str, ModelTier))),
+    help="Only this model tier [scripted, wire, recorded].",
+)
+@click.option("--model", metavar="NAME", help="The model of --tier live, such as openai:gpt-5-mini.")
+@click.option("--base-url", metavar="URL", help="Where that model is, if not at its provider's.")
+@click.option("--budget", metavar="USD", help="How much all requests of --tier live may cost.")
+@click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Record what the model of --tier local or live answers.",
+)
+@click.option(
+    "--cassettes",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Replay what was recorded there, by --tier recorded.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

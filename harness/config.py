@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,7 +22,10 @@ from harness import bundled
 from harness.errors import ConfigurationError
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["Config", "resolve"]
+__all__ = ["USUAL_TIERS", "Config", "resolve"]
+
+USUAL_TIERS = (ModelTier.SCRIPTED, ModelTier.WIRE, ModelTier.RECORDED)
+"""The tiers of a run that names none: what needs no weights, no key and no money."""
 
 _PREFIX = "SESSIONPROOF_"
 _WILDCARDS = frozenset("*?[")
@@ -36,6 +40,11 @@ class Config:
     Empty tuples mean "all". `turn_timeout` is in seconds. `full_length` runs tools of 2.4 s instead of 0.24 s.
     `postgres` is `auto`, `container`, `embedded` or a URL, and may hold a password: it is not shown in the `repr`.
     `scenario_file` is a scenario of the user's own, which is then the only one.
+
+    The tiers in which a real model works on this machine, or is paid for, are for those who ask for them: `model` is
+    the one of the tier `live`, by the name that Pydantic AI has for it, at `base_url` if it is not at its provider's;
+    `budget` is how many US dollars all requests of the run may cost. `record` is a folder into which such a run is
+    recorded, `cassettes` one from which the tier `recorded` replays, instead of those that the scenarios have.
     """
 
     backend: str = ""
@@ -49,6 +58,11 @@ class Config:
     full_length: bool = False
     turn_timeout: float = 30.0
     output: Path | None = None
+    model: str | None = None
+    base_url: str | None = None
+    budget: Decimal | None = None
+    record: Path | None = None
+    cassettes: Path | None = None
 
     def admits(self, *, scenario: str, mode: SessionMode, pool_state: PoolState, tier: ModelTier) -> bool:
         """Whether a cell is asked for."""
@@ -56,7 +70,7 @@ class Config:
             self.admits_scenario(scenario)
             and _in(mode, self.modes)
             and _in(pool_state, self.pool_states)
-            and _in(tier, self.tiers)
+            and tier in self._tiers
         )
 
     def admits_scenario(self, name: str) -> bool:
@@ -64,12 +78,16 @@ class Config:
         return not self.scenarios or any(fnmatchcase(name, pattern) for pattern in self.scenarios)
 
     @property
+    def _tiers(self) -> tuple[ModelTier, ...]:
+        return self.tiers or USUAL_TIERS
+
+    @property
     def most_cells(self) -> int | None:
         """How many cells can be asked for at most; `None` where a pattern may stand for any number of scenarios."""
         names = ("",) if self.scenario_file is not None else self.scenarios
         if not names or any(set(name) & _WILDCARDS for name in names):
             return None
-        axes = (self.modes or SessionMode, self.pool_states or PoolState, self.tiers or ModelTier)
+        axes = (self.modes or SessionMode, self.pool_states or PoolState, self._tiers)
         return len(set(names)) * math.prod(len(set(axis)) for axis in axes)
 
     def unmatched(self, names: Iterable[str]) -> list[str]:
@@ -170,6 +188,16 @@ def _seconds(value: object) -> float:
     return seconds
 
 
+def _dollars(value: object) -> Decimal:
+    try:
+        dollars = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("expected a number of US dollars, such as 0.50") from None
+    if not dollars.is_finite() or dollars < 0:
+        raise ValueError("expected a number of US dollars from 0")
+    return dollars
+
+
 def _switch(value: object) -> bool:
     switches = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     try:
@@ -185,6 +213,9 @@ _CONVERTERS: Mapping[str, object] = {
     "scenarios": lambda value: tuple(_words(value)),
     "turn_timeout": _seconds,
     "full_length": _switch,
+    "budget": _dollars,
+    "record": lambda value: Path(str(value)),
+    "cassettes": lambda value: Path(str(value)),
     "scenario_file": lambda value: Path(str(value)),
     "output": lambda value: Path(str(value)),
 }

@@ -12,7 +12,7 @@ cancelled; if it does not even end then, it is left behind and the next goes on.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import count, groupby
@@ -23,6 +23,7 @@ from pydantic_ai import Agent
 
 from harness.backend import Application, Backend, ChatRequest, Tenant
 from harness.checks.speedup import is_decided
+from harness.chosen_calls import ChosenCalls
 from harness.errors import ClientLeft
 from harness.evidence import Answer, FaultSeen, Interval, PlannedCall, StuckTask, TimingPair, Turn
 from harness.explorer.cancellation import CancelledAt
@@ -93,7 +94,8 @@ class _Sending:
 class Conversation:
     """The turns of one cell; `note` records what a turn raised, and `timeout` is in seconds.
 
-    `announce` is told of each turn before it is sent, with its planned calls in their order.
+    `announce` is told of each turn before it is sent, with its planned calls in their order. `choices` listens to a
+    model that decides by itself, where one answers. `before_wave` is awaited between two waves of messages.
     """
 
     cell: Cell
@@ -103,6 +105,8 @@ class Conversation:
     note: Callable[[BaseException], None]
     announce: Callable[[str, Sequence[str]], None]
     timeout: float
+    choices: ChosenCalls | None = None
+    before_wave: Callable[[], Awaitable[None]] | None = None
     turns: list[Turn] = field(default_factory=list)
     pairs: list[TimingPair] = field(default_factory=list)
     faults: list[FaultSeen] = field(default_factory=list)
@@ -111,8 +115,11 @@ class Conversation:
         """Send the scenario's messages, those of one wave together, and let what they leave behind come to rest."""
         before = asyncio.all_tasks()
         by_wave = sorted(self.cell.scenario.messages, key=lambda message: message.wave)
-        for _, wave in groupby(by_wave, key=lambda message: message.wave):
+        for number, (_, wave) in enumerate(groupby(by_wave, key=lambda message: message.wave)):
             messages = list(wave)
+            if number > 0 and self.before_wave is not None:
+                await _settle(before)
+                await self.before_wave()
             for message in messages:
                 if message.cancel_at == EACH:
                     await self._cancel_at_each(application, message)
@@ -163,6 +170,8 @@ class Conversation:
 
     def _prepare(self, message: Message, *, parallel: bool = True) -> _Sending:
         turn, tenant = str(uuid4()), tenant_of(message, self.backend)
+        if message.plan.chosen:
+            return self._leave_open(turn, tenant, message)
         text = f"{tenant.message} (reference {turn})"
         planned = _planned_calls(turn, tenant, message.plan)
         self.announce(turn, [call.tool_call_id for call in planned])
@@ -175,6 +184,14 @@ class Conversation:
             for call in planned:
                 self.gate.expect(turn, [call])
         return _Sending(turn=turn, tenant=tenant, message=message, text=text, planned=planned, parallel=parallel)
+
+    def _leave_open(self, turn: str, tenant: Tenant, message: Message) -> _Sending:
+        """Nothing is planned: the model will decide. The text is the user's alone, and the same each time."""
+        if self.choices is None:
+            raise AssertionError("nobody listens to a model that decides by itself")
+        self.choices.expect(turn, tenant, seconds=message.plan.chosen_seconds)
+        text = tenant.question(message.question)
+        return _Sending(turn=turn, tenant=tenant, message=message, text=text, planned=(), parallel=True)
 
     async def _send_together(self, application: Application, sendings: Sequence[_Sending]) -> list[Turn]:
         async with asyncio.TaskGroup() as group:
@@ -200,6 +217,14 @@ class Conversation:
         if failure is not None and not isinstance(failure, ClientLeft):
             self.note(failure)
         turn = _turn(sending, task, interval, stuck, to_be_answered=self.cell.scenario.answered)
+        if sending.message.plan.chosen and self.choices is not None:
+            turn = replace(
+                turn,
+                chosen=True,
+                planned=self.choices.calls(turn.id),
+                refused=self.choices.refused(turn.id),
+                planned_responses=self.choices.responses(turn.id),
+            )
         if isinstance(failure, ClientLeft):
             return self._interrupted(turn, LEFT, f"after {sending.message.leave_after} events")
         if cancelled is not None and cancelled.struck:

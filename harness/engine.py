@@ -15,23 +15,29 @@ import os
 import secrets
 import shlex
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings
 from harness.bundled import default_backend
 from harness.cell_watch import CellWatch
-from harness.checks import damage_of, default_checks, fault_checks, run_checks
+from harness.checks import choices_of, damage_of, default_checks, fault_checks, run_checks
+from harness.chosen_calls import ChosenCalls
 from harness.config import Config
 from harness.conversation import Conversation
 from harness.disruption import Disruption, planned_faults
-from harness.errors import BackendError, EnvironmentMissing, SessionproofError
+from harness.errors import BackendError, EnvironmentMissing, MissingEvidence, SessionproofError
 from harness.evidence import Evidence, LedgerGrain, Record
 from harness.explorer.gate import Gate
-from harness.explorer.pool_state import bring_into
+from harness.explorer.pool_state import bring_into, renew
+from harness.explorer.tool_refusals import ToolRefusals
 from harness.fault import DatabaseFaultKind
 from harness.gaps import first_gap
 from harness.observe.attribution import attributed
@@ -41,6 +47,7 @@ from harness.observe.observation import Observation
 from harness.postgres.clones import Clones, Database
 from harness.postgres.embedded import EmbeddedServer
 from harness.postgres.server import RunningServer
+from harness.providers.choosing import ChoosingModel
 from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
@@ -60,7 +67,7 @@ from harness.scenario import (
     ToolStep,
     cells_of,
 )
-from harness.verdict import CheckResult, judge
+from harness.verdict import CheckResult, ModelChoices, judge
 
 __all__ = ["Engine", "NotVerified", "in_time", "repeats", "started"]
 
@@ -75,6 +82,9 @@ PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION, Session
 
 BARRIER_MODES = PAIRED_MODES
 """The modes in which tools can all arrive at their first database operation before any goes on."""
+
+CHOSEN_WIDTH = 4
+"""For how many tools at once a warm pool has connections where the model decides how many it calls."""
 
 T = TypeVar("T")
 
@@ -100,12 +110,22 @@ class NotVerified:
     document: NotVerifiedDocument
 
 
+def _provider(cell: Cell) -> Provider:
+    return create_provider(
+        cell.tier,
+        fallback_model_name=FALLBACK_MODEL if cell.scenario.fallback else None,
+        max_retries=cell.scenario.client_retries,
+        client_seconds=cell.scenario.client_seconds,
+    )
+
+
 @dataclass(slots=True)
 class Engine:
-    """Plans and runs the cells of one process against one backend."""
+    """Plans and runs the cells of one process against one backend; `provider_of` makes the provider of a cell."""
 
     backend: Backend
     config: Config
+    provider_of: Callable[[Cell], Provider] = _provider
     _warmed_up: set[ModelTier] = field(default_factory=set)
     _unprepared: BackendError | None = None
 
@@ -153,6 +173,7 @@ class Engine:
             seconds=perf_counter() - started,
             clone_seconds=clone_seconds,
             damage=damage_of(evidence, results) if cell.scenario.fault else None,
+            choices=_choices(cell, evidence, results),
         )
 
     async def _verify_on_own_server(self, cell: Cell) -> CellDocument:
@@ -212,7 +233,8 @@ class Engine:
         if cell.tier in self._warmed_up:
             return
         self._warmed_up.add(cell.tier)
-        first = Cell(scenario=WARM_UP, mode=cell.mode, pool_state=PoolState.WARM, tier=cell.tier)
+        tier = ModelTier.SCRIPTED if cell.tier.chooses else cell.tier  # a model that decides by itself has no script
+        first = Cell(scenario=WARM_UP, mode=cell.mode, pool_state=PoolState.WARM, tier=tier)
         async with clones.clone(template, label=f"warm_up_{cell.tier}") as database:
             await self._observe(first, database, running)
 
@@ -238,13 +260,13 @@ class Engine:
             return Evidence(), (CheckResult.unknown("backend", str(error)),)
         if cell.scenario.fault:
             return evidence, run_checks(evidence, fault_checks())
-        checks = default_checks(ledger=Capability.LEDGER in self.backend.capabilities)
+        checks = default_checks(ledger=Capability.LEDGER in self.backend.capabilities, chosen=cell.scenario.chosen)
         return evidence, run_checks(evidence, checks)
 
     async def _run(self, cell: Cell, database: Database, running: RunningServer, disruption: Disruption) -> Evidence:
         async with AsyncExitStack() as stack:
             refusals = stack.enter_context(only_local_models(cell.tier))
-            provider = _provider(cell)
+            provider = self.provider_of(cell)
             stack.push_async_callback(provider.stop)
             await provider.start()
             settings = _settings(cell, disruption, provider)
@@ -276,6 +298,9 @@ class Engine:
         disruption: Disruption,
     ) -> Evidence:
         limit = self.config.turn_timeout
+        choices = ChosenCalls()
+        if cell.scenario.chosen:
+            settings = replace(settings, model=ChoosingModel(settings.model, choices))
         async with started(self.backend, settings, limit) as application, AsyncExitStack() as stack:
             await bring_into(application.engine, cell.pool_state, connections=_connections(cell))
             observation = Observation(application.engine, server_log=running.log_path)
@@ -288,7 +313,11 @@ class Engine:
                 note=observation.note,
                 announce=disruption.expect,
                 timeout=cell.scenario.turn_seconds or self.config.turn_timeout,
+                choices=choices,
+                before_wave=partial(_renewed, application.engine, cell) if cell.scenario.chosen else None,
             )
+            choices.tell(planned=gate.expect, leave=gate.leave)
+            stack.enter_context(ToolRefusals(choices.refuse))
             observation.on_tool_end(gate.leave)
             stack.enter_context(disruption.owners_of(application.engine))
             async with gate, observation:
@@ -305,6 +334,7 @@ class Engine:
             pairs=Record.of("pairs", conversation.pairs),
             faults=Record.of("faults", conversation.faults),
             arrivals=gate.record if cell.mode in BARRIER_MODES else Record.of("arrivals", ()),
+            requests=choices.record,
             **observation.records,
         )
 
@@ -328,13 +358,13 @@ def repeats(cell: Cell) -> bool:
     return paired and cell.pool_state is PoolState.WARM
 
 
-def _provider(cell: Cell) -> Provider:
-    return create_provider(
-        cell.tier,
-        fallback_model_name=FALLBACK_MODEL if cell.scenario.fallback else None,
-        max_retries=cell.scenario.client_retries,
-        client_seconds=cell.scenario.client_seconds,
-    )
+def _choices(cell: Cell, evidence: Evidence, results: Sequence[CheckResult]) -> ModelChoices | None:
+    """What the model did, if it decided by itself; `None` too if that is not known, which a check says."""
+    if not cell.scenario.chosen:
+        return None
+    with suppress(MissingEvidence):
+        return choices_of(evidence, results)
+    return None
 
 
 def _settings(cell: Cell, disruption: Disruption, provider: Provider) -> BackendSettings:
@@ -355,7 +385,15 @@ def _restarts(cell: Cell) -> bool:
 
 def _connections(cell: Cell) -> int:
     """How many connections a warm pool holds: one for each tool that can run at once, and one for each turn."""
-    return sum(message.plan.widest_round + 1 for message in cell.scenario.messages)
+    waves: Counter[int] = Counter()
+    for message in cell.scenario.messages:
+        waves[message.wave] += (CHOSEN_WIDTH if message.plan.chosen else message.plan.widest_round) + 1
+    return max(waves.values(), default=0) if cell.scenario.chosen else waves.total()
+
+
+async def _renewed(engine: AsyncEngine, cell: Cell) -> None:
+    """Between turns that are not to know of each other: one racy turn poisons a pool for all that come after it."""
+    await renew(engine, cell.pool_state, connections=_connections(cell))
 
 
 @asynccontextmanager

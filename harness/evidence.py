@@ -29,6 +29,7 @@ __all__ = [
     "LedgerGrain",
     "LedgerRow",
     "LoopStall",
+    "ModelRequestSeen",
     "ModelResponseSeen",
     "OperationKind",
     "PlaceSeen",
@@ -155,6 +156,8 @@ class Turn:
     `parallel` is false for the sequential half of a timing pair. `interrupted` says how the harness itself ended the
     turn, if it did: a client that went away, a task that was cancelled; its `error` is then no finding.
     `to_be_answered` says whether the experiment needs an answer, or that there is none; `None` if it does not care.
+    If it is `chosen`, the `planned` calls are those that the model made by itself, but for those whose ids are
+    `refused`: these name no tool that there is, or give arguments that it does not take, and so did not run.
     """
 
     id: str
@@ -173,6 +176,8 @@ class Turn:
     stuck: tuple[StuckTask, ...] = ()
     interrupted: str | None = None
     to_be_answered: bool | None = None
+    chosen: bool = False
+    refused: tuple[str, ...] = ()
 
 
 class ErrorSource(StrEnum):
@@ -473,6 +478,21 @@ class ModelResponseSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequestSeen:
+    """One request of the agent's to a model that decides by itself which tools it calls.
+
+    `start` and `end` are seconds of the run's clock; without an `end` nobody waited for it any more, or it had not
+    ended with the turn. `status` is the HTTP status by which the provider refused it.
+    """
+
+    turn: str | None
+    start: float
+    end: float | None = None
+    error_type: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """One `llm_requests` row, read through a connection of the harness's own. Unpriced costs are `None`."""
 
@@ -539,3 +559,4 @@ class Evidence:
     ledger: Record[LedgerRow] = field(default_factory=lambda: _absent("ledger"))
     faults: Record[FaultSeen] = field(default_factory=lambda: _absent("faults"))
     pairs: Record[TimingPair] = field(default_factory=lambda: _absent("pairs"))
+    requests: Record[ModelRequestSeen] = field(default_factory=lambda: _absent("requests"))

@@ -53,6 +53,11 @@ _SETTINGS = (
     "full_length",
     "turn_timeout",
     "output",
+    "model",
+    "base_url",
+    "budget",
+    "record",
+    "cassettes",
 )
 _DOCUMENT: pytest.StashKey[str] = pytest.StashKey()
 _POSTGRES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()

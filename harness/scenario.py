@@ -58,8 +58,14 @@ class ModelTier(StrEnum):
 
     SCRIPTED = "scripted"
     WIRE = "wire"
+    RECORDED = "recorded"
     LOCAL = "local"
     LIVE = "live"
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a model answers that decides by itself which tools it calls, now or when it was recorded."""
+        return self in {ModelTier.RECORDED, ModelTier.LOCAL, ModelTier.LIVE}
 
 
 class ToolRole(StrEnum):
@@ -164,6 +170,12 @@ class ToolPlan:
     the position of a tool in the round, which takes one step (`harness.explorer.order`). `delegated` has the usage of
     the answer that a `DELEGATE` call's own agent gets. `served_model` is the model that the provider says it
     answered with, if that is not the one that was asked for. `faults` strike requests for single responses.
+
+    A plan that is `chosen` has no rounds and no usages: the model decides by itself. The first statement of each tool
+    that it calls takes `chosen_seconds` longer.
+
+    Raises:
+        ValueError: a plan that is chosen says what the model does, or one that is not says how long chosen tools take.
     """
 
     rounds: tuple[tuple[ToolStep, ...], ...]
@@ -175,6 +187,16 @@ class ToolPlan:
     delegated: TokenUsage | None = None
     served_model: str | None = None
     faults: tuple[WireFault, ...] = ()
+    chosen: bool = False
+    chosen_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.chosen and (self.rounds or self.usages or self.order or self.faults):
+            raise ValueError("a plan that the model chooses has no rounds, usages, order or faults; leave them out")
+        if self.chosen_seconds and not self.chosen:
+            raise ValueError("chosen_seconds is for tools that the model chooses; give the steps' database_seconds")
+        if not 0 <= self.chosen_seconds < inf:
+            raise ValueError(f"a tool cannot take {self.chosen_seconds} s; give chosen_seconds from 0")
 
     @property
     def widest_round(self) -> int:
@@ -184,7 +206,12 @@ class ToolPlan:
     def scaled(self, factor: float) -> "ToolPlan":
         """The same plan with every latency multiplied."""
         rounds = tuple(tuple(step.scaled(factor) for step in steps) for steps in self.rounds)
-        return replace(self, rounds=rounds, model_seconds=self.model_seconds * factor)
+        return replace(
+            self,
+            rounds=rounds,
+            model_seconds=self.model_seconds * factor,
+            chosen_seconds=self.chosen_seconds * factor,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +221,8 @@ class Message:
     Messages of one scenario are sent at the same time when they have the same `wave`, and waves one after the other.
     `tenant` is an index into the backend's tenants. `leave_after` is after how many events of the streamed answer the
     client goes away. `cancel_at` is at which await of the turn, from 1, its task is cancelled; 0 stands for each of
-    them: the message is then sent once for every await, until a turn ends before its await comes.
+    them: the message is then sent once for every await, until a turn ends before its await comes. `question` is which
+    of the tenant's questions it asks, again from the first, if the plan is chosen.
     """
 
     plan: ToolPlan
@@ -203,6 +231,7 @@ class Message:
     wave: int = 0
     leave_after: int | None = None
     cancel_at: int | None = None
+    question: int = 0
 
 
 _DEFAULT_POOL_STATES: Mapping[SessionMode, tuple[PoolState, ...]] = {
@@ -264,8 +293,13 @@ class Scenario:
 
     @property
     def parallel(self) -> bool:
-        """Whether tools run in parallel in it."""
-        return any(message.plan.widest_round > 1 for message in self.messages)
+        """Whether tools run in parallel in it, or can."""
+        return self.chosen or any(message.plan.widest_round > 1 for message in self.messages)
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a model decides which tools are called, in any message."""
+        return any(message.plan.chosen for message in self.messages)
 
     def scaled(self, factor: float) -> "Scenario":
         """The same scenario with every latency multiplied."""

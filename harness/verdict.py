@@ -6,7 +6,7 @@ A finding is not an exception: it is a value with a kind, so that a scenario can
 expected to fail with named findings; not seeing them is a failure of the harness.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
@@ -18,6 +18,8 @@ __all__ = [
     "Finding",
     "FindingKind",
     "Judgement",
+    "ModelChoices",
+    "Share",
     "Verdict",
     "judge",
     "merge",
@@ -175,6 +177,36 @@ class Damage:
     failed_tools: int | None
     turns: int
     failed_turns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A part (0…1) of something, with its interval, which encloses the true one with a confidence of 0.95."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoices:
+    """What a model that decides by itself did in the turns of one cell.
+
+    `outcomes` counts the turns by how they ended, `calls` the tool calls that ran, by tool, and `refused` those that
+    did not. In `called_together` turns one response called several tools; in `together` of them these came to the
+    database together, which is the `share` of all turns that can show anything; in `wrong` of those something was
+    found. `at_most` is which share (0…1) of such turns can be wrong, with a confidence of 0.95, if none was.
+    """
+
+    turns: int
+    outcomes: Mapping[str, int]
+    calls: Mapping[str, int]
+    refused: int
+    called_together: int
+    together: int
+    share: Share
+    wrong: int
+    at_most: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,7 +210,7 @@ def test_a_password_is_not_on_the_command_line(tmp_path: Path) -> None:
     [
         (["--mode", "both"], "'both' is not one of 'shared', 'per_operation', 'locked', 'sequential'"),
         (["--pool-state", "hot"], "'hot' is not one of 'cold', 'warm', 'pre_ping', 'null'"),
-        (["--tier", "live"], "'live' is not one of 'scripted', 'wire'"),
+        (["--tier", "lively"], "'lively' is not one of 'scripted', 'wire', 'recorded', 'local', 'live'"),
         (["--postgres", "sqlite"], "'sqlite' is not one of auto, container, embedded, or a URL"),
         (["--postgres", "mysql://u:hunter22@h/d"], "the database URL starts with 'mysql'; expected one of postgresql,"),
         (["--postgres", "postgresql://u:hunter22@h/d?options=-c"], "the database URL has the parameters ['options']"),

@@ -1,6 +1,7 @@
 """What the evidence of a cell says: pure functions from `Evidence` to `CheckResult`, one a module."""
 
 from harness.checks.check import Check, run_checks
+from harness.checks.choice import Choice, choices_of
 from harness.checks.damage import damage_of
 from harness.checks.errors import Errors
 from harness.checks.exercise import Exercise
@@ -15,6 +16,7 @@ from harness.checks.turns import Turns
 
 __all__ = [
     "Check",
+    "Choice",
     "Errors",
     "Exercise",
     "Faults",
@@ -24,6 +26,7 @@ __all__ = [
     "Sessions",
     "Timing",
     "Turns",
+    "choices_of",
     "damage_of",
     "default_checks",
     "fault_checks",

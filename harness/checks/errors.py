@@ -15,8 +15,9 @@ tools collided, or used one session; the refusal is one of data (SQLSTATE classe
 that was to be refused, and ran, was not.
 
 Guarantee: every record ends in exactly one group, and every group is a finding unless it is *intended* (a
-call that may fail, refused by the database for its own statement) or *control flow* (`ModelRetry`, or a
-cancellation that follows from something else that is found); those are told in the notes.
+call that may fail, refused by the database for its own statement), *control flow* (`ModelRetry`, or a
+cancellation that follows from something else that is found), or *of the model*, in a turn whose model decides by
+itself; those are told in the notes.
 """
 
 from collections import defaultdict
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 
 from harness.checks.classification import Classifier, core, is_of_data, is_refusal, names
 from harness.checks.conclusion import Conclusion, Plan, sentence, turns_of
+from harness.checks.model_outcomes import ModelOutcome, is_of_the_model, outcome_of
 from harness.evidence import ErrorRecord, ErrorSource, Evidence, ToolOutcome, Turn
 from harness.scenario import ToolRole
 from harness.verdict import CheckResult, FindingKind
@@ -42,6 +44,8 @@ _RICHEST_FIRST = (
 _SHORTEST_QUOTE = 8
 _COLLISIONS = frozenset({FindingKind.CONCURRENT_OPERATION, FindingKind.ILLEGAL_STATE, FindingKind.DRIVER_BUSY})
 _RETRIES = frozenset({"ModelRetry", "ToolRetryError"})
+_INVALID = _RETRIES | {"ValidationError"}
+"""What says that arguments do not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,13 @@ class Errors:
         conclusion = Conclusion(self.name, notes=list(evidence.notes))
         groups = _group(records, Classifier.of(records))
         disturbed = _disturbed(turns, groups)
+        chosen = {turn.id: turn for turn in turns if turn.chosen}
         for group in groups:
             if _is_intended(group, plan):
                 place = plan.place(group.turn, group.tool_call_id)
                 conclusion.notes.append(f"intended error at {place}: {_summary(group.richest)}")
+            elif group.turn in chosen and _is_of_the_model(group, chosen[group.turn], evidence):
+                conclusion.notes.append(f"of the model: {_summary(group.richest)} in {_place(group, plan)}")
             elif _is_control_flow(group, disturbed):
                 conclusion.notes.append(f"control flow: {_summary(group.richest)} in {_place(group, plan)}")
             else:
@@ -203,6 +210,18 @@ def _is_intended(group: _Group, plan: Plan) -> bool:
     if call is None or not call.may_fail or group.kind is not FindingKind.UNEXPECTED_ERROR:
         return False
     return any(is_refusal(record) for record, _ in group.records)
+
+
+def _is_of_the_model(group: _Group, turn: Turn, evidence: Evidence) -> bool:
+    """Whether the error is the model's, or is what becomes of a turn that has no answer for the model's sake."""
+    if group.kind is not FindingKind.UNEXPECTED_ERROR:
+        return False
+    own = group.tool_call_id is None or group.tool_call_id in turn.refused
+    if own and turn.refused and any(_INVALID & names(record) for record, _ in group.records):
+        return True
+    if group.tool_call_id is None and outcome_of(turn, evidence) not in {ModelOutcome.ANSWERED, None}:
+        return True
+    return is_of_the_model(record for record, _ in group.records)
 
 
 def _is_retry(group: _Group) -> bool:

@@ -7,9 +7,10 @@ Mechanism: what a role promises (`harness.scenario.ToolRole`) is looked for in w
 run, with a statement of its own for each operation that it was to do. `flush` and `commit` must have written;
 `rollback` and `fail` must have been refused a statement by the database, and `fail` must have raised.
 
-Guarantee: no findings. What is missing makes the check unknown, because it says nothing of how sessions are shared.
-Two things are left to the other checks, which find them: a turn with an error that is a sign of a collision, where one
-tool's work may be done, or prevented, by another; and a tool whose error nobody planned.
+Guarantee: no findings. What is missing makes the check unknown, because it says nothing of how sessions are shared. A
+call that a model decided on by itself promises nothing. Two things are left to the other checks, which find them: a
+turn with an error that is a sign of a collision, where one tool's work may be done, or prevented, by another; and a
+tool whose error nobody planned.
 """
 
 from collections import defaultdict
@@ -105,7 +106,7 @@ def _collided(evidence: Evidence) -> set[str | None]:
 
 
 def _lacks(turn: Turn, deeds: dict[_Caller, _Deeds]) -> Iterator[tuple[PlannedCall, str]]:
-    for call in turn.planned:
+    for call in () if turn.chosen else turn.planned:
         if lack := _lack(call, deeds[turn.id, call.tool_call_id]):
             yield call, lack
 

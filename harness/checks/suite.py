@@ -1,6 +1,7 @@
 """The checks that every cell is asked, with their tolerances in one place."""
 
 from harness.checks.check import Check
+from harness.checks.choice import Choice
 from harness.checks.errors import Errors
 from harness.checks.exercise import Exercise
 from harness.checks.faults import Faults
@@ -18,6 +19,7 @@ __all__ = ["default_checks", "fault_checks"]
 def default_checks(
     *,
     ledger: bool = True,
+    chosen: bool = False,
     overlap_share: float = 0.1,
     stall_seconds: float = 0.1,
     stall_samples: int = 10,
@@ -27,7 +29,8 @@ def default_checks(
 ) -> tuple[Check, ...]:
     """All checks, in the order in which a reader wants them.
 
-    `ledger` is false for a backend that has none. The tolerances are those of `Timing`.
+    `ledger` is false for a backend that has none, `chosen` true if a model decides which tools are called. The
+    tolerances are those of `Timing`.
     """
     timing = Timing(
         overlap_share=overlap_share,
@@ -38,7 +41,8 @@ def default_checks(
         confidence=confidence,
     )
     billing = (Ledger(),) if ledger else ()
-    return (Turns(), Exercise(), Errors(), Requests(), Sessions(), *billing, timing, Pool())
+    choice = (Choice(),) if chosen else ()
+    return (Turns(), *choice, Exercise(), Errors(), Requests(), Sessions(), *billing, timing, Pool())
 
 
 def fault_checks() -> tuple[Check, ...]:

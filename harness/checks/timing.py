@@ -11,7 +11,9 @@ Then the event loop: where one innermost frame held it for long, nothing can hav
 pairs of turns were asked for (`harness.checks.speedup`).
 
 A tool that raised before it reached the database is for the errors check, and only noted here. A tool that
-returned without any statement, or a statement whose server process is not known, leaves the question open.
+returned without any statement, or a statement whose server process is not known, leaves the question open. Where the
+model decides which tools are called, one without a statement is only noted, and so is one that was not waited for any
+longer: nobody promised what it does, or how soon.
 """
 
 from collections import defaultdict
@@ -78,10 +80,13 @@ class Timing:
     def _compare(self, turn: Turn, calls: Sequence[PlannedCall], activity: "_Activity", conclusion: Conclusion) -> None:
         where = f"turn {turn.id!r}, round {calls[0].round}"
         timed = [call for call in calls if call.database_seconds > 0]
-        present = [call for call in timed if activity.take_part(call, where, conclusion)]
+        present = [call for call in timed if activity.take_part(call, where, conclusion, promised=not turn.chosen)]
         if len(timed) > 1 and len(present) < len(timed):
             conclusion.notes.append(f"{where}: {len(present)} of {len(timed)} tools ran a statement")
-        reasons = self._reasons(present, activity) + activity.left_alone(calls)
+        if turn.chosen and (late := activity.late(present)):
+            conclusion.notes.append(f"{where}: {', '.join(call.tool for call in late)} came too late to be compared")
+            present = [call for call in present if call not in late]
+        reasons = self._reasons(present, activity) + ([] if turn.chosen else activity.left_alone(calls))
         if reasons:
             conclusion.find(FindingKind.SERIALISED, "; ".join(reasons), where=where, turn=turn.id)
 
@@ -156,13 +161,16 @@ class _Activity:
         answered = turn.answer is not None
         return cls(answered=answered, statements=statements, runs=runs, arrivals=arrivals)
 
-    def take_part(self, call: PlannedCall, where: str, conclusion: Conclusion) -> bool:
-        """Whether the tool's time in the database can be compared; if not, why goes into notes or doubts."""
+    def take_part(self, call: PlannedCall, where: str, conclusion: Conclusion, *, promised: bool = True) -> bool:
+        """Whether the tool's time in the database can be compared; if not, why goes into notes or doubts.
+
+        If it was not `promised` that it works there, doing nothing there raises no doubt.
+        """
         statements = self._served(call)
         if any(statement.backend_pid is None for statement in statements):
             conclusion.doubts.append(f"{where}: the server process of a statement of {call.tool} is not known")
             return False
-        if not statements and not self._excused(call):
+        if promised and not statements and not self._excused(call):
             conclusion.doubts.append(f"{where}: {call.tool} {self._ending(call)}")
         return bool(statements)
 
@@ -192,6 +200,11 @@ class _Activity:
             backend: Interval(start=min(part.start for part in parts), end=max(part.end for part in parts))
             for backend, parts in by_backend.items()
         }
+
+    def late(self, calls: Iterable[PlannedCall]) -> list[PlannedCall]:
+        """Who came to the barrier when it had been opened because somebody was missing, or after that."""
+        held = {call.tool_call_id: self.arrivals.get(call.tool_call_id, []) for call in calls}
+        return [call for call in calls if any(each.released == "timeout" for each in held[call.tool_call_id])]
 
     def left_alone(self, calls: Iterable[PlannedCall]) -> list[str]:
         """Who left the barrier alone, unless another tool of the round had raised before it came there."""

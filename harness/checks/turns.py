@@ -1,6 +1,7 @@
 """Did every turn give its answer?
 
-The user sees a turn that failed or never ended, whatever the cause; the cause is for the other checks to say.
+The user sees a turn that failed or never ended, whatever the cause; the cause is for the other checks to say. Only
+where a model decides by itself, and it is the model that gave no answer, there is no finding: that is noted.
 A turn that timed out is described by its own tasks that were still running: its tools' first, which are named after
 them, then the one that sent it. Each is shown by the innermost line of the application in it, because that can be
 looked up, and by what that line waits for. Where none of the tasks is the turn's, all are shown.
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from harness.checks.conclusion import Conclusion, seconds, sentence, turns_of
+from harness.checks.model_outcomes import ModelOutcome, outcome_of
 from harness.evidence import Evidence, StuckTask, Turn
 from harness.verdict import CheckResult, FindingKind
 
@@ -27,7 +29,10 @@ class Turns:
         """A finding for each turn without an answer."""
         conclusion = Conclusion(self.name)
         for turn in turns_of(evidence):
-            if turn.timed_out:
+            if turn.chosen and (outcome := outcome_of(turn, evidence)) is not None:
+                if outcome is not ModelOutcome.ANSWERED:
+                    conclusion.notes.append(f"turn {turn.id!r} has no answer of the model: {outcome.value}")
+            elif turn.timed_out:
                 _timed_out(turn, conclusion)
             elif turn.answer is None or turn.error is not None:
                 _failed(turn, conclusion)

@@ -86,6 +86,16 @@ def _settings(config: Config) -> Iterator[str]:
         yield f"--sessionproof-scenario-file={config.scenario_file.absolute()}"
     if config.full_length:
         yield "--sessionproof-full-length"
+    if config.model is not None:
+        yield f"--sessionproof-model={config.model}"
+    if config.base_url is not None:
+        yield f"--sessionproof-base-url={config.base_url}"
+    if config.budget is not None:
+        yield f"--sessionproof-budget={config.budget:f}"
+    if config.record is not None:
+        yield f"--sessionproof-record={config.record.absolute()}"
+    if config.cassettes is not None:
+        yield f"--sessionproof-cassettes={config.cassettes.absolute()}"
     yield f"--sessionproof-turn-timeout={config.turn_timeout:g}"
 
 

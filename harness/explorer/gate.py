@@ -100,7 +100,7 @@ class Gate:
                 self._barrier.expect(turn, [call.tool_call_id for call in calls])
 
     def leave(self, tool_call_id: str) -> None:
-        """A tool call of the caller's turn has ended: nobody needs to wait for it."""
+        """A tool call of the caller's turn has ended, or is not run at all: nobody needs to wait for it."""
         turn = self._caller().turn
         if self._barrier is not None and turn is not None:
             self._barrier.leave(turn, tool_call_id)

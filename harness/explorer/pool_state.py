@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool, Pool, QueuePool
 from harness.errors import BackendError
 from harness.scenario import PoolState
 
-__all__ = ["bring_into"]
+__all__ = ["bring_into", "renew"]
 
 
 async def bring_into(engine: AsyncEngine, state: PoolState, *, connections: int) -> None:
@@ -42,6 +42,18 @@ async def bring_into(engine: AsyncEngine, state: PoolState, *, connections: int)
             await _warm(engine, connections)
         case PoolState.NULL:
             pass
+
+
+async def renew(engine: AsyncEngine, state: PoolState, *, connections: int) -> None:
+    """Give the engine a new pool in `state`, as after a start: what a turn left broken or open is not in it.
+
+    Whoever still holds a connection keeps it.
+
+    Raises:
+        BackendError: as for `bring_into`.
+    """
+    await engine.dispose()
+    await bring_into(engine, state, connections=connections)
 
 
 async def _cool(engine: AsyncEngine) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from harness.report.document import CellDocument, FindingDocument, NotVerifiedDocument, RunDocument
 from harness.scenario import ModelTier, SessionMode
-from harness.verdict import Damage, FindingKind, Verdict
+from harness.verdict import Damage, FindingKind, ModelChoices, Verdict
 
 __all__ = [
     "Example",
@@ -20,6 +20,7 @@ __all__ = [
     "Label",
     "Outcome",
     "Surprise",
+    "choices",
     "conclusion",
     "examples",
     "faults",
@@ -144,6 +145,34 @@ def faults(document: RunDocument) -> Iterator[tuple[str, list[CellDocument | Non
     for name in dict.fromkeys(cell.fault for cell in document.cells if cell.fault):
         cells = [cell for cell in document.cells if cell.fault == name]
         yield name, [next((cell for cell in cells if cell.session_mode is mode), None) for mode in columns]
+
+
+def choices(document: RunDocument) -> Iterator[str]:
+    """For each cell in which a model decided by itself: what it did, and what that says."""
+    for cell in document.cells:
+        if (made := cell.choices) is not None:
+            yield f"{cell.scenario}, {cell.session_mode} {cell.pool_state} {cell.tier}: {_choices(made)}"
+
+
+def _choices(made: ModelChoices) -> str:
+    called = sum(made.calls.values())
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in made.outcomes.items())
+    refused = f", {made.refused} more were refused" if made.refused else ""
+    share = f"{made.share.value:.0%} [{made.share.low:.0%}, {made.share.high:.0%}]"
+    return (
+        f"{made.turns} turns ({outcomes}), {called} tool calls{refused}; in {made.together}, {share}, tools came to the "
+        f"database together; {_found(made)}"
+    )
+
+
+def _found(made: ModelChoices) -> str:
+    if not made.together:
+        return "so that nothing is said of how sessions are shared"
+    if made.at_most is None:
+        return f"in {made.wrong} of these something was found"
+    return (
+        f"in none of these was anything found: with 95 % confidence at most {made.at_most:.1%} of such turns are wrong"
+    )
 
 
 def losses(document: RunDocument) -> list[str]:

@@ -15,7 +15,7 @@ from pydantic import Field
 from harness import evidence as ev
 from harness.report.model import DocumentModel
 from harness.scenario import Cell, ModelTier, PoolState, SessionMode
-from harness.verdict import CheckResult, Damage, Finding, FindingKind, Judgement, Verdict, merge
+from harness.verdict import CheckResult, Damage, Finding, FindingKind, Judgement, ModelChoices, Verdict, merge
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -71,6 +71,7 @@ class EvidenceDocument(DocumentModel):
     ledger: RecordDocument[ev.LedgerRow]
     faults: RecordDocument[ev.FaultSeen]
     pairs: RecordDocument[ev.TimingPair]
+    requests: RecordDocument[ev.ModelRequestSeen]
 
     @classmethod
     def of(cls, evidence: ev.Evidence) -> Self:
@@ -131,7 +132,7 @@ class CellDocument(DocumentModel):
 
     `verdict` is what the checks found; `as_expected` whether that is what the scenario expects of this cell
     (`clean`, or `reproduced`: the bug must show). `fault` says what was made to go wrong in it, and `damage` what came
-    of that; both are empty for an ordinary cell.
+    of that; both are empty for an ordinary cell. `choices` is what a model did that decides by itself.
     """
 
     scenario: str
@@ -152,6 +153,7 @@ class CellDocument(DocumentModel):
     clone_seconds: float
     fault: str = ""
     damage: Damage | None = None
+    choices: ModelChoices | None = None
     evidence: EvidenceDocument
 
     @classmethod
@@ -166,6 +168,7 @@ class CellDocument(DocumentModel):
         seconds: float,
         clone_seconds: float,
         damage: Damage | None = None,
+        choices: ModelChoices | None = None,
     ) -> Self:
         """The cell with everything that was seen and concluded in it. Durations are in seconds."""
         expectation = cell.expectation
@@ -193,6 +196,7 @@ class CellDocument(DocumentModel):
             clone_seconds=clone_seconds,
             fault=cell.scenario.fault,
             damage=damage,
+            choices=choices,
             evidence=EvidenceDocument.of(evidence),
         )
 

@@ -42,7 +42,7 @@ class MarkdownWriter:
 
     def write(self, document: RunDocument) -> str:
         """The page."""
-        sections = (_verdict, _problems, _table, _faults, _surprises, _gaps, _examples, _limits, _environment)
+        sections = (_verdict, _problems, _table, _choices, _faults, _surprises, _gaps, _examples, _limits, _environment)
         return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section(document)))) + "\n"
 
 
@@ -109,6 +109,14 @@ def _faults(document: RunDocument) -> Iterator[str]:
     yield _row("---", ["---"] * len(digest.faulty_modes(document)))
     for name, cells in rows[:_ROWS_LIMIT]:
         yield _row(escape(inline(name, limit=100)), map(_damage, cells))
+
+
+def _choices(document: RunDocument) -> Iterator[str]:
+    sentences = list(digest.choices(document))
+    if sentences:
+        yield "## What real models did"
+        yield ""
+        yield from bounded([f"- {escape(inline(sentence))}"] for sentence in sentences)
 
 
 def _damage(cell: CellDocument | None) -> str:

@@ -52,6 +52,7 @@ RECORDS = (
     "ledger",
     "faults",
     "pairs",
+    "requests",
 )
 
 
@@ -160,9 +161,9 @@ class Build:
         given: dict[str, Any] = {"stack": ("tools.py:3 in crunch",), "samples": 100, "share": 0.9}
         return LoopStall(interval=Interval(start=start, end=end), **(given | fields))
 
-    def arrival(self, tool_call_id: str, released: str = "together") -> Arrival:
+    def arrival(self, tool_call_id: str, released: str = "together", *, turn: str = "t1") -> Arrival:
         """An arrival at the barrier."""
-        return Arrival(tool_call_id=tool_call_id, turn="t1", at=0.5, released=released)
+        return Arrival(tool_call_id=tool_call_id, turn=turn, at=0.5, released=released)
 
     def charge(self, number: int = 1, prompt: int = 1000, completion: int = 100, **fields: Any) -> Charge:
         """A line of the invoice for `gpt-4o`: 2.50 and 10 dollars for a million tokens."""

@@ -1,12 +1,12 @@
 """The pool is in the state that was asked for, or it is said what it is in instead."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
 from harness.errors import BackendError
-from harness.explorer.pool_state import bring_into
+from harness.explorer.pool_state import bring_into, renew
 from harness.scenario import PoolState
 
 
@@ -59,3 +59,22 @@ async def test_the_kind_of_pool_must_fit(engine: AsyncEngine) -> None:
         await bring_into(null, PoolState.WARM, connections=3)
     with pytest.raises(BackendError, match="AsyncAdaptedQueuePool"):
         await bring_into(engine, PoolState.NULL, connections=3)
+
+
+@pytest.mark.parametrize(("state", "connections"), [(PoolState.WARM, 2), (PoolState.COLD, 0)])
+async def test_a_renewed_pool_has_nothing_of_the_old_one(
+    engine: AsyncEngine, state: PoolState, connections: int
+) -> None:
+    """Not the connections that somebody still holds either; listeners hear of the new pool as of the old one."""
+    opened: list[object] = []
+    event.listen(engine.sync_engine, "connect", lambda connection, _: opened.append(connection))
+    async with engine.connect() as held:
+        before = await held.scalar(text("SELECT pg_backend_pid()"))
+
+        await renew(engine, state, connections=connections)
+
+        assert idle(engine) == connections
+        async with engine.connect() as fresh:
+            assert await fresh.scalar(text("SELECT pg_backend_pid()")) != before
+        assert await held.scalar(text("SELECT 1")) == 1
+    assert len(opened) == 1 + max(connections, 1)
