@@ -441,8 +441,10 @@ class Arrival:
 class Charge:
     """One line of the provider's invoice: what it served, to which turn, and the tokens that it counted.
 
-    `cached_tokens` are a part of the prompt's, at a price of their own; `reasoning_tokens` are a part of the
-    completion's. `delivered` is false for what the provider knows not to have reached the client whole.
+    `cached_tokens`, which a cache had, and `cache_write_tokens`, which went into one, are parts of the prompt's, at
+    prices of their own; `reasoning_tokens` are a part of the completion's. `delivered` is false for what the provider
+    knows not to have reached the client whole. `untold` is the reason why it is not known what the provider counted, if
+    it is not: the tokens are then 0, and mean nothing.
     """
 
     response_id: str
@@ -456,6 +458,8 @@ class Charge:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     delivered: bool = True
+    cache_write_tokens: int = 0
+    untold: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

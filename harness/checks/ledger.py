@@ -13,6 +13,9 @@ charges: for a model with price tiers the price of the summed tokens would be hi
 A row must also name the provider and the model that served it (`harness.checks.models`), and the row of a turn that
 was answered must say that it is complete, as far as the backend has these columns.
 
+A real provider may not tell what it served: an answer that broke off, or without its tokens. Of such a turn, and of the
+rows in its session, nothing is said but that, and the check does not pass.
+
 Guarantee: one mistake is told once, by the kind that names it best, with all three sides beside it. A row that lies in
 another turn's session is not also missing where it belongs; a zero is no wrong cost; rows at another grain than the
 ledger was declared in are one finding a turn.
@@ -58,13 +61,16 @@ class Ledger:
         conclusion = Conclusion(self.name)
         accounts = _accounts(evidence, conclusion)
         entries = _entries(accounts, evidence.ledger.items)
-        match([bill for account in accounts.values() for bill in account.bills], entries)
+        known = {name: account for name, account in accounts.items() if not account.untold}
+        conclusion.doubts += [account.doubt for account in accounts.values() if account.untold]
+        bills = [bill for account in known.values() for bill in account.bills]
+        match(bills, [entry for entry in entries if entry.home is None or entry.home.id in known])
         owners = _assign(entries, accounts)
         told = _Told(conclusion=conclusion, declared=evidence.ledger_grain)
         for entry in entries:
             if entry.owner is None:
                 told.stray(entry)
-        for account in accounts.values():
+        for account in known.values():
             told.responses(account)
             told.rows(account)
             told.answer(account, owners)

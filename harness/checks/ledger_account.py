@@ -135,6 +135,20 @@ class Account:
         return (Bill.of(self.turn, self.lines),) if self.lines else ()
 
     @property
+    def untold(self) -> tuple[str, ...]:
+        """Why it is not known what was served, for each response of which it is not."""
+        return tuple(charge.untold for charge in self.charges if charge.untold is not None)
+
+    @property
+    def doubt(self) -> str:
+        """What is not known of it, as a sentence."""
+        reasons = ", ".join(dict.fromkeys(self.untold))
+        return (
+            f"what the provider served to {self.where} is not known, because of {len(self.untold)} of "
+            f"{len(self.charges)} answers: {reasons}"
+        )
+
+    @property
     def where(self) -> str:
         """The turn, for a finding's `where`."""
         return f"turn {self.turn.id!r} of {self.turn.tenant}/{self.turn.agent}"

@@ -5,8 +5,9 @@ A price depends on the provider, the model, the tokens, and the time of the requ
 model's own name decides; a provider that it knows is final, and a model that it does not know there has no
 price.
 
-Cached tokens are a part of the prompt's, at a price of their own where a model has one; reasoning tokens are a part of
-the completion's, at the same price. A provider bills its own count of both (`Charge`).
+Tokens that a cache had, or that went into one, are parts of the prompt's, at prices of their own where a model has them;
+reasoning tokens are a part of the completion's, mostly at the same price. A provider bills its own count of all of them
+(`Charge`).
 """
 
 from collections.abc import Sequence
@@ -57,14 +58,21 @@ def price_of(charges: Sequence[Charge]) -> Price:
 def price_of_tokens(charge: Charge, prompt_tokens: int, completion_tokens: int, *, at: datetime) -> Price:
     """The price of so many tokens of the charge's model in one response; `UNPRICED` if the model has none.
 
-    Of the prompt's tokens as many are cached as the charge says, and at most all of them. Fewer tokens than none,
-    which a ledger may have, are `UNPRICED` too.
+    Of the prompt's tokens as many are cached, and as many written into a cache, as the charge says, and at most all of
+    them; so with what of the completion is reasoning. Fewer tokens than none, which a ledger may have, are `UNPRICED`
+    too, and so is what was not told.
     """
-    if min(prompt_tokens, completion_tokens) < 0:
+    if min(prompt_tokens, completion_tokens) < 0 or charge.untold is not None:
         return UNPRICED
     provider = charge.provider if _is_known(charge.provider) else None
     cached_tokens = min(charge.cached_tokens, prompt_tokens)
-    usage = Usage(input_tokens=prompt_tokens, cache_read_tokens=cached_tokens, output_tokens=completion_tokens)
+    usage = Usage(
+        input_tokens=prompt_tokens,
+        cache_read_tokens=cached_tokens,
+        cache_write_tokens=min(charge.cache_write_tokens, prompt_tokens - cached_tokens),
+        output_tokens=completion_tokens,
+        output_reasoning_tokens=min(charge.reasoning_tokens, completion_tokens),
+    )
     try:
         price = calc_price(usage, charge.model, provider_id=provider, genai_request_timestamp=at)
     except LookupError:
