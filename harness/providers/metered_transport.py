@@ -42,16 +42,16 @@ _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):")
 class Meter:
     """Keeps a line for each answer; `turn_of` names the turn of the task that asks, `None` outside of any.
 
-    `provider` is the name by which the client knows the provider, which ledger rows have, too; by default that of whom
-    the protocol is. A provider that stops its model as soon as a client has gone charges nothing for what was given up:
+    `provider` is the name by which the client knows the provider, which ledger rows have, too; without one, it is that
+    of whom the protocol is. A provider that stops its model as soon as a client has gone charges nothing for what was given up:
     `charges_abandoned` is then false.
     """
 
     def __init__(
         self, turn_of: Callable[[], str | None], *, provider: str | None = None, charges_abandoned: bool = True
     ) -> None:
+        self.provider = provider
         self._turn_of = turn_of
-        self._provider = provider
         self._charges_abandoned = charges_abandoned
         self._charges: list[Charge] = []
         self._open: dict[int, _Exchange] = {}
@@ -94,7 +94,7 @@ class Meter:
         return Charge(
             response_id=f"untold-{exchange.number}" if told.response_id is None else told.response_id,
             turn=exchange.turn,
-            provider=self._provider or exchange.api.provider,
+            provider=self.provider or exchange.api.provider,
             model=told.model or exchange.model,
             prompt_tokens=tokens.prompt,
             completion_tokens=tokens.completion,
