@@ -7,6 +7,7 @@ means that the harness, its user's input, or the machine did not allow a questio
     ├── UsageError            the command, an option or an argument is wrong             exit 2
     │   └── ConfigurationError  a configured value (URL, backend, environment) is wrong  exit 2
     ├── EnvironmentMissing    this machine lacks something: nothing could be decided     exit 3
+    ├── BudgetExceededError   a model request was not sent, because it could cost more than is left of the budget
     ├── BackendError          the backend under test did not start, answer or stop
     ├── ClientLeft            the client closed its connection in the middle of an answer, as it was told to
     ├── SessionRaceError      raised in the watched program, at the second access of a race, if it was asked for
@@ -17,6 +18,7 @@ from typing import Any
 
 __all__ = [
     "BackendError",
+    "BudgetExceededError",
     "ClientLeft",
     "ConfigurationError",
     "EnvironmentMissing",
@@ -41,6 +43,10 @@ class ConfigurationError(UsageError):
 
 class EnvironmentMissing(SessionproofError):
     """The machine lacks what the run needs, so that nothing could be decided."""
+
+
+class BudgetExceededError(SessionproofError):
+    """A model request was not sent, because it could have cost more than is left of the run's budget."""
 
 
 class BackendError(SessionproofError):
