@@ -29,6 +29,10 @@ class ModelOutcome(StrEnum):
     """The provider refused the key (HTTP 401 or 403)."""
     RATE_LIMITED = "rate limited"
     """The provider refused the request for the number of requests (HTTP 429)."""
+    NO_CREDIT = "no credit"
+    """The provider refused the request because the account has no quota or credit left (HTTP 402, or so its error)."""
+    NO_MODEL = "no such model"
+    """The provider has no model of that name, or nothing at that address (HTTP 404)."""
     PROVIDER_FAILED = "provider failed"
     """The provider refused the request for another reason, or its answer could not be read."""
     UNREACHABLE = "unreachable"
@@ -45,26 +49,71 @@ class ModelOutcome(StrEnum):
     """The model gave nothing that the agent takes for an answer."""
 
 
-_STATUSES = {401: ModelOutcome.WRONG_KEY, 403: ModelOutcome.WRONG_KEY, 429: ModelOutcome.RATE_LIMITED}
-_TIMEOUTS = frozenset({"APITimeoutError", "TimeoutError", "ReadTimeout", "ConnectTimeout", "PoolTimeout"})
-_CONNECTIONS = frozenset({"APIConnectionError", "ConnectError", "ReadError", "RemoteProtocolError", "ModelAPIError"})
+_STATUSES = {
+    401: ModelOutcome.WRONG_KEY,
+    402: ModelOutcome.NO_CREDIT,
+    403: ModelOutcome.WRONG_KEY,
+    404: ModelOutcome.NO_MODEL,
+    429: ModelOutcome.RATE_LIMITED,
+}
 _BUDGET = frozenset({"BudgetExceededError"})
-_LIMITS = frozenset({"UsageLimitExceeded"})
-_BEHAVIOUR = frozenset({"UnexpectedModelBehavior", "IncompleteToolCall", "ContentFilterError"})
-_OF_THE_MODEL = (
-    _TIMEOUTS - {"TimeoutError"}
-    | _CONNECTIONS
-    | _BUDGET
-    | _LIMITS
-    | _BEHAVIOUR
-    | {"ModelHTTPError", "FallbackExceptionGroup", "APIStatusError", "AuthenticationError", "RateLimitError"}
+_CREDIT = frozenset({"ModelQuotaExceededError"})
+_TIMEOUTS = frozenset(
+    {
+        "APITimeoutError",
+        "ConnectTimeout",
+        "ModelRequestTimeout",
+        "ModelTimeoutError",
+        "PoolTimeout",
+        "ReadTimeout",
+        "TimeoutError",
+        "WriteTimeout",
+    }
 )
-_OUTCOMES = (
-    (_BUDGET, ModelOutcome.OVER_BUDGET),
+_CONNECTIONS = frozenset(
+    {
+        "APIConnectionError",
+        "ConnectError",
+        "ModelAPIError",
+        "ModelConnectionError",
+        "ReadError",
+        "RemoteProtocolError",
+        "WriteError",
+    }
+)
+_LIMITS = frozenset({"UsageLimitExceeded"})
+_BEHAVIOUR = frozenset(
+    {"ContentFilterError", "IncompleteToolCall", "OutputTokenLimitExceeded", "UnexpectedModelBehavior"}
+)
+_REFUSALS = frozenset(
+    {
+        "APIStatusError",
+        "AuthenticationError",
+        "FallbackExceptionGroup",
+        "ModelAuthenticationError",
+        "ModelContextWindowExceededError",
+        "ModelHTTPError",
+        "ModelNotFoundError",
+        "ModelOverloadedError",
+        "ModelRateLimitError",
+        "ModelRequestRejectedError",
+        "ModelServerError",
+        "ModelUnavailableError",
+        "RateLimitError",
+    }
+)
+_OF_THE_MODEL = _BUDGET | _CREDIT | (_TIMEOUTS - {"TimeoutError"}) | _CONNECTIONS | _LIMITS | _BEHAVIOUR | _REFUSALS
+_SPECIFIC = ((_BUDGET, ModelOutcome.OVER_BUDGET), (_CREDIT, ModelOutcome.NO_CREDIT))
+"""What an exception says more exactly than the status that it comes with."""
+_GENERAL = (
+    (frozenset({"ModelAuthenticationError", "AuthenticationError"}), ModelOutcome.WRONG_KEY),
+    (frozenset({"ModelRateLimitError", "RateLimitError"}), ModelOutcome.RATE_LIMITED),
+    (frozenset({"ModelNotFoundError"}), ModelOutcome.NO_MODEL),
     (_TIMEOUTS, ModelOutcome.TOO_SLOW),
     (_CONNECTIONS, ModelOutcome.UNREACHABLE),
     (_OF_THE_MODEL, ModelOutcome.PROVIDER_FAILED),
 )
+"""What it says without one."""
 
 
 def outcome_of(turn: Turn, evidence: Evidence) -> ModelOutcome | None:
@@ -99,5 +148,9 @@ def _failure(request: ModelRequestSeen, turn: Turn) -> ModelOutcome | None:
     if request.error_type is None:
         return None
     name = request.error_type.rpartition(".")[2]
-    by_name = next((outcome for names_, outcome in _OUTCOMES if name in names_), None)
-    return _STATUSES.get(request.status or 0, by_name)
+    by_status = _STATUSES.get(request.status or 0)
+    return _named(name, _SPECIFIC) or by_status or _named(name, _GENERAL)
+
+
+def _named(name: str, outcomes: Iterable[tuple[frozenset[str], ModelOutcome]]) -> ModelOutcome | None:
+    return next((outcome for names_, outcome in outcomes if name in names_), None)

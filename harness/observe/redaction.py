@@ -4,7 +4,8 @@ Problem: a password stands in connection errors, in log records and in span attr
 reports.
 
 Mechanism: `Redactor` masks the password part of every URL, whatever follows a word like ``password=``,
-values of attributes with such names, and the very secrets that it was told: the engine's password, and
+values of attributes with such names, keys that are recognisable by their shape (also with stars in place of a part, as
+providers quote a key that they do not know), and the very secrets that it was told: the engine's password, and
 API keys that the process has in its environment.
 
 Guarantee: every text in a record has passed through one. What it cannot know is a secret that the
@@ -23,14 +24,16 @@ __all__ = ["MASK", "Redactor"]
 MASK = "***"
 _SHORTEST_SECRET = 6
 _SECRET_NAME = re.compile(r"password|passwd|secret|api_?key|authorization|credential|access_?token", re.IGNORECASE)
-_SECRET_VARIABLE = re.compile(r"_(API_KEY|TOKEN|SECRET|PASSWORD)$")
+_SECRET_VARIABLE = re.compile(r"(?:^|_)(API_KEY|TOKEN|SECRET|PASSWORD)$")
 _URL_PASSWORD = re.compile(r"(?P<before>[a-zA-Z][a-zA-Z0-9+.-]*://[^\s:/@'\"]*:)[^\s@'\"]+(?=@)")
 _ASSIGNED = re.compile(
     r"(?P<before>\b\w*(?:password|passwd|secret|api_?key|access_?token)\w*['\"]?\s*[=:]\s*['\"]?)[^\s'\",;&)}]+",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"(?P<before>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
-_PROVIDER_KEY = re.compile(r"\b(?:sk|pk)-[\w-]{12,}")
+_PROVIDER_KEY = re.compile(
+    r"(?<![\w*-])[\w-]{1,256}\*{4,512}[\w-]{0,64}|\b(?:sk|pk)-[\w-]{12,}|\b(?:gsk|hf|xai)[-_]\w{16,}|(?<![\w-])AIza[\w-]{35}"
+)
 
 
 class Redactor:

@@ -67,11 +67,13 @@ _RULES: tuple[_Rule, ...] = (
     # keys that their makers made recognisable
     (
         re.compile(
-            r"(?<![A-Za-z0-9-])(?:(?:sk|pk|rk|gsk|hf|ghp|gho|ghu|ghs|ghr|xox[abeprs]|glpat|npm)[-_]|github_pat_|pylf_v\d_|pypi-)"
+            r"(?<![A-Za-z0-9-])(?:(?:sk|pk|rk|gsk|hf|xai|ghp|gho|ghu|ghs|ghr|xox[abeprs]|glpat|npm)[-_]|github_pat_|pylf_v\d_|pypi-)"
             r"[\w-]{16,}"
         ),
         MASK,
     ),
+    # a part of a key with stars in place of the rest, as providers quote a key that they do not know
+    (re.compile(r"(?<![\w*-])[\w-]{1,256}\*{4,512}[\w-]{0,64}"), MASK),
     (re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])|(?<![\w-])AIza[\w-]{35}"), MASK),
     (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
 )
