@@ -5,8 +5,8 @@ A price depends on the provider, the model, the tokens, and the time of the requ
 model's own name decides; a provider that it knows is final, and a model that it does not know there has no
 price.
 
-Tokens that a cache had, or that went into one, are parts of the prompt's, at prices of their own where a model has them;
-reasoning tokens are a part of the completion's, mostly at the same price. A provider bills its own count of all of them
+Tokens that a cache had, or that went into one, are parts of the prompt's, at prices of their own where a model has
+them; reasoning tokens are a part of the completion's, mostly at the same price. A provider bills its own count of them
 (`Charge`).
 """
 

@@ -194,9 +194,7 @@ class BudgetModel(WrapperModel):
         settings = self._limited(model_settings)
         name = self._reserve(messages, settings, model_request_parameters)
         try:
-            async with self.wrapped.request_stream(
-                messages, settings, model_request_parameters, run_context
-            ) as stream:
+            async with self.wrapped.request_stream(messages, settings, model_request_parameters, run_context) as stream:
                 yield stream
                 response = stream.get()
         except BaseException as error:
@@ -207,7 +205,7 @@ class BudgetModel(WrapperModel):
     def _limited(self, settings: ModelSettings | None) -> ModelSettings:
         """With a limit for the answer, and without repetitions, each of which would be another request."""
         limited = ModelSettings() if settings is None else settings.copy()
-        limited.pop("max_retries", None)  # type: ignore[misc] # older releases do not know it
+        limited.pop("max_retries", None)
         if self._answer_tokens(limited) is None:
             limited["max_tokens"] = ANSWER_TOKENS
         return limited
@@ -218,7 +216,9 @@ class BudgetModel(WrapperModel):
     def _reserve(
         self, messages: Sequence[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
     ) -> str:
-        sent = len(ModelMessagesTypeAdapter.dump_json(list(messages))) + len(to_json(parameters, serialize_unknown=True))
+        sent = len(ModelMessagesTypeAdapter.dump_json(list(messages))) + len(
+            to_json(parameters, serialize_unknown=True)
+        )
         most = self._prices.most(sent + _ADDED_TOKENS, self._answer_tokens(settings) or ANSWER_TOKENS)
         return self._budget.reserve(most)
 

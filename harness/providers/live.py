@@ -170,7 +170,9 @@ def _unsent(request: httpx2.Request) -> httpx2.Response:
 
 
 def _client(transport: httpx2.AsyncBaseTransport, *, seconds: float = CLIENT_SECONDS) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=transport, timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)))
+    return httpx2.AsyncClient(
+        transport=transport, timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+    )
 
 
 def _model(name: str, environment: Mapping[str, str], base_url: str | None, client: httpx2.AsyncClient) -> Model:

@@ -23,7 +23,7 @@ from typing import Any
 import httpx2
 
 from harness.evidence import Charge
-from harness.providers.told_usage import Api, Told, Tokens, api_of, read
+from harness.providers.told_usage import Api, Tokens, Told, api_of, read
 
 __all__ = ["Meter"]
 
@@ -43,8 +43,8 @@ class Meter:
     """Keeps a line for each answer; `turn_of` names the turn of the task that asks, `None` outside of any.
 
     `provider` is the name by which the client knows the provider, which ledger rows have, too; without one, it is that
-    of whom the protocol is. A provider that stops its model as soon as a client has gone charges nothing for what was given up:
-    `charges_abandoned` is then false.
+    of whom the protocol is. A provider that stops its model as soon as a client has gone charges nothing for what was
+    given up: `charges_abandoned` is then false.
     """
 
     def __init__(
@@ -68,9 +68,7 @@ class Meter:
     def begin(self, request: httpx2.Request, api: Api) -> "_Exchange":
         """A request goes out."""
         self._count += 1
-        exchange = _Exchange(
-            number=self._count, api=api, turn=self._turn_of() or "", model=_asked_model(request)
-        )
+        exchange = _Exchange(number=self._count, api=api, turn=self._turn_of() or "", model=_asked_model(request))
         self._open[exchange.number] = exchange
         return exchange
 
@@ -119,6 +117,7 @@ class _Exchange:
     response: httpx2.Response | None = None
     body: bytearray = field(default_factory=bytearray)
     complete: bool = False
+    unpacked: bool = False
 
     @property
     def stream(self) -> bool:
@@ -130,7 +129,8 @@ class _Exchange:
         if self.response is None:
             return Told(reason="nobody waited for the answer, or it never came")
         try:
-            packed = {"content-encoding": self.response.headers.get("content-encoding", "identity")}
+            encoding = "identity" if self.unpacked else self.response.headers.get("content-encoding", "identity")
+            packed = {"content-encoding": encoding}
             text = httpx2.Response(200, headers=packed, content=bytes(self.body)).content.decode("utf-8", "replace")
         except httpx2.DecodingError:
             return Told(reason="it could not be unpacked")
@@ -163,7 +163,11 @@ class _MeteredTransport(httpx2.AsyncBaseTransport):
             self._meter.refused(exchange)
             return response
         exchange.response = response
-        if isinstance(response.stream, httpx2.AsyncByteStream):
+        if response.is_closed:  # a transport in memory has read it already
+            exchange.body += response.content
+            exchange.complete = exchange.unpacked = True
+            self._meter.end(exchange)
+        elif isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _MeteredStream(response.stream, exchange, self._meter)
         return response
 

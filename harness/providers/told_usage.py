@@ -22,7 +22,7 @@ from typing import Any
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 
-__all__ = ["Api", "Told", "Tokens", "api_of", "read"]
+__all__ = ["Api", "Tokens", "Told", "api_of", "read"]
 
 _DONE = "[DONE]"
 _USAGE = frozenset({"usage", "usageMetadata"})

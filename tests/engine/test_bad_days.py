@@ -1,4 +1,4 @@
-"""What real providers do on bad days, by a server on this machine: a clear outcome each, no hang, and no key anywhere."""
+"""What real providers do on bad days, by a server on this machine: a clear outcome, no hang, and no key anywhere."""
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
