@@ -234,3 +234,31 @@ def test_an_invoice_for_turns_that_are_not_there_is_left_open(build: "Build") ->
     )
 
     assert Ledger()(evidence).reason == "the invoice names turns that are not in the evidence, 2: t8, t9"
+
+
+@pytest.mark.parametrize("rows", [[], [(1000, 100)], [(7, 7), (8, 8)]], ids=["none", "one", "two"])
+def test_a_turn_of_which_it_is_not_told_what_was_served(build: "Build", rows: list[tuple[int, int]]) -> None:
+    """Nothing is said of it, whatever the ledger has for it, and the check does not pass; other turns are judged."""
+    unknown = build.charge(1, 0, 0, untold="it broke off")
+    told = build.charge(2, 2000, 50, turn="t2")
+    turns = [build.turn(), failed(build, id="t2")]
+    ledger = [build.row(number, *tokens) for number, tokens in enumerate(rows, 1)]
+    right = build.row(9, 2000, 50, session_id="t2")
+
+    result = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=[*ledger, right]))
+    lost = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=ledger))
+
+    assert (result.verdict, result.findings) == (Verdict.UNKNOWN, ())
+    assert "turn 't1' of wyckoff/chat is not known, because of 1 of 1 answers: it broke off" in result.reason
+    assert [(finding.kind, finding.turn) for finding in lost.findings] == [(FindingKind.MISSING_ROW, "t2")]
+    assert lost.verdict is Verdict.FAILED
+
+
+def test_a_row_that_bills_what_was_not_told_is_not_taken_for_another_turn_s(build: "Build") -> None:
+    """However alike their tokens are."""
+    unknown, told = build.charge(1, 0, 0, untold="it broke off"), build.charge(2, turn="t2")
+    turns = [failed(build), failed(build, id="t2")]
+
+    result = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=[build.row()]))
+
+    assert [(finding.kind, finding.turn) for finding in result.findings] == [(FindingKind.MISSING_ROW, "t2")]

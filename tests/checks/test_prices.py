@@ -34,6 +34,22 @@ def test_cached_tokens_of_a_model_without_a_cache(build: "Build") -> None:
     assert price_of([replace(charge, cached_tokens=800)]) == price_of([charge])
 
 
+def test_tokens_that_go_into_a_cache_have_a_price_of_their_own(build: "Build") -> None:
+    """A quarter more than the prompt's for Anthropic, and the prompt's where a model has no such price."""
+    claude = build.charge(provider="anthropic", model="claude-haiku-4-5")
+
+    plain, written = price_of([claude]), price_of([replace(claude, cache_write_tokens=1000)])
+
+    assert plain.prompt is not None
+    assert written.prompt == plain.prompt * Decimal("1.25")
+    assert price_of([build.charge(cache_write_tokens=1000)]) == price_of([build.charge()])
+
+
+def test_what_was_not_told_has_no_price(build: "Build") -> None:
+    """Its tokens mean nothing."""
+    assert price_of([build.charge(untold="it broke off")]) == UNPRICED
+
+
 def test_reasoning_tokens_are_in_the_completion(build: "Build") -> None:
     """They cost what the completion's tokens cost, once."""
     charge = build.charge(model="o3")
