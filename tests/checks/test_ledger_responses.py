@@ -241,7 +241,7 @@ def test_a_turn_of_which_it_is_not_told_what_was_served(build: "Build", rows: li
     """Nothing is said of it, whatever the ledger has for it, and the check does not pass; other turns are judged."""
     unknown = build.charge(1, 0, 0, untold="it broke off")
     told = build.charge(2, 2000, 50, turn="t2")
-    turns = [build.turn(), failed(build, id="t2")]
+    turns = [build.turn(), failed(build, turn="t2")]
     ledger = [build.row(number, *tokens) for number, tokens in enumerate(rows, 1)]
     right = build.row(9, 2000, 50, session_id="t2")
 
@@ -257,7 +257,7 @@ def test_a_turn_of_which_it_is_not_told_what_was_served(build: "Build", rows: li
 def test_a_row_that_bills_what_was_not_told_is_not_taken_for_another_turn_s(build: "Build") -> None:
     """However alike their tokens are."""
     unknown, told = build.charge(1, 0, 0, untold="it broke off"), build.charge(2, turn="t2")
-    turns = [failed(build), failed(build, id="t2")]
+    turns = [failed(build), failed(build, turn="t2")]
 
     result = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=[build.row()]))
 
