@@ -17,6 +17,7 @@ from harness.errors import EnvironmentMissing
 from harness.postgres import engine as docker_engine
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
+from harness.providers.weights import find_weights
 from tests.sanitizer.world import SCHEMA
 
 LOCAL_IMAGE = "sessionproof/postgres:pg18-local"
@@ -118,7 +119,17 @@ def image() -> str:
     return name
 
 
-def _lack(what: str) -> None:
-    if os.environ.get("SESSIONPROOF_REQUIRE_DOCKER") == "1":
-        pytest.fail(f"SESSIONPROOF_REQUIRE_DOCKER=1, and {what}")
+@pytest.fixture
+def weights() -> Path:
+    """The local model's weights; without them the test is skipped, or fails where they were promised."""
+    try:
+        return find_weights()
+    except EnvironmentMissing as error:
+        _lack(str(error), promise="SESSIONPROOF_REQUIRE_LOCAL_MODEL")
+        raise
+
+
+def _lack(what: str, *, promise: str = "SESSIONPROOF_REQUIRE_DOCKER") -> None:
+    if os.environ.get(promise) == "1":
+        pytest.fail(f"{promise}=1, and {what}")
     pytest.skip(what)
