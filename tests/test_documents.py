@@ -33,6 +33,7 @@ from scenarios import (
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
+REAL_MODELS = (ROOT / "docs" / "real-models.md").read_text(encoding="utf-8")
 MODULES = [
     test_bill_per_request,
     test_failing_tool,
@@ -147,6 +148,15 @@ def test_the_scenario_of_the_ledger_document_is_one(tmp_path: Path) -> None:
     ]
 
 
+def test_the_tool_of_the_real_models_document_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it says."""
+    (example,) = [block for block in _blocks("python", text=REAL_MODELS) if "plant" in block]
+
+    exec(compile(example, "docs/real-models.md", "exec"), {})
+
+    assert "cannot be offered the tool 'plant'" in capsys.readouterr().out
+
+
 def test_settings_are_settings(tmp_path: Path) -> None:
     """The README's `pyproject.toml` is read without objection."""
     (example,) = _blocks("toml")
@@ -159,7 +169,7 @@ def test_tox_environments_exist() -> None:
     """Every `tox run -e` of the documents names environments of `tox.ini`."""
     tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
     known = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\[testenv:(.*)\]$", tox, flags=re.MULTILINE))))
-    texts = [README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")]
+    texts = [README, REAL_MODELS, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")]
     named = {name for text in texts for names in re.findall(r"tox run -e ([\w,-]+)", text) for name in names.split(",")}
 
     assert named
