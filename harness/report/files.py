@@ -1,39 +1,12 @@
-"""Files of a report, written so that nobody sees half of one.
+"""The folder of a report: its files are whole (`harness.files`), and if it cannot be written, that is said."""
 
-Problem: CI picks files up while they are written, and a disk fills in the middle.
-
-Mechanism: a file is written in full beside its place, and then renamed onto it.
-
-Guarantee: a file is the whole of what was to be written or what was there before, and nothing is left beside it.
-"""
-
-import os
 from pathlib import Path
 from typing import NoReturn
 
 from harness.errors import ConfigurationError
+from harness.files import beside, replace_file
 
 __all__ = ["beside", "refuse", "replace_file"]
-
-
-def replace_file(path: Path, text: str) -> Path:
-    """Write the text to the path, and return the path.
-
-    Raises:
-        OSError: it cannot be written; what was there before is still there.
-    """
-    temporary = beside(path)
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def beside(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def refuse(directory: Path, error: OSError) -> NoReturn:
