@@ -39,6 +39,7 @@ __all__ = [
     "PoolWait",
     "RaceKind",
     "Record",
+    "ReplayDifference",
     "SessionOperation",
     "SessionRace",
     "SpanRecord",
@@ -497,6 +498,18 @@ class ModelRequestSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayDifference:
+    """Where a recorded model was not asked what it was asked when it was recorded, in a sentence.
+
+    A request was `sent` that was not recorded, in the turn, if it is known; or one that was recorded was not sent.
+    """
+
+    message: str
+    sent: bool
+    turn: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
     """One `llm_requests` row, read through a connection of the harness's own. Unpriced costs are `None`."""
 
@@ -564,3 +577,4 @@ class Evidence:
     faults: Record[FaultSeen] = field(default_factory=lambda: _absent("faults"))
     pairs: Record[TimingPair] = field(default_factory=lambda: _absent("pairs"))
     requests: Record[ModelRequestSeen] = field(default_factory=lambda: _absent("requests"))
+    replay: Record[ReplayDifference] = field(default_factory=lambda: _absent("replay"))

@@ -44,6 +44,11 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
             "model that it was given.",
             repair="Pass the given model on to every agent, and make no client at import time.",
         ),
+        FindingKind.UNRECORDED_REQUEST: Explanation(
+            cause="A recorded model was asked something that is not in its recording: the application's prompts, tools "
+            "or settings have changed since, or a tool returned something else.",
+            repair="If that is meant, record the cell again with --record; if not, the message says where it differs.",
+        ),
         FindingKind.ABORTED_TRANSACTION: Explanation(
             cause="An earlier statement of the same transaction had failed, often one of another tool that "
             "shares the session, and the transaction was not rolled back.",

@@ -71,6 +71,8 @@ class FindingKind(StrEnum):
     """The turn gave no answer in the time allowed; the tasks' stacks are in the evidence."""
     FOREIGN_REQUEST = "foreign_request"
     """The application tried to send a request to another machine, where only local models may answer."""
+    UNRECORDED_REQUEST = "unrecorded_request"
+    """The application asked a recorded model what it was not asked when it was recorded."""
     # ledger
     MISSING_ROW = "missing_row"
     """The provider served a request, and no row bills it."""

@@ -8,6 +8,7 @@ from harness.checks.exercise import Exercise
 from harness.checks.faults import Faults
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
+from harness.checks.replay import Replayed
 from harness.checks.requests import Requests
 from harness.checks.sessions import Sessions
 from harness.checks.suite import default_checks, fault_checks
@@ -22,6 +23,7 @@ __all__ = [
     "Faults",
     "Ledger",
     "Pool",
+    "Replayed",
     "Requests",
     "Sessions",
     "Timing",

@@ -7,6 +7,7 @@ from harness.checks.exercise import Exercise
 from harness.checks.faults import Faults
 from harness.checks.ledger import Ledger
 from harness.checks.pool import Pool
+from harness.checks.replay import Replayed
 from harness.checks.requests import Requests
 from harness.checks.sessions import Sessions
 from harness.checks.speedup import CONFIDENCE
@@ -20,6 +21,7 @@ def default_checks(
     *,
     ledger: bool = True,
     chosen: bool = False,
+    recorded: bool = False,
     overlap_share: float = 0.1,
     stall_seconds: float = 0.1,
     stall_samples: int = 10,
@@ -29,8 +31,8 @@ def default_checks(
 ) -> tuple[Check, ...]:
     """All checks, in the order in which a reader wants them.
 
-    `ledger` is false for a backend that has none, `chosen` true if a model decides which tools are called. The
-    tolerances are those of `Timing`.
+    `ledger` is false for a backend that has none, `chosen` true if a model decides which tools are called, and
+    `recorded` if it did so when it was recorded. The tolerances are those of `Timing`.
     """
     timing = Timing(
         overlap_share=overlap_share,
@@ -42,7 +44,8 @@ def default_checks(
     )
     billing = (Ledger(),) if ledger else ()
     choice = (Choice(),) if chosen else ()
-    return (Turns(), *choice, Exercise(), Errors(), Requests(), Sessions(), *billing, timing, Pool())
+    replayed = (Replayed(),) if recorded else ()
+    return (Turns(), *choice, *replayed, Exercise(), Errors(), Requests(), Sessions(), *billing, timing, Pool())
 
 
 def fault_checks() -> tuple[Check, ...]:

@@ -72,6 +72,7 @@ class EvidenceDocument(DocumentModel):
     faults: RecordDocument[ev.FaultSeen]
     pairs: RecordDocument[ev.TimingPair]
     requests: RecordDocument[ev.ModelRequestSeen]
+    replay: RecordDocument[ev.ReplayDifference]
 
     @classmethod
     def of(cls, evidence: ev.Evidence) -> Self:

@@ -1,4 +1,4 @@
-"""The published schemas of `run.json`, `bench.json` and `comparison.json`, made from the models that write them.
+"""The published schemas of `run.json`, `bench.json`, `comparison.json` and recordings, made from their models.
 
 `python -m harness.report.schema` writes the files in `reports/schema/` again; `--check` only says whether they would
 change. A test fails when a published file and its model drift apart. A change that breaks readers gets a new schema
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from harness.providers.cassette import CASSETTE_VERSION, Cassette
 from harness.report.bench_document import (
     BENCH_SCHEMA_VERSION,
     COMPARISON_SCHEMA_VERSION,
@@ -19,9 +22,8 @@ from harness.report.bench_document import (
     ComparisonDocument,
 )
 from harness.report.document import SCHEMA_VERSION, RunDocument
-from harness.report.model import DocumentModel
 
-__all__ = ["BENCH", "COMPARISON", "RUN", "SCHEMAS", "Schema", "main"]
+__all__ = ["BENCH", "CASSETTE", "COMPARISON", "RUN", "SCHEMAS", "Schema", "main"]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,7 +34,7 @@ class Schema:
     """One document's schema: `name` is the file's without its ending, `run` for `run.json`."""
 
     name: str
-    model: type[DocumentModel]
+    model: type[BaseModel]
     version: int
     description: str
 
@@ -96,14 +98,25 @@ COMPARISON = Schema(
         "the machine makes of it. Text may come from the backend under test: escape it."
     ),
 )
-SCHEMAS = (RUN, BENCH, COMPARISON)
+CASSETTE = Schema(
+    name="cassette",
+    model=Cassette,
+    version=CASSETTE_VERSION,
+    description=(
+        "What passed between an application and a model over HTTP in one cell: who answered, and each request with its "
+        "answer, chunk by chunk. A body is what is common to most requests, without the names in `without`, and with "
+        "what the exchange has itself. Seconds count from the sending of a request. There are no headers of requests, "
+        "and secrets are masked; all text is the application's or the model's: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Publish the schemas, or with `--check` compare; exit status 1 if one differs."""
     parser = argparse.ArgumentParser(
         prog="python -m harness.report.schema",
-        description="Publish the schemas of run.json, bench.json and comparison.json.",
+        description="Publish the schemas of run.json, bench.json, comparison.json and recordings.",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a published schema is out of date")
     checking = parser.parse_args(arguments).check

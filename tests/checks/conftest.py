@@ -53,6 +53,7 @@ RECORDS = (
     "faults",
     "pairs",
     "requests",
+    "replay",
 )
 
 
