@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import EnvironmentMissing
 
-__all__ = ["default_backend", "python_path", "scenarios_directory"]
+__all__ = ["cassettes_directory", "default_backend", "python_path", "scenarios_directory"]
 
 _PACKAGE = Path(__file__).parent
 _BUNDLED = _PACKAGE / "_bundled"
@@ -29,6 +29,11 @@ def scenarios_directory() -> Path:
             f"{_CLONE / 'scenarios'} (clone); install the wheel, or work in a clone of the repository"
         )
     return directory
+
+
+def cassettes_directory() -> Path:
+    """The folder of the recordings that come with the suite; raises `EnvironmentMissing` if there is no suite."""
+    return scenarios_directory() / "cassettes"
 
 
 def default_backend() -> str:

@@ -51,6 +51,7 @@ from harness.providers.choosing import ChoosingModel
 from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
+from harness.providers.recorded import RecordedProvider
 from harness.report.document import CellDocument, NotVerifiedDocument
 from harness.report.redact import masker
 from harness.sanitizer.unseen import unseen
@@ -260,7 +261,11 @@ class Engine:
             return Evidence(), (CheckResult.unknown("backend", str(error)),)
         if cell.scenario.fault:
             return evidence, run_checks(evidence, fault_checks())
-        checks = default_checks(ledger=Capability.LEDGER in self.backend.capabilities, chosen=cell.scenario.chosen)
+        checks = default_checks(
+            ledger=Capability.LEDGER in self.backend.capabilities,
+            chosen=cell.scenario.chosen,
+            recorded=cell.tier is ModelTier.RECORDED,
+        )
         return evidence, run_checks(evidence, checks)
 
     async def _run(self, cell: Cell, database: Database, running: RunningServer, disruption: Disruption) -> Evidence:
@@ -277,15 +282,17 @@ class Engine:
                     async with started(self.backend, settings, self.config.turn_timeout):
                         pass  # it finishes what it could not before
             ledger = await read_ledger(self.backend, database.url, limit=self.config.turn_timeout)
+        replay = provider.replay if isinstance(provider, RecordedProvider) else None
         return replace(
             seen,
             ledger_grain=settings.ledger_grain,
-            notes=(*seen.notes, *watch.limits, *disruption.notes),
+            notes=(*seen.notes, *watch.limits, *disruption.notes, *(replay.notes if replay is not None else ())),
             planned_faults=planned_faults(cell.scenario),
             faults=Record.of("faults", (*provider.faults(), *disruption.faults, *seen.faults)),
             races=watch.record,
             refusals=Record.of("refusals", refusals.messages),
             invoice=Record.of("invoice", provider.invoice()),
+            replay=seen.replay if replay is None else Record.of("replay", replay.differences),
             ledger=ledger,
         )
 

@@ -244,9 +244,10 @@ def test_a_turn_of_which_it_is_not_told_what_was_served(build: "Build", rows: li
     turns = [build.turn(), failed(build, turn="t2")]
     ledger = [build.row(number, *tokens) for number, tokens in enumerate(rows, 1)]
     right = build.row(9, 2000, 50, session_id="t2")
+    sides = {"invoice": [unknown, told], "responses": [build.seen(told)]}
 
-    result = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=[*ledger, right]))
-    lost = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=ledger))
+    result = Ledger()(build.evidence(*turns, **sides, ledger=[*ledger, right]))
+    lost = Ledger()(build.evidence(*turns, **sides, ledger=ledger))
 
     assert (result.verdict, result.findings) == (Verdict.UNKNOWN, ())
     assert "turn 't1' of wyckoff/chat is not known, because of 1 of 1 answers: it broke off" in result.reason
@@ -258,7 +259,8 @@ def test_a_row_that_bills_what_was_not_told_is_not_taken_for_another_turn_s(buil
     """However alike their tokens are."""
     unknown, told = build.charge(1, 0, 0, untold="it broke off"), build.charge(2, turn="t2")
     turns = [failed(build), failed(build, turn="t2")]
+    sides = {"invoice": [unknown, told], "responses": [build.seen(told)]}
 
-    result = Ledger()(build.evidence(*turns, invoice=[unknown, told], responses=[build.seen(told)], ledger=[build.row()]))
+    result = Ledger()(build.evidence(*turns, **sides, ledger=[build.row()]))
 
     assert [(finding.kind, finding.turn) for finding in result.findings] == [(FindingKind.MISSING_ROW, "t2")]
