@@ -120,6 +120,9 @@ def main() -> None:
 @click.option("--base-url", metavar="URL", help="Where that model is, if not at its provider's.")
 @click.option("--budget", metavar="USD", help="How much all requests of --tier live may cost.")
 @click.option(
+    "--price", metavar="IN,OUT", help="US dollars for a million tokens of prompts and answers, if they are not public."
+)
+@click.option(
     "--record",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
@@ -131,6 +134,7 @@ def main() -> None:
     metavar="DIR",
     help="Replay what was recorded there, by --tier recorded.",
 )
+@click.option("--recorded-timing", is_flag=True, help="Let recorded answers take as long as they took.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -152,10 +156,19 @@ def main() -> None:
     help="How long one turn may take [30].",
 )
 @click.pass_context
-def verify(context: click.Context, /, *, debug: bool, workers: int | None, full_length: bool, **options: Any) -> None:
+def verify(
+    context: click.Context,
+    /,
+    *,
+    debug: bool,
+    workers: int | None,
+    full_length: bool,
+    recorded_timing: bool,
+    **options: Any,
+) -> None:
     """Run the verification suite; --mode, --pool-state, --scenario and --tier can be repeated."""
     with _Guard(context, debug=debug):
-        config = resolve({**options, "full_length": full_length or None})
+        config = resolve({**options, "full_length": full_length or None, "recorded_timing": recorded_timing or None})
         call = Verification(
             config=config,
             directory=config.output or default_directory(Path.cwd()),

@@ -29,7 +29,7 @@ USUAL_TIERS = (ModelTier.SCRIPTED, ModelTier.WIRE, ModelTier.RECORDED)
 
 _PREFIX = "SESSIONPROOF_"
 _WILDCARDS = frozenset("*?[")
-_RESERVED = frozenset({"require_docker"})
+_RESERVED = frozenset({"require_docker", "require_local_model"})
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -43,8 +43,10 @@ class Config:
 
     The tiers in which a real model works on this machine, or is paid for, are for those who ask for them: `model` is
     the one of the tier `live`, by the name that Pydantic AI has for it, at `base_url` if it is not at its provider's;
-    `budget` is how many US dollars all requests of the run may cost. `record` is a folder into which such a run is
-    recorded, `cassettes` one from which the tier `recorded` replays, instead of those that the scenarios have.
+    `budget` is how many US dollars all requests of the run may cost, `price` what a million tokens of prompts and of
+    answers cost, for a model that has no public price. `record` is a folder into which such a run is recorded,
+    `cassettes` one from which the tier `recorded` replays, instead of those that the scenarios have; with
+    `recorded_timing` its answers take as long as they took.
     """
 
     backend: str = ""
@@ -63,6 +65,8 @@ class Config:
     budget: Decimal | None = None
     record: Path | None = None
     cassettes: Path | None = None
+    price: tuple[Decimal, Decimal] | None = None
+    recorded_timing: bool = False
 
     def admits(self, *, scenario: str, mode: SessionMode, pool_state: PoolState, tier: ModelTier) -> bool:
         """Whether a cell is asked for."""
@@ -198,6 +202,14 @@ def _dollars(value: object) -> Decimal:
     return dollars
 
 
+def _price(value: object) -> tuple[Decimal, Decimal]:
+    parts = list(_words(value))
+    if len(parts) != 2:  # noqa: PLR2004  # of prompts, and of answers
+        raise ValueError("expected the US dollars for a million tokens of prompts, and of answers, such as 0.15,0.60")
+    prompt, completion = map(_dollars, parts)
+    return prompt, completion
+
+
 def _switch(value: object) -> bool:
     switches = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     try:
@@ -214,6 +226,8 @@ _CONVERTERS: Mapping[str, object] = {
     "turn_timeout": _seconds,
     "full_length": _switch,
     "budget": _dollars,
+    "price": _price,
+    "recorded_timing": _switch,
     "record": lambda value: Path(str(value)),
     "cassettes": lambda value: Path(str(value)),
     "scenario_file": lambda value: Path(str(value)),

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
@@ -48,10 +49,10 @@ from harness.postgres.clones import Clones, Database
 from harness.postgres.embedded import EmbeddedServer
 from harness.postgres.server import RunningServer
 from harness.providers.choosing import ChoosingModel
-from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
 from harness.providers.recorded import RecordedProvider
+from harness.real_models import missing_for, provider_for
 from harness.report.document import CellDocument, NotVerifiedDocument
 from harness.report.redact import masker
 from harness.sanitizer.unseen import unseen
@@ -74,9 +75,6 @@ __all__ = ["Engine", "NotVerified", "in_time", "repeats", "started"]
 
 FULL_LENGTH = 10.0
 """By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
-
-FALLBACK_MODEL = "gpt-4o-mini"
-"""The second model of a scenario that asks for one."""
 
 PAIRED_MODES = frozenset({SessionMode.SHARED, SessionMode.PER_OPERATION, SessionMode.DURABLE, SessionMode.DEFERRED})
 """The modes in which parallel and sequential turns are compared: where the tools are free to overlap."""
@@ -111,22 +109,18 @@ class NotVerified:
     document: NotVerifiedDocument
 
 
-def _provider(cell: Cell) -> Provider:
-    return create_provider(
-        cell.tier,
-        fallback_model_name=FALLBACK_MODEL if cell.scenario.fallback else None,
-        max_retries=cell.scenario.client_retries,
-        client_seconds=cell.scenario.client_seconds,
-    )
-
-
 @dataclass(slots=True)
 class Engine:
-    """Plans and runs the cells of one process against one backend; `provider_of` makes the provider of a cell."""
+    """Plans and runs the cells of one process against one backend.
+
+    `purse` is where all processes of a run count what its model requests cost. `provider_of` makes the provider of a
+    cell in place of what its tier and the configuration say.
+    """
 
     backend: Backend
     config: Config
-    provider_of: Callable[[Cell], Provider] = _provider
+    purse: Path | None = None
+    provider_of: Callable[[Cell], Provider] | None = None
     _warmed_up: set[ModelTier] = field(default_factory=set)
     _unprepared: BackendError | None = None
 
@@ -221,8 +215,20 @@ class Engine:
             cell, Evidence(), results, judgement, reproduce=reproduce, seconds=seconds, clone_seconds=0.0
         )
 
+    def _provider(self, cell: Cell) -> Provider:
+        if self.provider_of is not None:
+            return self.provider_of(cell)
+        return provider_for(cell, self.config, purse=self.purse or Path(f"sessionproof-costs-{os.getpid()}.json"))
+
+    def _is_asked_for(self, cell: Cell) -> bool:
+        return self.config.admits(
+            scenario=cell.scenario.name, mode=cell.mode, pool_state=cell.pool_state, tier=cell.tier
+        )
+
     def _plan(self, cell: Cell) -> Cell | NotVerified:
         lacking = first_gap(cell, self.backend)
+        if not lacking and self._is_asked_for(cell):  # what is not, need not be looked for
+            lacking = missing_for(cell, self.config)
         if not lacking:
             return cell
         return NotVerified(
@@ -271,7 +277,7 @@ class Engine:
     async def _run(self, cell: Cell, database: Database, running: RunningServer, disruption: Disruption) -> Evidence:
         async with AsyncExitStack() as stack:
             refusals = stack.enter_context(only_local_models(cell.tier))
-            provider = self.provider_of(cell)
+            provider = self._provider(cell)
             stack.push_async_callback(provider.stop)
             await provider.start()
             settings = _settings(cell, disruption, provider)
@@ -350,6 +356,7 @@ class Engine:
         which = ["--scenario", cell.scenario.name] if file is None else ["--scenario-file", str(file)]
         words = ["sessionproof", "verify", *which, "--mode", cell.mode.value]
         words += ["--pool-state", cell.pool_state.value, "--tier", cell.tier.value]
+        words += _model_words(cell, self.config)
         if self.config.backend != default_backend():
             words += ["--backend", self.config.backend]
         if self.config.full_length:
@@ -357,6 +364,18 @@ class Engine:
         if self.config.turn_timeout != Config().turn_timeout:
             words += ["--turn-timeout", f"{self.config.turn_timeout:g}"]
         return shlex.join(words)
+
+
+def _model_words(cell: Cell, config: Config) -> list[str]:
+    """What the command is told about a cell's real model."""
+    given: dict[str, object] = {}
+    if cell.tier is ModelTier.LIVE:
+        prices = None if config.price is None else ",".join(f"{each:f}" for each in config.price)
+        budget = None if config.budget is None else f"{config.budget:f}"
+        given = {"--model": config.model, "--base-url": config.base_url, "--budget": budget, "--price": prices}
+    elif cell.tier is ModelTier.RECORDED:
+        given = {"--cassettes": config.cassettes}
+    return [word for option, value in given.items() if value is not None for word in (option, str(value))]
 
 
 def repeats(cell: Cell) -> bool:

@@ -97,8 +97,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--sessionproof-model", metavar="NAME", help="the model of the tier live, as Pydantic AI names it")
     add("--sessionproof-base-url", metavar="URL", help="where that model is, if not at its provider's")
     add("--sessionproof-budget", metavar="USD", help="how much all its requests may cost")
+    add("--sessionproof-price", metavar="IN,OUT", help="what a million tokens of prompts and of answers cost there")
     add("--sessionproof-record", metavar="DIR", help="record what real models answer")
     add("--sessionproof-cassettes", metavar="DIR", help="replay what was recorded there")
+    add(
+        "--sessionproof-recorded-timing",
+        action="store_true",
+        default=None,
+        help="let what was recorded take as long as it took",
+    )
     add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
     add("--sessionproof-command", metavar="TEXT", help="what the report names as its command, instead of pytest")

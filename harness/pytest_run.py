@@ -58,6 +58,8 @@ _SETTINGS = (
     "budget",
     "record",
     "cassettes",
+    "price",
+    "recorded_timing",
 )
 _DOCUMENT: pytest.StashKey[str] = pytest.StashKey()
 _POSTGRES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
@@ -85,7 +87,7 @@ class Run:
         self._document: RunDocument | None = None
         self._announced = False
         self._mask = masker()
-        self._stacks = Path(given.get("stacks") or tempfile.mkdtemp(prefix="sessionproof-stacks-"))
+        self._scratch = Path(given.get("scratch") or tempfile.mkdtemp(prefix="sessionproof-run-"))
         self._started_at = datetime.now(UTC)
         self._started = perf_counter()
         if not self._is_worker:
@@ -104,7 +106,7 @@ class Run:
 
     @cached_property
     def _engine(self) -> engine.Engine:
-        return engine.Engine(backend=self.backend, config=self.config)
+        return engine.Engine(backend=self.backend, config=self.config, purse=self._scratch / "costs.json")
 
     # the server
 
@@ -248,7 +250,7 @@ class Run:
         The stacks go to a file, where the process that started this one finds them.
         """
         turns = len(cell.scenario.messages) + 6 * cell.scenario.paired_repetitions
-        with (self._stacks / f"{os.getpid()}.txt").open("w", encoding="utf-8") as stream:
+        with (self._scratch / f"{os.getpid()}.txt").open("w", encoding="utf-8") as stream:
             faulthandler.dump_traceback_later(turns * self.config.turn_timeout + _SPARE_SECONDS, exit=True, file=stream)
             try:
                 yield
@@ -257,7 +259,7 @@ class Run:
 
     def _left_stacks(self) -> str:
         """What processes that had to be ended wrote: the innermost frames of their main threads."""
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(self._stacks.glob("*.txt"))]
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(self._scratch.glob("*.txt"))]
         return "\n".join(text.strip() for text in texts if text.strip())
 
     # what it came to
@@ -337,7 +339,7 @@ class Run:
     def for_worker(self) -> str:
         """What a worker is told; it holds the server's password, and travels through a pipe only."""
         server = self._running.to_json() if self._running else None
-        return json.dumps({"run_id": self._run_id, "server": server, "stacks": str(self._stacks)})
+        return json.dumps({"run_id": self._run_id, "server": server, "scratch": str(self._scratch)})
 
     def hand_over(self) -> str:
         """What a worker tells the controller at its end."""
@@ -367,7 +369,7 @@ class Run:
             if (output := self._output()) is not None:
                 write_reports(self._document, output)
         self.emit(event="finished")
-        shutil.rmtree(self._stacks, ignore_errors=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
         categories = {problem["category"] for problem in self._problems}
         if "usage" in categories:
             return pytest.ExitCode.USAGE_ERROR

@@ -9,8 +9,8 @@ from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan
 from harness.verdict import Expectation, FindingKind
 
-QUESTIONS = 30
-"""How many turns each of the two tenants has in a cell."""
+_TIERS = (ModelTier.RECORDED, ModelTier.LOCAL, ModelTier.LIVE)
+"""The tiers in which a model decides by itself."""
 
 _FOLLOWS = frozenset(
     {
@@ -43,19 +43,24 @@ _WARM = Expectation(
     required=frozenset({FindingKind.SESSION_OVERLAP}), allowed=_FOLLOWS, undecided=frozenset({"choice", "timing"})
 )
 
+
+def _turns(*each: int, stream: bool = False) -> tuple[Message, ...]:
+    """So many turns of each tenant, one after the other, with another question each time.
+
+    A tenant's turns follow each other: a server that has read its instructions need not read them again.
+    """
+    plan = ToolPlan(rounds=(), usages=(), chosen=True, chosen_seconds=0.05)
+    order = [(tenant, question) for tenant, count in enumerate(each) for question in range(count)]
+    return tuple(
+        Message(plan=plan, tenant=tenant, question=question, wave=wave, stream=stream)
+        for wave, (tenant, question) in enumerate(order)
+    )
+
+
 REAL_MODEL = Scenario(
     name="real_model",
     question="Whatever a real model calls, do tools leave each other alone?",
-    messages=tuple(
-        Message(
-            plan=ToolPlan(rounds=(), usages=(), chosen=True, chosen_seconds=0.05),
-            tenant=tenant,
-            question=question,
-            wave=2 * question + tenant,
-        )
-        for question in range(QUESTIONS)
-        for tenant in range(2)
-    ),
+    messages=_turns(30, 30),
     expectations={
         (SessionMode.SHARED, PoolState.COLD): _OPENING,
         (SessionMode.SHARED, PoolState.WARM): _WARM,
@@ -64,11 +69,20 @@ REAL_MODEL = Scenario(
         SessionMode.SHARED: (PoolState.COLD, PoolState.WARM),
         SessionMode.PER_OPERATION: (PoolState.WARM,),
     },
-    tiers=(ModelTier.RECORDED, ModelTier.LOCAL, ModelTier.LIVE),
+    tiers=_TIERS,
+)
+
+REAL_MODEL_STREAMED = Scenario(
+    name="real_model_streamed",
+    question="Whatever a real model calls in a streamed turn, do tools leave each other alone?",
+    messages=_turns(16, 4, stream=True),
+    expectations={(SessionMode.SHARED, PoolState.WARM): _WARM},
+    pool_states={SessionMode.SHARED: (PoolState.WARM,), SessionMode.PER_OPERATION: (PoolState.WARM,)},
+    tiers=_TIERS,
 )
 
 
-@scenario(REAL_MODEL)
+@scenario(REAL_MODEL, REAL_MODEL_STREAMED)
 async def test_real_model(verify_cell: VerifyCell) -> None:
     """A session each is enough for whatever a model does, and a shared one is not."""
     await verify_cell()

@@ -86,17 +86,25 @@ def _settings(config: Config) -> Iterator[str]:
         yield f"--sessionproof-scenario-file={config.scenario_file.absolute()}"
     if config.full_length:
         yield "--sessionproof-full-length"
+    yield from _of_real_models(config)
+    yield f"--sessionproof-turn-timeout={config.turn_timeout:g}"
+
+
+def _of_real_models(config: Config) -> Iterator[str]:
     if config.model is not None:
         yield f"--sessionproof-model={config.model}"
     if config.base_url is not None:
         yield f"--sessionproof-base-url={config.base_url}"
     if config.budget is not None:
         yield f"--sessionproof-budget={config.budget:f}"
+    if config.price is not None:
+        yield f"--sessionproof-price={','.join(f'{each:f}' for each in config.price)}"
     if config.record is not None:
         yield f"--sessionproof-record={config.record.absolute()}"
     if config.cassettes is not None:
         yield f"--sessionproof-cassettes={config.cassettes.absolute()}"
-    yield f"--sessionproof-turn-timeout={config.turn_timeout:g}"
+    if config.recorded_timing:
+        yield "--sessionproof-recorded-timing"
 
 
 def environment(config: Config, given: Mapping[str, str], *, directory: Path) -> dict[str, str]:

@@ -34,6 +34,7 @@ from harness.report.redact import Mask, masked, masker
 from harness.report.run_json import read
 from harness.report.text import block
 from harness.report.write import prepare_directory
+from harness.scenario import ModelTier
 
 __all__ = [
     "ENVIRONMENT",
@@ -225,10 +226,13 @@ def default_directory(base: Path, *, now: Callable[[], datetime] = lambda: datet
 def default_workers(config: Config) -> int:
     """One more than the processors that this process may use, because cells wait most of the time; at most four.
 
-    A few cells get fewer: a worker takes as long to start as it takes to run several of them.
+    A few cells get fewer: a worker takes as long to start as it takes to run several of them. A model that computes on
+    this machine has a processor of its own.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
     workers = min(usable + 1, _MOST_WORKERS)
     cells = config.most_cells
+    if ModelTier.LOCAL in config.tiers:
+        return min(usable, _MOST_WORKERS, cells or usable)
     return workers if cells is None else min(workers, math.ceil(cells / _CELLS_PER_WORKER))

@@ -11,7 +11,7 @@ invoice is what the server itself said on the wire (`harness.providers.metered_t
 
 Guarantee: nothing leaves this machine, and the process does not outlive the run. One thread computes, at temperature 0
 and with a fixed seed. The server uses again what it has read before, which spares most of its time, and lets one
-request have two answers that differ by a rounding; while turns are recorded it does not, so that they can be repeated.
+request have two answers that differ by a rounding.
 """
 
 import secrets
@@ -67,7 +67,7 @@ class LocalProvider:
         """
         install()
         key = f"sessionproof-{secrets.token_urlsafe(16)}"
-        order = Order(weights=find_weights(), model=MODEL, key=key, cached=self._recording is None)
+        order = Order(weights=find_weights(), model=MODEL, key=key)
         self._child = LocalChild(order)
         address = await self._child.start()
         transport: httpx2.AsyncBaseTransport = httpx2.AsyncHTTPTransport(trust_env=False)

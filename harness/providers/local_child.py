@@ -35,13 +35,12 @@ MOST_LINES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be served; `context` is in tokens. `cached` says whether what was read before is used again."""
+    """What is to be served; `context` is in tokens."""
 
     weights: Path
     model: str
     key: str = field(repr=False)
     context: int = 4096
-    cached: bool = True
 
     def line(self) -> bytes:
         """The order, as the process reads it."""
@@ -50,7 +49,6 @@ class Order:
             "model": self.model,
             "key": self.key,
             "context": self.context,
-            "cached": self.cached,
         }
         return json.dumps(order).encode() + b"\n"
 

@@ -4,8 +4,7 @@ Problem: the server holds the interpreter for a second when it starts, cannot be
 bring whatever happens to it upon the run.
 
 Mechanism: a process of its own. It reads one line from its standard input, JSON with `weights` (a path), `key`,
-`model`, `context` (tokens) and `cached` (whether what it has read before is used again), serves the OpenAI protocol on
-a free port of the loopback interface, and writes one line, `{"address": …}`. When its input ends, it ends.
+`model` and `context` (tokens), serves the OpenAI protocol on a free port of the loopback interface, and writes one line, `{"address": …}`. When its input ends, it ends.
 
 Guarantee: it dies with whoever started it, because then its input ends. The key is on no command line, and in no
 environment. One thread computes, at temperature 0 and with a fixed seed.
@@ -45,7 +44,7 @@ def _serve(order: dict[str, Any]) -> Any:
     parameters.api_keys = [order["key"]]
     parameters.n_ctx = order["context"]
     parameters.n_parallel = 1
-    parameters.cache_prompt = order["cached"]
+    parameters.cache_prompt = True  # what it has read before it need not read again: most of a turn's time
     parameters.cpuparams.n_threads = 1
     parameters.cpuparams_batch.n_threads = 1
     parameters.sampling.temp = 0.0

@@ -160,8 +160,8 @@ def _choices(made: ModelChoices) -> str:
     refused = f", {made.refused} more were refused" if made.refused else ""
     share = f"{made.share.value:.0%} [{made.share.low:.0%}, {made.share.high:.0%}]"
     return (
-        f"{made.turns} turns ({outcomes}), {called} tool calls{refused}; in {made.together}, {share}, tools came to the "
-        f"database together; {_found(made)}"
+        f"{made.turns} turns ({outcomes}), {called} tool calls{refused}; in {made.together}, {share}, tools came "
+        f"to the database together; {_found(made)}"
     )
 
 

@@ -1,0 +1,117 @@
+"""Which provider answers a cell, and what keeps a cell with a real model from being verified.
+
+The models that decide by themselves need something that not every machine has: weights, a key and a budget, or a
+recording. Where it is missing, nothing is started and nothing is sent: the cell is *not verified*, with the reason.
+"""
+
+import os
+from pathlib import Path
+
+from harness.bundled import default_backend
+from harness.config import Config
+from harness.errors import EnvironmentMissing
+from harness.observe.attribution import current_turn
+from harness.providers.budget import Budget, Rates
+from harness.providers.cassette import read_cassette
+from harness.providers.create import create_provider
+from harness.providers.live import LiveProvider, not_verified
+from harness.providers.local import LocalProvider
+from harness.providers.provider import Provider
+from harness.providers.recorded import RecordedProvider, cassette_of, recording_of
+from harness.providers.recording import Recording
+from harness.providers.weights import find_weights
+from harness.scenario import Cell, ModelTier
+
+__all__ = ["missing_for", "provider_for"]
+
+FALLBACK_MODEL = "gpt-4o-mini"
+"""The second model of a scenario that asks for one."""
+
+
+def provider_for(cell: Cell, config: Config, *, purse: Path) -> Provider:
+    """The provider of a cell, not yet started; `purse` is the file in which all processes of the run count its costs.
+
+    Raises:
+        UsageError: the tier cannot do what the scenario or the configuration asks for.
+        EnvironmentMissing: what the tier needs is not there.
+    """
+    match cell.tier:
+        case ModelTier.RECORDED:
+            return RecordedProvider.of(
+                cell, turn_of=current_turn.get, folder=config.cassettes, timed=config.recorded_timing
+            )
+        case ModelTier.LOCAL:
+            return LocalProvider(current_turn.get, _recording(cell, config))
+        case ModelTier.LIVE:
+            if config.model is None or config.budget is None:
+                raise EnvironmentMissing(missing_for(cell, config))
+            return LiveProvider(
+                current_turn.get,
+                model=config.model,
+                budget=Budget(config.budget, purse),
+                environment=os.environ,
+                base_url=config.base_url,
+                rates=_rates(config),
+                recording=_recording(cell, config, model=config.model),
+            )
+    return create_provider(
+        cell.tier,
+        fallback_model_name=FALLBACK_MODEL if cell.scenario.fallback else None,
+        max_retries=cell.scenario.client_retries,
+        client_seconds=cell.scenario.client_seconds,
+    )
+
+
+def missing_for(cell: Cell, config: Config) -> str:
+    """What a cell's model tier lacks, in a sentence; empty if nothing.
+
+    Raises:
+        UsageError: what was asked for cannot be, such as a recording of a model that could not be played back.
+        ConfigurationError: the cell's recording cannot be read.
+    """
+    if cell.tier.chooses != cell.scenario.chosen:
+        who = "decides by itself what it calls" if cell.tier.chooses else "does what its script says"
+        has = "scripts" if cell.tier.chooses else "no script"
+        return f"the model of the tier {cell.tier.value!r} {who}, and the scenario has {has} for it"
+    try:
+        return _missing_for(cell, config)
+    except EnvironmentMissing as error:
+        return str(error)
+
+
+def _missing_for(cell: Cell, config: Config) -> str:
+    match cell.tier:
+        case ModelTier.RECORDED:
+            if config.cassettes is None and config.backend != default_backend():
+                return (
+                    f"the recordings that come with the scenarios are of the reference backend, and not of "
+                    f"{config.backend!r}: record that one in the tier {ModelTier.LOCAL.value!r} or "
+                    f"{ModelTier.LIVE.value!r} (--record), and replay it (--cassettes)"
+                )
+            read_cassette(cassette_of(cell, folder=config.cassettes))
+        case ModelTier.LOCAL:
+            find_weights()
+            _recording(cell, config)
+        case ModelTier.LIVE:
+            budget = None if config.budget is None else f"{config.budget:f}"
+            rates = _rates(config)
+            reason = not_verified(config.model, budget, os.environ, base_url=config.base_url, rates=rates)
+            if reason is None and config.model is not None:
+                _recording(cell, config, model=config.model)
+            return reason or ""
+    return ""
+
+
+def _recording(cell: Cell, config: Config, *, model: str | None = None) -> Recording | None:
+    if config.record is None:
+        return None
+    if model is None:
+        return recording_of(cell, config.record)
+    return recording_of(cell, config.record, model=model)
+
+
+def _rates(config: Config) -> Rates | None:
+    if config.price is None:
+        return None
+    prompt, completion = config.price
+    return Rates(prompt=prompt, completion=completion)
