@@ -3,8 +3,9 @@
 Problem: the server holds the interpreter for a second when it starts, cannot be stopped while it answers, and would
 bring whatever happens to it upon the run.
 
-Mechanism: a process of its own. It reads one line from its standard input, JSON with `weights` (a path), `key`,
-`model` and `context` (tokens), serves the OpenAI protocol on a free port of the loopback interface, and writes one line, `{"address": …}`. When its input ends, it ends.
+Mechanism: a process of its own. It reads one line from its standard input, JSON with `weights` (a path), `key`, `model`
+and `context` (tokens), serves the OpenAI protocol on a free port of the loopback interface, and writes one line,
+`{"address": …}`. When its input ends, it ends.
 
 Guarantee: it dies with whoever started it, because then its input ends. The key is on no command line, and in no
 environment. One thread computes, at temperature 0 and with a fixed seed.

@@ -1,16 +1,6 @@
-"""Cells that are recorded: with the model of this machine, or with one that a test makes up; a command for the first.
+"""Cells that are recorded: with the model of this machine, or with one that a test makes up."""
 
-    python -m tests.engine.recorded_cells scenarios.test_real_model:SCENARIO --mode per_operation --pool-state warm
-
-records that cell of the reference backend into `scenarios/cassettes/`, on a PostgreSQL server of its own. Without a
-mode or a pool state it records each that the scenario has.
-"""
-
-import argparse
-import asyncio
-import importlib
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +13,12 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from harness.backend import load_backend
-from harness.bundled import cassettes_directory, default_backend
+from harness.bundled import default_backend
 from harness.config import Config
 from harness.engine import Engine
 from harness.evidence import Charge, FaultSeen
 from harness.observe.attribution import current_turn
 from harness.postgres.clones import Clones
-from harness.postgres.embedded import EmbeddedServer
 from harness.postgres.server import RunningServer
 from harness.providers.local import LocalProvider
 from harness.providers.metered_transport import Meter
@@ -38,9 +27,9 @@ from harness.providers.recorded import recording_of
 from harness.providers.recording import Recording
 from harness.providers.scripted import ScriptedProvider
 from harness.report.document import CellDocument
-from harness.scenario import Cell, ModelTier, Scenario, cells_of
+from harness.scenario import Cell, ModelTier
 
-__all__ = ["ModelElsewhere", "main", "record_cell"]
+__all__ = ["ModelElsewhere", "record_cell"]
 
 Answers = Callable[[Sequence[dict[str, Any]], int], dict[str, Any]]
 """What a model says to a conversation, as the message of a chat completion; the number counts its answers."""
@@ -127,40 +116,3 @@ class ModelElsewhere:
         usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
         head = {"id": f"chatcmpl-{self.served}", "object": "chat.completion", "created": 1_700_000_000}
         return httpx2.Response(200, json={**head, "model": "gpt-4o", "choices": [choice], "usage": usage})
-
-
-async def _record_all(cells: Sequence[Cell], folder: Path) -> bool:
-    server = EmbeddedServer(reason="cells are recorded")
-    running = await server.start()
-    try:
-        clones = Clones(running, "recorded")
-        documents = [await record_cell(cell, folder, clones=clones, running=running) for cell in cells]
-    finally:
-        await server.stop()
-    for document in documents:
-        sys.stdout.write(f"{document.scenario} {document.id}: {'; '.join(document.objections) or 'as expected'}\n")
-    return all(document.as_expected for document in documents)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Record cells, and return 0 if they are as expected."""
-    parser = argparse.ArgumentParser(prog="python -m tests.engine.recorded_cells")
-    parser.add_argument("scenario", help="module:ATTRIBUTE")
-    parser.add_argument("--mode", help="only this session mode")
-    parser.add_argument("--pool-state", help="only this pool state")
-    parser.add_argument("--folder", type=Path, default=cassettes_directory())
-    given = parser.parse_args(arguments)
-    module, _, attribute = given.scenario.partition(":")
-    scenario: Scenario = getattr(importlib.import_module(module), attribute)
-    cells = [
-        cell
-        for cell in cells_of(scenario)
-        if cell.tier is ModelTier.LOCAL
-        and given.mode in {None, cell.mode.value}
-        and given.pool_state in {None, cell.pool_state.value}
-    ]
-    return 0 if asyncio.run(_record_all(cells, given.folder)) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

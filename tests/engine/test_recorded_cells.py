@@ -16,11 +16,13 @@ from harness.engine import Engine
 from harness.observe.attribution import current_turn
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
+from harness.providers.cassette import ModelKind, content_of, read_cassette
 from harness.providers.recorded import RecordedProvider, cassette_of
 from harness.providers.scripted import ScriptedProvider
 from harness.report.document import CellDocument
-from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan
+from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan, cells_of
 from harness.verdict import Expectation, FindingKind, Verdict
+from scenarios import test_real_model
 from tests.engine.recorded_cells import ModelElsewhere, record_cell
 
 RunBoth = Callable[..., Awaitable[CellDocument]]
@@ -184,3 +186,24 @@ async def test_the_recording_of_a_cell_is_small(record: RunBoth, tmp_path: Path)
 
     size = cassette_of(cell, folder=tmp_path).stat().st_size
     assert size < 12 * 10_000
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        cell
+        for scenario in (test_real_model.REAL_MODEL, test_real_model.REAL_MODEL_STREAMED)
+        for cell in cells_of(scenario)
+        if cell.tier is ModelTier.RECORDED
+    ],
+    ids=lambda cell: f"{cell.scenario.name}-{cell.id}",
+)
+def test_the_suite_has_a_recording_of_each_cell(cell: Cell) -> None:
+    """Of the model of this machine, plain or streamed, with what the provider itself counted in each answer."""
+    cassette = read_cassette(cassette_of(cell))
+
+    assert (cassette.kind, cassette.model) == (ModelKind.LOCAL, "smollm2-135m")
+    assert len(cassette.exchanges) >= 2 * len(cell.scenario.messages)
+    for exchange in cassette.exchanges:
+        assert (exchange.status, exchange.complete) == (200, True)
+        assert b'"usage":{' in b"".join(map(content_of, exchange.chunks))
