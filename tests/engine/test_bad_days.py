@@ -46,15 +46,17 @@ def run(
         base_url: str,
         *,
         budget: str = "1",
-        turn_timeout: float = 30.0,
+        turn_seconds: float | None = None,
         stream: bool = False,
     ) -> CellDocument:
         plan = ToolPlan(rounds=(), usages=(), chosen=True)
         message = Message(plan=plan, stream=stream)
-        scenario = Scenario(name="free", question="?", messages=(message,), tiers=(ModelTier.LIVE,))
+        scenario = Scenario(
+            name="free", question="?", messages=(message,), tiers=(ModelTier.LIVE,), turn_seconds=turn_seconds
+        )
         engine = Engine(
             backend=load_backend(BACKEND),
-            config=Config(backend=BACKEND, turn_timeout=turn_timeout),
+            config=Config(backend=BACKEND),
             provider_of=lambda cell: (
                 LiveProvider(
                     current_turn.get,
@@ -132,7 +134,7 @@ async def test_a_model_that_is_slower_than_the_turn_may_be(server: BadDays, run:
     """The turn ends in its time; what it has cost is not known, and the ledger is not judged by it."""
     server.behaviour = "slow"
 
-    document = await run(server.base_url, turn_timeout=1.0)
+    document = await run(server.base_url, turn_seconds=3.0)
 
     check(document, ModelOutcome.TOO_SLOW)
     assert any("nobody waited for the answer" in reason for reason in document.objections)

@@ -1,6 +1,7 @@
 """A model that decides by itself: what it called is found afterwards, held together, and judged by structure."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -37,18 +38,19 @@ def run(sessionproof_clones: Clones, sessionproof_server: RunningServer) -> Run:
         turns: int = 1,
         mode: SessionMode = SessionMode.PER_OPERATION,
         pool_state: PoolState = PoolState.WARM,
-        turn_timeout: float = 30.0,
+        turn_seconds: float | None = None,
         seconds: float = 0.0,
     ) -> CellDocument:
         spec = "fixtures.backend.adapter:backend"
         engine = Engine(
             backend=load_backend(spec),
-            config=Config(backend=spec, turn_timeout=turn_timeout),
+            config=Config(backend=spec),
             provider_of=lambda cell: (
                 DecidingProvider(decide=decide, seconds=seconds) if cell.scenario.chosen else ScriptedProvider()
             ),
         )
-        cell = Cell(scenario=scenario(turns), mode=mode, pool_state=pool_state, tier=ModelTier.LOCAL)
+        asked = replace(scenario(turns), turn_seconds=turn_seconds)
+        cell = Cell(scenario=asked, mode=mode, pool_state=pool_state, tier=ModelTier.LOCAL)
         return await engine.verify(cell, clones=sessionproof_clones, running=sessionproof_server)
 
     return run
@@ -137,7 +139,7 @@ async def test_what_a_model_does_wrong_is_no_finding(decide: Decide, outcome: st
 
 async def test_a_model_that_is_slower_than_the_turn_may_be_is_told_from_an_application_that_hangs(run: Run) -> None:
     """The turn ends in its time."""
-    document = await run(BOTH, seconds=60.0, turn_timeout=1.0)
+    document = await run(BOTH, seconds=60.0, turn_seconds=3.0)
 
     assert document.choices is not None
     assert document.choices.outcomes == {"too slow": 1}
