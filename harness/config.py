@@ -29,7 +29,18 @@ USUAL_TIERS = (ModelTier.SCRIPTED, ModelTier.WIRE, ModelTier.RECORDED)
 
 _PREFIX = "SESSIONPROOF_"
 _WILDCARDS = frozenset("*?[")
-_RESERVED = frozenset({"require_docker", "require_local_model"})
+_OF_TIERS: Mapping[str, tuple[ModelTier, ...]] = {
+    "model": (ModelTier.LIVE,),
+    "base_url": (ModelTier.LIVE,),
+    "budget": (ModelTier.LIVE,),
+    "price": (ModelTier.LIVE,),
+    "record": (ModelTier.LOCAL, ModelTier.LIVE),
+    "cassettes": (ModelTier.RECORDED,),
+    "recorded_timing": (ModelTier.RECORDED,),
+}
+"""The settings that mean something in these tiers alone."""
+
+_RESERVED = frozenset({"require_docker", "require_embeddings", "require_local_model"})
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -38,7 +49,8 @@ class Config:
     """Everything that a run can be told.
 
     Empty tuples mean "all". `turn_timeout` is in seconds. `full_length` runs tools of 2.4 s instead of 0.24 s.
-    `postgres` is `auto`, `container`, `embedded` or a URL, and may hold a password: it is not shown in the `repr`.
+    `postgres` is `auto`, `container`, `embedded` or a URL. It may hold a password, and so may `base_url`: they are not
+    shown in the `repr`.
     `scenario_file` is a scenario of the user's own, which is then the only one.
 
     The tiers in which a real model works on this machine, or is paid for, are for those who ask for them: `model` is
@@ -61,7 +73,7 @@ class Config:
     turn_timeout: float = 30.0
     output: Path | None = None
     model: str | None = None
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     budget: Decimal | None = None
     record: Path | None = None
     cassettes: Path | None = None
@@ -80,6 +92,10 @@ class Config:
     def admits_scenario(self, name: str) -> bool:
         """Whether a scenario is asked for, by its name or by a pattern such as `ledger*`."""
         return not self.scenarios or any(fnmatchcase(name, pattern) for pattern in self.scenarios)
+
+    def has_use_for(self, setting: str) -> bool:
+        """Whether a setting means something in any of the tiers that are asked for."""
+        return not {*_OF_TIERS.get(setting, self._tiers)}.isdisjoint(self._tiers)
 
     @property
     def _tiers(self) -> tuple[ModelTier, ...]:
@@ -108,7 +124,8 @@ def resolve(
 ) -> Config:
     """The configuration from explicit `arguments` (absent or `None`: not given), environment and `pyproject.toml`.
 
-    Raises `ConfigurationError` for an unknown key or an unfit value, naming its source.
+    Raises `ConfigurationError` for an unknown key or an unfit value, naming its source, and for an argument that has no
+    use in the model tiers that are asked for.
     """
     sources = (
         ("argument", arguments),
@@ -123,7 +140,11 @@ def resolve(
                 raise ConfigurationError(_unknown_key(source, key, names))
             if value is not None and value != ():
                 values[key] = _convert(source, key, value)
-    return Config(**values)  # type: ignore[arg-type]  # each value was converted for its own field
+    config = Config(**values)  # type: ignore[arg-type]  # each value was converted for its own field
+    for key, value in arguments.items():
+        if value is not None and not config.has_use_for(key):
+            raise ConfigurationError(_useless(key))
+    return config
 
 
 def _in(value: str, chosen: tuple[str, ...]) -> bool:
@@ -145,6 +166,14 @@ def _from_pyproject(directory: Path) -> dict[str, object]:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     table = document.get("tool", {}).get("sessionproof", {})
     return {key.replace("-", "_"): value for key, value in table.items()}
+
+
+def _useless(key: str) -> str:
+    tiers = " or ".join(repr(tier.value) for tier in _OF_TIERS[key])
+    return (
+        f"argument: setting {key!r} is for the model tier {tiers}, which is not asked for, so that nothing would come "
+        f"of it: add --tier {_OF_TIERS[key][0].value}, or leave it out"
+    )
 
 
 def _unknown_key(source: str, key: str, names: list[str]) -> str:

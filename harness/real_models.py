@@ -6,10 +6,11 @@ recording. Where it is missing, nothing is started and nothing is sent: the cell
 
 import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from harness.bundled import default_backend
 from harness.config import Config
-from harness.errors import EnvironmentMissing
+from harness.errors import ConfigurationError, EnvironmentMissing
 from harness.observe.attribution import current_turn
 from harness.providers.budget import Budget, Rates
 from harness.providers.cassette import read_cassette
@@ -67,7 +68,7 @@ def missing_for(cell: Cell, config: Config) -> str:
 
     Raises:
         UsageError: what was asked for cannot be, such as a recording of a model that could not be played back.
-        ConfigurationError: the cell's recording cannot be read.
+        ConfigurationError: the cell's recording cannot be read, or the folder for recordings not be written to.
     """
     if cell.tier.chooses != cell.scenario.chosen:
         who = "decides by itself what it calls" if cell.tier.chooses else "does what its script says"
@@ -103,8 +104,17 @@ def _missing_for(cell: Cell, config: Config) -> str:
 
 
 def _recording(cell: Cell, config: Config, *, model: str | None = None) -> Recording | None:
+    """What records a cell, if anything does; whether that can be written is tried before anything is asked or paid."""
     if config.record is None:
         return None
+    try:
+        config.record.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=config.record):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"recordings cannot be written to {str(config.record)!r}: {error.strerror}; name another folder (--record)"
+        ) from error
     if model is None:
         return recording_of(cell, config.record)
     return recording_of(cell, config.record, model=model)

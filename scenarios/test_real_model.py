@@ -2,7 +2,7 @@
 
 What a script calls is what its author thought of. Here nothing is asserted about the model: whatever it calls, tools
 that have a session each leave each other alone, each request is billed, and tools that were called together run
-together; and where tools share a session, the first turn in which they were called together shows it.
+together; and where tools share a session, turns in which they were called together show it.
 """
 
 from harness.pytest_plugin import VerifyCell, scenario

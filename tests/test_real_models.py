@@ -9,7 +9,7 @@ import pytest
 from harness import real_models
 from harness.backend import load_backend
 from harness.bundled import default_backend
-from harness.command.child import arguments
+from harness.command.child import arguments, environment
 from harness.config import Config, resolve
 from harness.engine import Engine, NotVerified
 from harness.errors import ConfigurationError, EnvironmentMissing, UsageError
@@ -165,6 +165,7 @@ def test_settings_of_real_models_reach_the_process(tmp_path: Path) -> None:
         "record": str(tmp_path / "new"),
         "cassettes": str(tmp_path / "old"),
         "recorded_timing": "true",
+        "tiers": "recorded,live",
     }
     config = resolve(given, environment={}, directory=tmp_path)
 
@@ -172,13 +173,48 @@ def test_settings_of_real_models_reach_the_process(tmp_path: Path) -> None:
 
     assert {
         "--sessionproof-model=openai-chat:mine",
-        "--sessionproof-base-url=http://127.0.0.1:9/v1",
         "--sessionproof-budget=0.50",
         "--sessionproof-price=0.15,0.60",
         f"--sessionproof-record={tmp_path / 'new'}",
         f"--sessionproof-cassettes={tmp_path / 'old'}",
         "--sessionproof-recorded-timing",
     } <= set(told)
+    assert not any("127.0.0.1" in word for word in told)  # it can hold a password, and everybody can read these
+    assert environment(config, {}, directory=tmp_path)["SESSIONPROOF_BASE_URL"] == "http://127.0.0.1:9/v1"
+    assert "127.0.0.1" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "tier"),
+    [
+        ("model", "openai:gpt-4o", "live"),
+        ("base_url", "http://127.0.0.1:9/v1", "live"),
+        ("budget", "1", "live"),
+        ("price", "0,0", "live"),
+        ("record", "new", "local"),
+        ("cassettes", "old", "recorded"),
+        ("recorded_timing", "true", "recorded"),
+    ],
+)
+def test_what_no_tier_has_a_use_for_is_wrong_usage(setting: str, value: str, tier: str, tmp_path: Path) -> None:
+    """Or a user believes that a real model was verified. In the environment it is for the runs that use it."""
+    with pytest.raises(ConfigurationError, match=rf"{setting}.* is for the model tier '{tier}'.* add --tier {tier}"):
+        resolve({setting: value, "tiers": "wire"}, environment={}, directory=tmp_path)
+    assert resolve({setting: value, "tiers": tier}, environment={}, directory=tmp_path).has_use_for(setting)
+    usual = resolve({"tiers": "wire"}, environment={f"SESSIONPROOF_{setting.upper()}": value}, directory=tmp_path)
+    told = arguments(usual, output=tmp_path, events=tmp_path / "events", workers=0)
+    assert not any(word.startswith(f"--sessionproof-{setting.replace('_', '-')}") for word in told)
+
+
+def test_whether_recordings_can_be_written_is_tried_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before a turn is paid for."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigurationError, match=r"recordings cannot be written to .*name another folder"):
+        planned(replace(LIVE, record=tmp_path / "file" / "below"))
+    assert planned(replace(LIVE, record=tmp_path / "new"))["live"] == ""
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 @pytest.mark.parametrize(

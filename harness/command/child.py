@@ -91,19 +91,19 @@ def _settings(config: Config) -> Iterator[str]:
 
 
 def _of_real_models(config: Config) -> Iterator[str]:
-    if config.model is not None:
-        yield f"--sessionproof-model={config.model}"
-    if config.base_url is not None:
-        yield f"--sessionproof-base-url={config.base_url}"
-    if config.budget is not None:
-        yield f"--sessionproof-budget={config.budget:f}"
-    if config.price is not None:
-        yield f"--sessionproof-price={','.join(f'{each:f}' for each in config.price)}"
-    if config.record is not None:
-        yield f"--sessionproof-record={config.record.absolute()}"
-    if config.cassettes is not None:
-        yield f"--sessionproof-cassettes={config.cassettes.absolute()}"
-    if config.recorded_timing:
+    """What the tiers that are asked for have a use for."""
+    price = None if config.price is None else ",".join(f"{each:f}" for each in config.price)
+    given: Mapping[str, object] = {
+        "model": config.model,
+        "budget": None if config.budget is None else f"{config.budget:f}",
+        "price": price,
+        "record": None if config.record is None else config.record.absolute(),
+        "cassettes": None if config.cassettes is None else config.cassettes.absolute(),
+    }
+    for name, value in given.items():
+        if value is not None and config.has_use_for(name):
+            yield f"--sessionproof-{name}={value}"
+    if config.recorded_timing and config.has_use_for("recorded_timing"):
         yield "--sessionproof-recorded-timing"
 
 
@@ -118,6 +118,8 @@ def environment(config: Config, given: Mapping[str, str], *, directory: Path) ->
     kept |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
     if "://" in config.postgres:
         kept["SESSIONPROOF_POSTGRES"] = config.postgres
+    if config.base_url is not None:
+        kept["SESSIONPROOF_BASE_URL"] = config.base_url
     return kept
 
 

@@ -235,13 +235,13 @@ def _unreadable(error: json.JSONDecodeError) -> str:
 
 
 def _common(exchanges: Iterable[Exchange]) -> dict[str, JsonValue]:
-    """What more than half of the requests have the same, by its name."""
+    """What more than half of the requests that have something of that name have the same."""
     bodies = [exchange.body for exchange in exchanges if isinstance(exchange.body, dict)]
     common: dict[str, JsonValue] = {}
     for name in sorted({name for body in bodies for name in body}):
         counts = Counter(_short(body[name]) for body in bodies if name in body)
         ((text, count),) = counts.most_common(1)
-        if count > 1 and 2 * count > len(bodies):
+        if count > 1 and 2 * count > counts.total():
             common[name] = json.loads(text)
     return common
 

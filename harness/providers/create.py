@@ -31,7 +31,7 @@ def create_provider(
         )
     if tier is not ModelTier.SCRIPTED:
         raise UsageError(
-            f"the model tier {tier.value!r} is not available in this version; "
+            f"the model of the tier {tier.value!r} follows no script; "
             f"use {ModelTier.SCRIPTED.value!r} or {ModelTier.WIRE.value!r}"
         )
     if fallback_model_name is not None or max_retries:

