@@ -120,7 +120,9 @@ def main() -> None:
 @click.option("--base-url", metavar="URL", help="Where that model is, if not at its provider's.")
 @click.option("--budget", metavar="USD", help="How much all requests of --tier live may cost.")
 @click.option(
-    "--price", metavar="IN,OUT", help="US dollars for a million tokens of prompts and answers, if they are not public."
+    "--price",
+    metavar="IN,OUT",
+    help="US dollars for a million tokens of prompts and answers, in place of the public price.",
 )
 @click.option(
     "--record",

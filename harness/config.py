@@ -56,7 +56,7 @@ class Config:
     The tiers in which a real model works on this machine, or is paid for, are for those who ask for them: `model` is
     the one of the tier `live`, by the name that Pydantic AI has for it, at `base_url` if it is not at its provider's;
     `budget` is how many US dollars all requests of the run may cost, `price` what a million tokens of prompts and of
-    answers cost, for a model that has no public price. `record` is a folder into which such a run is recorded,
+    answers cost, in place of a public price. `record` is a folder into which such a run is recorded,
     `cassettes` one from which the tier `recorded` replays, instead of those that the scenarios have; with
     `recorded_timing` its answers take as long as they took.
     """

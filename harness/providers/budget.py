@@ -19,7 +19,7 @@ so is one of a process that died.
 
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -154,7 +154,9 @@ def check_price(model: Model, rates: Rates | None = None) -> None:
 
 
 class BudgetModel(WrapperModel):
-    """The wrapped model, within a budget; `rates` are used where its price is not listed.
+    """The wrapped model, within a budget; `rates` are what it costs, whatever is listed.
+
+    Without them it costs what is listed. What is reserved for a request is the higher of the two.
 
     Raises:
         UsageError: the model has no listed price, and no `rates` are given.
@@ -193,14 +195,20 @@ class BudgetModel(WrapperModel):
         """The wrapped model's stream; raises `BudgetExceededError` if it is not asked."""
         settings = self._limited(model_settings)
         name = self._reserve(messages, settings, model_request_parameters)
-        try:
-            async with self.wrapped.request_stream(messages, settings, model_request_parameters, run_context) as stream:
+        async with AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(
+                    self.wrapped.request_stream(messages, settings, model_request_parameters, run_context)
+                )
+            except BaseException as error:
+                self._settle_failed(name, error)
+                raise
+            try:  # what is raised from here on may be the reader's, and says nothing of what the provider has served
                 yield stream
+            finally:
                 response = stream.get()
-        except BaseException as error:
-            self._settle_failed(name, error)
-            raise
-        self._settle(name, response)
+                if response.state == "complete":  # what a part tells that it used is the part's
+                    self._settle(name, response)
 
     def _limited(self, settings: ModelSettings | None) -> ModelSettings:
         """With a limit for the answer, and without repetitions, each of which would be another request."""
@@ -236,7 +244,7 @@ class BudgetModel(WrapperModel):
 
 
 class _Prices:
-    """What one model costs: as listed, or else as the user says."""
+    """What one model costs: as the user says, or else as listed."""
 
     def __init__(self, model: Model, rates: Rates | None) -> None:
         self._model = model
@@ -244,23 +252,26 @@ class _Prices:
         self.most(1, 1)
 
     def most(self, prompt_tokens: int, completion_tokens: int) -> Decimal:
-        """What so many tokens cost at most, where all of the prompt may go into a cache, for long or not."""
+        """What so many tokens cost at most, where all of the prompt may go into a cache, for long or not.
+
+        By the list or by the user's rates, whichever is more: the budget is kept if either is wrong.
+        """
         kept: list[dict[str, int]] = [
             {},
             {"cache_write_tokens": prompt_tokens},
             {"cache_write_tokens": prompt_tokens, "cache_write_1h_tokens": prompt_tokens},
         ]
         usages = [Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens, **written) for written in kept]
-        listed = [cost for usage in usages if (cost := self._listed(usage)) is not None]
-        if listed:
-            return max(listed)
-        if self._rates is None:
+        costs = [cost for usage in usages if (cost := self._listed(usage)) is not None]
+        if self._rates is not None:
+            costs.append(self._rates.cost(prompt_tokens, completion_tokens))
+        if not costs:
             raise UsageError(
                 f"what the model {self._model.model_name!r} of {self._model.system!r} costs is not known, so that no "
                 "budget can be kept; say it (--price: US dollars for a million tokens of prompts, and of answers, "
                 "such as 0.15,0.60, or 0,0 for a server of your own)"
             )
-        return self._rates.cost(prompt_tokens, completion_tokens)
+        return max(costs)
 
     def _listed(self, usage: Usage) -> Decimal | None:
         """What the usage costs by the public list; nothing in it does not tell what is free from what is not known."""
@@ -276,13 +287,12 @@ class _Prices:
         usage = response.usage
         if not usage.total_tokens:
             return None
+        if self._rates is not None:
+            return self._rates.cost(usage.input_tokens, usage.output_tokens)
         try:
-            listed = response.cost().total_price
+            return response.cost().total_price or None
         except (LookupError, ValueError, AssertionError):
-            listed = _NOTHING
-        if listed:
-            return listed
-        return None if self._rates is None else self._rates.cost(usage.input_tokens, usage.output_tokens)
+            return None
 
 
 def _amount(text: str) -> Decimal | None:

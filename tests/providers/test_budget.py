@@ -25,13 +25,19 @@ RATES = Rates(prompt=Decimal(1), completion=Decimal(2))
 
 
 class Asked:
-    """A model that counts how often it is asked, and with which settings."""
+    """A model that counts how often it is asked, and with which settings; a `late` error comes in a streamed answer."""
 
     def __init__(
-        self, name: str = "gpt-4o", error: BaseException | None = None, usage: RequestUsage | None = None
+        self,
+        name: str = "gpt-4o",
+        error: BaseException | None = None,
+        usage: RequestUsage | None = None,
+        *,
+        late: bool = False,
     ) -> None:
         self.settings: list[ModelSettings] = []
         self.error = error
+        self.late = late
         self.usage = usage or RequestUsage(input_tokens=100, output_tokens=10)
         self.model = FunctionModel(self._answer, stream_function=self._stream, model_name=name)
 
@@ -44,6 +50,8 @@ class Asked:
 
     async def _stream(self, _: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
         self.settings.append(info.model_settings or {})
+        if self.error is not None and not self.late:
+            raise self.error
         yield "Hello."
         if self.error is not None:
             raise self.error
@@ -56,6 +64,21 @@ async def ask(model: BudgetModel, *, stream: bool = False) -> None:
         return
     async with agent.run_stream("Hello?") as run:
         await run.get_output()
+
+
+class UnreachableError(Exception):
+    """As Pydantic AI's own: there was no connection."""
+
+    phase = "connect"
+
+
+async def read_and_fail(model: BudgetModel, error: Exception, *, whole: bool) -> None:
+    """Read an answer, or the first of it, and then fail."""
+    async with model.request_stream([], None, _parameters()) as stream:
+        async for _ in stream:
+            if not whole:
+                break
+        raise error
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "streamed"])
@@ -117,6 +140,7 @@ async def test_requests_at_the_same_time_spend_from_one_purse(tmp_path: Path) ->
     [
         (ModelHTTPError(401, "none"), False),
         (ModelHTTPError(429, "none"), False),
+        (UnreachableError(), False),
         (RuntimeError("the connection broke"), True),
     ],
 )
@@ -130,6 +154,77 @@ async def test_a_request_that_failed_may_have_cost_the_most(
         await ask(BudgetModel(Asked("none", error).model, budget, rates=RATES), stream=stream)
 
     assert (budget.spent > Decimal("0.01")) is kept
+
+
+async def test_a_streamed_answer_costs_what_it_tells_at_its_end(tmp_path: Path) -> None:
+    """Also if its reader fails then."""
+    budget = Budget(Decimal(1), tmp_path / "budget.json")
+    model = BudgetModel(Asked("none").model, budget, rates=RATES)
+
+    await ask(model, stream=True)
+    once = budget.spent
+    with pytest.raises(KeyError):
+        await read_and_fail(model, KeyError("of the reader"), whole=True)
+
+    assert 0 < once < budget.spent < Decimal("0.001")
+
+
+async def test_a_stream_that_is_left_may_have_cost_the_most(tmp_path: Path) -> None:
+    """The tokens that it told until then are those of a part."""
+    budget = Budget(Decimal(1), tmp_path / "budget.json")
+    model = BudgetModel(Asked("none").model, budget, rates=RATES)
+
+    async with model.request_stream([], None, _parameters()) as stream:
+        async for _ in stream:
+            break
+
+    assert stream.get().usage.total_tokens > 0
+    assert budget.spent > Decimal("0.01")
+
+
+@pytest.mark.parametrize("error", [ModelHTTPError(429, "another"), UnreachableError()])
+async def test_what_its_reader_raises_is_no_refusal(tmp_path: Path, error: Exception) -> None:
+    """A tool that asks another model may fail as the request itself does, and this answer was served all the same."""
+    budget = Budget(Decimal(1), tmp_path / "budget.json")
+
+    with pytest.raises(type(error)):
+        await read_and_fail(BudgetModel(Asked("none").model, budget, rates=RATES), error, whole=False)
+
+    assert budget.spent > Decimal("0.01")
+
+
+async def test_what_is_refused_in_the_middle_of_an_answer_was_served_so_far(tmp_path: Path) -> None:
+    """Nobody knows what that cost."""
+    budget = Budget(Decimal(1), tmp_path / "budget.json")
+    asked = Asked("none", ModelHTTPError(429, "none"), late=True)
+
+    with pytest.raises(ModelHTTPError):
+        await ask(BudgetModel(asked.model, budget, rates=RATES), stream=True)
+
+    assert budget.spent > Decimal("0.01")
+
+
+@pytest.mark.parametrize(
+    ("rates", "higher"),
+    [
+        (Rates(prompt=Decimal(0), completion=Decimal(0)), "listed"),
+        (Rates(prompt=Decimal(1000), completion=Decimal(1000)), "given"),
+    ],
+    ids=["cheap", "dear"],
+)
+async def test_the_higher_price_is_reserved(tmp_path: Path, rates: Rates, higher: str) -> None:
+    """Whichever of the two is wrong, the budget is kept."""
+    reserved = {}
+    for name, given in (("listed", None), ("given", rates)):
+        budget = Budget(Decimal(1000), tmp_path / f"{name}.json")
+        model = BudgetModel(_Listed(Asked(error=RuntimeError("broken")).model), budget, rates=given)
+        with pytest.raises(RuntimeError):
+            await ask(model)
+        reserved[name] = budget.spent
+
+    assert reserved["listed"] > 0
+    assert (reserved["given"] > reserved["listed"]) is (higher == "given")
+    assert (reserved["given"] == reserved["listed"]) is (higher == "listed")
 
 
 async def test_an_answer_that_does_not_tell_its_tokens_may_have_cost_the_most(tmp_path: Path) -> None:
@@ -225,6 +320,14 @@ class _Silent(WrapperModel):
 
     async def request(self, *_: Any) -> ModelResponse:
         return ModelResponse([TextPart("Hello.")])
+
+
+class _Listed(WrapperModel):
+    """A model of a provider whose prices are listed."""
+
+    @property
+    def system(self) -> str:
+        return "openai"
 
 
 def _parameters() -> ModelRequestParameters:

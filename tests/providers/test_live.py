@@ -140,6 +140,25 @@ async def test_a_request_is_charged_and_paid(server: BadDays, budget: Budget) ->
     assert KEY not in text
 
 
+async def test_a_price_that_is_given_wins(server: BadDays, budget: Budget) -> None:
+    """Also where the name is listed: the list does not know what a server of one's own costs."""
+    provider = LiveProvider(
+        lambda: "t1",
+        model="openai-chat:gpt-4o",
+        budget=budget,
+        environment={},
+        base_url=server.base_url,
+        rates=rates_of("1,2"),
+    )
+    await provider.start()
+    try:
+        await Agent(provider.model).run("Hello?")
+    finally:
+        await provider.stop()
+
+    assert budget.spent == Decimal("0.0012")
+
+
 @pytest.mark.parametrize("behaviour", ["rate limit", "server error"])
 async def test_no_request_is_repeated_by_the_client(behaviour: str, server: BadDays, budget: Budget) -> None:
     """Each would be another charge."""
