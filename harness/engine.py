@@ -49,7 +49,7 @@ from harness.postgres.clones import Clones, Database
 from harness.postgres.embedded import EmbeddedServer
 from harness.postgres.server import RunningServer
 from harness.providers.choosing import ChoosingModel
-from harness.providers.guard import only_local_models
+from harness.providers.guard import Refusals, only_local_models
 from harness.providers.provider import Provider
 from harness.providers.recorded import RecordedProvider
 from harness.real_models import missing_for, provider_for
@@ -122,7 +122,7 @@ class Engine:
     purse: Path | None = None
     provider_of: Callable[[Cell], Provider] | None = None
     _warmed_up: set[ModelTier] = field(default_factory=set)
-    _unprepared: BackendError | None = None
+    _unprepared: dict[bool, BackendError] = field(default_factory=dict)
 
     def plan(self, scenario: Scenario) -> list[tuple[str, Cell | NotVerified]]:
         """Every cell of a scenario by its name, or the reason why this backend cannot run it."""
@@ -137,7 +137,7 @@ class Engine:
         """
         started = perf_counter()
         try:
-            template = await self._prepare(clones)
+            template = await self._prepare(cell.tier, clones)
         except BackendError as error:
             return self._undecided(cell, error, seconds=perf_counter() - started)
         await self._warm_up(cell, template, clones, running)
@@ -178,7 +178,7 @@ class Engine:
         try:
             running = await server.start()
             clones = Clones(running, secrets.token_hex(4))
-            return await self._verify(cell, await self._prepare(clones), clones, running, server.restart)
+            return await self._verify(cell, await self._prepare(cell.tier, clones), clones, running, server.restart)
         except (EnvironmentMissing, BackendError) as error:
             return self._undecided(cell, error, seconds=perf_counter() - started)
         finally:
@@ -191,19 +191,31 @@ class Engine:
         reason = f"backend {self.backend.name!r} has no ledger: whether its turns are billed is not looked at"
         return (NotVerifiedDocument(scenario=cell.scenario.name, reason=reason),)
 
-    async def _prepare(self, clones: Clones) -> str:
-        """The template's name; a backend that could not prepare one is not asked again."""
-        if self._unprepared is not None:
-            raise self._unprepared
+    async def _prepare(self, tier: ModelTier, clones: Clones) -> str:
+        """The template's name; a backend that could not prepare one is not asked again.
+
+        But for the tier `live`, where it may be refused less than in the others.
+        """
+        is_live = tier is ModelTier.LIVE
+        if (unprepared := self._unprepared.get(is_live)) is not None:
+            raise unprepared
+        failure = f"backend {self.backend.name!r} did not prepare its database"
 
         async def prepare(url: str) -> None:
-            failure = f"backend {self.backend.name!r} did not prepare its database"
-            await in_time(self.backend.prepare(url), failure, self.config.turn_timeout)
+            with only_local_models(tier) as refusals:
+                try:
+                    await in_time(self.backend.prepare(url), failure, self.config.turn_timeout)
+                except BackendError as error:
+                    if not refusals.messages:
+                        raise
+                    raise _refused(failure, refusals) from error
+            if refusals.messages:  # it went on without what it was refused
+                raise _refused(failure, refusals)
 
         try:
             return await clones.template(self.backend.name, prepare)
         except BackendError as error:
-            self._unprepared = error
+            self._unprepared[is_live] = error
             raise
 
     def _undecided(self, cell: Cell, error: SessionproofError, *, seconds: float) -> CellDocument:
@@ -403,6 +415,11 @@ def _settings(cell: Cell, disruption: Disruption, provider: Provider) -> Backend
         ledger_grain=LedgerGrain(cell.scenario.ledger_grain),
         state_directory=disruption.state_directory,
     )
+
+
+def _refused(failure: str, refusals: Refusals) -> BackendError:
+    """In place of a client's own error, which may hide the refusal."""
+    return BackendError(f"{failure}: {'; '.join(refusals.messages)}")
 
 
 def _restarts(cell: Cell) -> bool:
