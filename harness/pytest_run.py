@@ -26,11 +26,12 @@ import pytest
 from harness import engine
 from harness.backend import Backend, load_backend
 from harness.config import Config, resolve
-from harness.errors import EnvironmentMissing, SessionproofError, UsageError
+from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer, Server
-from harness.report.document import CellDocument, NotVerifiedDocument, PostgresDocument, RunDocument
+from harness.providers.budget import Budget
+from harness.report.document import CellDocument, CostsDocument, NotVerifiedDocument, PostgresDocument, RunDocument
 from harness.report.environment import describe_environment
 from harness.report.redact import masker, redact
 from harness.report.terminal import render
@@ -88,6 +89,7 @@ class Run:
         self._announced = False
         self._mask = masker()
         self._scratch = Path(given.get("scratch") or tempfile.mkdtemp(prefix="sessionproof-run-"))
+        self._purse = self._scratch / "costs.json"
         self._started_at = datetime.now(UTC)
         self._started = perf_counter()
         if not self._is_worker:
@@ -106,7 +108,7 @@ class Run:
 
     @cached_property
     def _engine(self) -> engine.Engine:
-        return engine.Engine(backend=self.backend, config=self.config, purse=self._scratch / "costs.json")
+        return engine.Engine(backend=self.backend, config=self.config, purse=self._purse)
 
     # the server
 
@@ -356,6 +358,7 @@ class Run:
         Returns the exit status that pytest must have: none but its own, unless something kept cells from being run.
         """
         if self._cells or self._not_verified or self._problems:
+            costs = self._costs()
             document = RunDocument.of(
                 started_at=self._started_at,
                 seconds=perf_counter() - self._started,
@@ -364,6 +367,7 @@ class Run:
                 cells=self._cells,
                 not_verified=self._not_verified.values(),
                 problems=[problem["message"] for problem in self._problems],
+                costs=costs,
             )
             self._document = redact(document)
             if (output := self._output()) is not None:
@@ -389,6 +393,19 @@ class Run:
         if path and not self._is_worker:
             with Path(path).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(event, default=str) + "\n")
+
+    def _costs(self) -> CostsDocument | None:
+        """What the model requests of all processes have cost; that it cannot be known is a problem of the run."""
+        try:
+            if self.config.budget is None:
+                return None
+            costs = Budget(self.config.budget, self._purse).costs()
+        except UsageError:  # it is noted where cells are planned
+            return None
+        except MissingEvidence as error:
+            self.note(error)
+            return None
+        return CostsDocument(limit=self.config.budget, spent=costs.spent, reserved=costs.reserved)
 
     def _backend_name(self) -> str:
         try:

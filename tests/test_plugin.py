@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,39 @@ def test_backend_that_does_not_prepare(project: Path) -> None:
     assert document["verdict"] == "unknown"
     causes = {objection for cell in document["cells"] for objection in cell["objections"]}
     assert any("did not prepare its database: PermissionError: permission denied" in cause for cause in causes)
+
+
+SPENDING = """
+import harness.engine
+from decimal import Decimal
+from harness.providers.budget import Budget
+
+provider_for = harness.engine.provider_for
+
+def spend(cell, config, *, purse):
+    budget = Budget(config.budget, purse)
+    budget.settle(budget.reserve(Decimal("0.02")), Decimal("0.01"))
+    budget.reserve(Decimal("0.003"))
+    return provider_for(cell, config, purse=purse)
+
+harness.engine.provider_for = spend
+"""
+
+
+def test_what_a_run_has_cost(project: Path) -> None:
+    """It is in the run's document, and said at the end."""
+    (project / "spending.py").write_text(SPENDING)
+    options = ["--sessionproof-scenario=reading", "--sessionproof-mode=per_operation", "--sessionproof-pool-state=warm"]
+
+    _, document, output = verify(project, *options, "--sessionproof-budget=0.50", "-p", "spending")
+    _, free, _ = verify(project, *options)
+
+    spent, reserved = Decimal(document["costs"]["spent"]), Decimal(document["costs"]["reserved"])
+    assert document["costs"]["limit"] == "0.50"
+    assert spent > 0
+    assert reserved / spent == Decimal("0.3")
+    assert f"model requests have cost {spent} US dollars, and {reserved} more at most" in output
+    assert free["costs"] is None
 
 
 HOLDING = """

@@ -17,7 +17,6 @@ known what it cost (nobody waited for the answer, or it does not tell) is taken 
 so is one of a process that died.
 """
 
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
+from pydantic import TypeAdapter
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
@@ -38,9 +38,9 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_json
 
-from harness.errors import BudgetExceededError, UsageError
+from harness.errors import BudgetExceededError, MissingEvidence, UsageError
 
-__all__ = ["Budget", "BudgetModel", "Rates", "budget_of", "check_price", "rates_of"]
+__all__ = ["Budget", "BudgetModel", "Costs", "Rates", "budget_of", "check_price", "rates_of"]
 
 ANSWER_TOKENS = 4096
 """How many tokens an answer may have, if the application does not say."""
@@ -85,6 +85,30 @@ def rates_of(text: str) -> Rates:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """US dollars of a run: what its answers have cost, and the most that its other requests can have cost."""
+
+    spent: Decimal = _NOTHING
+    reserved: Decimal = _NOTHING
+
+    @property
+    def total(self) -> Decimal:
+        """What is gone from the budget."""
+        return self.spent + self.reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One request: what is reserved for it, or what it has cost."""
+
+    amount: Decimal
+    settled: bool = False
+
+
+_ENTRIES = TypeAdapter(dict[str, _Entry])
+
+
 class Budget:
     """US dollars that a run may spend on model requests; `file` is where all its processes write down what they spend.
 
@@ -99,8 +123,22 @@ class Budget:
     @property
     def spent(self) -> Decimal:
         """So far, with what is reserved."""
-        with self._lock:
-            return _sum(self._read())
+        return self.costs().total
+
+    def costs(self) -> Costs:
+        """So far.
+
+        Raises:
+            MissingEvidence: that cannot be known.
+        """
+        try:
+            with self._lock:
+                return _costs(self._read())
+        except (Timeout, OSError, ValueError) as error:
+            raise MissingEvidence(
+                f"what the run's model requests have cost stands in {str(self._file)!r}, which cannot be read "
+                f"({type(error).__name__}: {error}); the provider's invoice has it"
+            ) from error
 
     def reserve(self, amount: Decimal) -> str:
         """Set so much aside, and return by which name it is settled.
@@ -112,14 +150,14 @@ class Budget:
         try:
             with self._lock:
                 entries = self._read()
-                left = self.limit - _sum(entries)
+                left = self.limit - _costs(entries).total
                 if amount > left:
                     raise BudgetExceededError(
                         f"a model request was not sent: it can cost {amount:f} US dollars, and {left:f} of the budget "
                         f"of {self.limit:f} are left; give more (--budget), or run fewer turns"
                     )
-                self._write({**entries, name: amount})
-        except (Timeout, OSError, ValueError, InvalidOperation) as error:
+                self._write({**entries, name: _Entry(amount=amount)})
+        except (Timeout, OSError, ValueError) as error:
             raise BudgetExceededError(
                 f"a model request was not sent: what the run has spent stands in {str(self._file)!r}, which cannot be "
                 f"used ({type(error).__name__}: {error}); see that it can be written, and start a new run"
@@ -129,22 +167,18 @@ class Budget:
     def settle(self, name: str, cost: Decimal) -> None:
         """So much was spent of what was reserved under this name; more, if it cost more."""
         with self._lock:
-            self._write({**self._read(), name: cost})
+            self._write({**self._read(), name: _Entry(amount=cost, settled=True)})
 
-    def _read(self) -> dict[str, Decimal]:
+    def _read(self) -> dict[str, _Entry]:
         try:
-            text = self._file.read_text(encoding="utf-8")
+            return _ENTRIES.validate_json(self._file.read_bytes())
         except FileNotFoundError:
             return {}
-        entries = json.loads(text)
-        if not isinstance(entries, dict):
-            raise ValueError("it has no entries")  # noqa: TRY004  # what stands in a file is no argument
-        return {name: Decimal(amount) for name, amount in entries.items()}
 
-    def _write(self, entries: Mapping[str, Decimal]) -> None:
+    def _write(self, entries: dict[str, _Entry]) -> None:
         """Whole or not at all: whoever is killed here leaves what was there before."""
         new = self._file.with_name(f"{self._file.name}.new")
-        new.write_text(json.dumps({name: str(amount) for name, amount in entries.items()}), encoding="utf-8")
+        new.write_bytes(_ENTRIES.dump_json(entries))
         new.replace(self._file)
 
 
@@ -303,5 +337,7 @@ def _amount(text: str) -> Decimal | None:
     return amount if amount.is_finite() else None
 
 
-def _sum(entries: Mapping[str, Decimal]) -> Decimal:
-    return sum(entries.values(), _NOTHING)
+def _costs(entries: Mapping[str, _Entry]) -> Costs:
+    settled = [entry.amount for entry in entries.values() if entry.settled]
+    reserved = [entry.amount for entry in entries.values() if not entry.settled]
+    return Costs(spent=sum(settled, _NOTHING), reserved=sum(reserved, _NOTHING))

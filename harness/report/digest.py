@@ -22,6 +22,7 @@ __all__ = [
     "Surprise",
     "choices",
     "conclusion",
+    "costs",
     "examples",
     "faults",
     "faulty_modes",
@@ -265,6 +266,15 @@ def scope(document: RunDocument) -> str:
         f"{_plural(document.turns, 'turn')} in {_plural(len(document.cells), 'cell')} "
         f"of {_plural(scenarios, 'scenario')}, {document.seconds:.1f} s"
     )
+
+
+def costs(document: RunDocument) -> Iterator[str]:
+    """What the model requests have cost, if the run has a budget."""
+    if (stated := document.costs) is not None:
+        unknown = (
+            f", and {stated.reserved:f} more at most, for those whose cost is not known" if stated.reserved else ""
+        )
+        yield f"model requests have cost {stated.spent:f} US dollars{unknown}; the budget is {stated.limit:f}"
 
 
 def server(document: RunDocument) -> str:

@@ -8,6 +8,7 @@ the backend (answers, SQL, error messages) is untrusted: writers escape it.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Generic, Literal, Self, TypeVar
 
 from pydantic import Field
@@ -21,6 +22,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "CellDocument",
     "CheckDocument",
+    "CostsDocument",
     "EnvironmentDocument",
     "EvidenceDocument",
     "FindingDocument",
@@ -224,6 +226,18 @@ class PostgresDocument(DocumentModel):
     details: dict[str, str] = Field(default_factory=dict)
 
 
+class CostsDocument(DocumentModel):
+    """What the model requests of a run have cost, in US dollars, and the `limit`, which is the run's budget.
+
+    `spent` is what the answers have cost that said so; `reserved` is the most that all other requests can have cost,
+    of which it is not known.
+    """
+
+    limit: Decimal
+    spent: Decimal
+    reserved: Decimal
+
+
 class EnvironmentDocument(DocumentModel):
     """Where it ran, with which versions."""
 
@@ -240,7 +254,7 @@ class RunDocument(DocumentModel):
 
     `verdict` is `passed` if every cell is as expected, `failed` if one is not, and `unknown` if evidence is
     missing or nothing was verified. It is about expectations: a shared session that failed as expected does
-    not fail the run.
+    not fail the run. `costs` are those of a run that has a budget.
     """
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
@@ -250,6 +264,7 @@ class RunDocument(DocumentModel):
     command: str
     environment: EnvironmentDocument
     turns: int
+    costs: CostsDocument | None = None
     cells: tuple[CellDocument, ...]
     not_verified: tuple[NotVerifiedDocument, ...] = ()
     problems: tuple[str, ...] = ()
@@ -265,6 +280,7 @@ class RunDocument(DocumentModel):
         cells: Iterable[CellDocument],
         not_verified: Iterable[NotVerifiedDocument] = (),
         problems: Iterable[str] = (),
+        costs: CostsDocument | None = None,
     ) -> Self:
         """The whole run, with its verdict; cells in the order of scenario, mode, pool state and tier."""
         ordered = sorted(cells, key=_order)
@@ -279,6 +295,7 @@ class RunDocument(DocumentModel):
             command=command,
             environment=environment,
             turns=sum(cell.turns for cell in ordered),
+            costs=costs,
             cells=tuple(ordered),
             not_verified=tuple(not_verified),
             problems=stated,

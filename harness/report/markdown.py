@@ -53,6 +53,7 @@ def _verdict(document: RunDocument) -> Iterator[str]:
     if not document.cells:
         yield "- Nothing was verified."
     yield f"- {digest.scope(document)}"
+    yield from (f"- {sentence}" for sentence in digest.costs(document))
     yield f"- {escape(inline(digest.server(document)))}"
     yield f"- backend {code(document.environment.backend)}"
 

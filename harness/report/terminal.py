@@ -72,7 +72,12 @@ def _parts(document: RunDocument, console: Console) -> Iterator[RenderableType]:
     yield from _surprises(document)
     yield from _gaps(document)
     yield from _problems(document)
-    sentences = (*digest.choices(document), *digest.headline(document), *digest.losses(document))
+    sentences = (
+        *digest.choices(document),
+        *digest.headline(document),
+        *digest.losses(document),
+        *digest.costs(document),
+    )
     yield from (Text(inline(sentence)) for sentence in sentences)
     yield Text(digest.conclusion(document), style=_VERDICT_STYLES[document.verdict])
 

@@ -18,8 +18,8 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from harness.errors import BudgetExceededError, UsageError
-from harness.providers.budget import ANSWER_TOKENS, Budget, BudgetModel, Rates, budget_of, check_price, rates_of
+from harness.errors import BudgetExceededError, MissingEvidence, UsageError
+from harness.providers.budget import ANSWER_TOKENS, Budget, BudgetModel, Costs, Rates, budget_of, check_price, rates_of
 
 RATES = Rates(prompt=Decimal(1), completion=Decimal(2))
 
@@ -280,7 +280,9 @@ def test_no_rates(text: str) -> None:
         rates_of(text)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"a": "much"}', '{"a": "NaN"}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"a": "1"}', '{"a": {"amount": "much"}}', '{"a": {"amount": "NaN"}}']
+)
 def test_what_cannot_be_read_is_no_empty_purse(tmp_path: Path, content: str) -> None:
     """Nothing more is spent when it is not known what was."""
     file = tmp_path / "budget.json"
@@ -288,6 +290,22 @@ def test_what_cannot_be_read_is_no_empty_purse(tmp_path: Path, content: str) -> 
 
     with pytest.raises(BudgetExceededError, match="cannot be used"):
         Budget(Decimal(1), file).reserve(Decimal("0.1"))
+    with pytest.raises(MissingEvidence, match="cannot be read"):
+        Budget(Decimal(1), file).costs()
+
+
+def test_costs_are_told_from_what_is_reserved(tmp_path: Path) -> None:
+    """To the last digit, by any process of the run; before the first request there are none."""
+    file = tmp_path / "budget.json"
+    budget = Budget(Decimal(1), file)
+    before = budget.costs()
+
+    budget.settle(budget.reserve(Decimal("0.5")), Decimal("0.0000012"))
+    budget.reserve(Decimal("0.25"))
+
+    assert before == Costs()
+    assert Budget(Decimal(1), file).costs() == Costs(spent=Decimal("0.0000012"), reserved=Decimal("0.25"))
+    assert budget.spent == Decimal("0.2500012")
 
 
 def _spend(file: Path, barrier: Any) -> None:

@@ -23,6 +23,7 @@ from harness.evidence import (
 )
 from harness.report.document import (
     CellDocument,
+    CostsDocument,
     EnvironmentDocument,
     NotVerifiedDocument,
     PostgresDocument,
@@ -41,6 +42,7 @@ __all__ = [
     "expected_to_show",
     "hostile",
     "ledger_row",
+    "paid",
     "troubled",
     "troubled_cells",
 ]
@@ -147,6 +149,7 @@ def document(
     *,
     not_verified: Sequence[NotVerifiedDocument] = (),
     problems: Sequence[str] = (),
+    costs: CostsDocument | None = None,
 ) -> RunDocument:
     """A run of these cells."""
     return RunDocument.of(
@@ -164,7 +167,14 @@ def document(
         cells=cells,
         not_verified=not_verified,
         problems=problems,
+        costs=costs,
     )
+
+
+def paid(*, reserved: str = "0") -> RunDocument:
+    """A run with a budget."""
+    costs = CostsDocument(limit=Decimal("0.50"), spent=Decimal("0.0000012"), reserved=Decimal(reserved))
+    return document([cell("single_tool", SessionMode.PER_OPERATION)], costs=costs)
 
 
 def as_expected() -> RunDocument:

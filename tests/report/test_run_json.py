@@ -24,8 +24,15 @@ def with_a_ledger() -> RunDocument:
 
 @pytest.mark.parametrize(
     "made",
-    [documents.as_expected(), documents.troubled(), documents.empty(), documents.hostile(), with_a_ledger()],
-    ids=["as_expected", "troubled", "empty", "hostile", "ledger"],
+    [
+        documents.as_expected(),
+        documents.troubled(),
+        documents.empty(),
+        documents.hostile(),
+        with_a_ledger(),
+        documents.paid(),
+    ],
+    ids=["as_expected", "troubled", "empty", "hostile", "ledger", "paid"],
 )
 def test_what_is_written_follows_the_published_schema(made: RunDocument) -> None:
     """Also where every text is hostile."""
@@ -53,6 +60,18 @@ def test_money_is_exact() -> None:
     written = json.loads(JsonWriter().write(with_a_ledger()))
 
     assert written["cells"][0]["evidence"]["ledger"]["items"][0]["total_cost"] == "0.000450"
+
+
+def test_what_a_run_has_cost_is_exact_too(tmp_path: Path) -> None:
+    """It is nothing where there is no budget."""
+    path = tmp_path / "run.json"
+    path.write_text(JsonWriter().write(redact(documents.paid(reserved="0.01"))), encoding="utf-8")
+
+    written = json.loads(path.read_text(encoding="utf-8"))
+
+    assert written["costs"] == {"limit": "0.50", "spent": "0.0000012", "reserved": "0.01"}
+    assert read(path).costs == documents.paid(reserved="0.01").costs
+    assert json.loads(JsonWriter().write(documents.troubled()))["costs"] is None
 
 
 def test_a_race_is_there_with_its_count_and_both_places() -> None:

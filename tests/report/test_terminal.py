@@ -9,6 +9,7 @@ from rich.text import Text
 
 from harness.report import terminal
 from harness.report.document import RunDocument
+from harness.report.markdown import MarkdownWriter
 from harness.report.redact import redact
 from tests.report import documents
 
@@ -92,6 +93,20 @@ Problems of the run
 
 UNKNOWN: nothing was verified (0 turns, 42.1 s)
 """)
+
+
+@pytest.mark.parametrize(
+    ("reserved", "more"),
+    [("0", ""), ("0.012", ", and 0.012 more at most, for those whose cost is not known")],
+)
+def test_what_a_run_has_cost(reserved: str, more: str) -> None:
+    """With what is not known of it; on the page, too, and nowhere if there is no budget."""
+    made = documents.paid(reserved=reserved)
+    said = f"model requests have cost 0.0000012 US dollars{more}; the budget is 0.50"
+
+    assert said in terminal.render(made, width=200).splitlines()
+    assert f"- {said}" in MarkdownWriter().write(made).splitlines()
+    assert "budget" not in terminal.render(documents.troubled()) + MarkdownWriter().write(documents.troubled())
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
