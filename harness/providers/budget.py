@@ -3,18 +3,22 @@
 Problem: a real model decides by itself how often it is asked, and each request costs money. What one has cost is known
 when it has been answered, and then it is spent; several processes spend at the same time.
 
-Mechanism: before a request, the most that it can cost is reserved: each byte of what is sent taken for a token (a token
-is at least one), an allowance for what the provider adds, and as many tokens of an answer as it may have, which is
-limited if the application does not do that itself. When the answer is there, what it has cost takes the place of that.
+Mechanism: before a request, the most that its text can cost is reserved: each byte of what is sent taken for a token (a
+token is at least one), an allowance for what the provider adds, and as many tokens of an answer as it may have, which
+is limited if the application does not do that itself. When the answer is there, what it has cost takes that place.
 The sum is kept in one file of the run, under a lock, so that all processes spend from one purse: shared out among them
 beforehand, it would be spent in one process while it is left in another, and nobody knows how many there will be.
 
 Pydantic AI has limits of its own (`UsageLimits`), but they are the application's to give, are of one run of an agent,
 and look at the cost of a request when it has been paid.
 
-Guarantee: a request that could pass the budget is not sent; `BudgetExceededError` says so. A request of which it is not
-known what it cost (nobody waited for the answer, or it does not tell) is taken to have cost the most that it could, and
-so is one of a process that died.
+Guarantee: a request whose text could pass the budget is not sent; `BudgetExceededError` says so. A request of which it
+is not known what it cost (nobody waited for the answer, it was not read to its end, or it does not tell) is taken to
+have cost what was reserved, and so is one of a process that died.
+
+Not guaranteed: what is not in the bytes that are sent can cost more than was reserved, and is counted afterwards only.
+That are images and files that are sent by a URL or an identifier, a conversation that the provider keeps
+(`previous_response_id`), and what a provider's own tools read.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -36,9 +40,11 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRe
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 from pydantic_core import to_json
 
 from harness.errors import BudgetExceededError, MissingEvidence, UsageError
+from harness.providers.guard import counted
 
 __all__ = ["Budget", "BudgetModel", "Costs", "Rates", "budget_of", "check_price", "rates_of"]
 
@@ -211,7 +217,8 @@ class BudgetModel(WrapperModel):
         settings = self._limited(model_settings)
         name = self._reserve(messages, settings, model_request_parameters)
         try:
-            response = await self.wrapped.request(messages, settings, model_request_parameters)
+            with counted():
+                response = await self.wrapped.request(messages, settings, model_request_parameters)
         except BaseException as error:
             self._settle_failed(name, error)
             raise
@@ -231,9 +238,10 @@ class BudgetModel(WrapperModel):
         name = self._reserve(messages, settings, model_request_parameters)
         async with AsyncExitStack() as stack:
             try:
-                stream = await stack.enter_async_context(
-                    self.wrapped.request_stream(messages, settings, model_request_parameters, run_context)
-                )
+                with counted():
+                    stream = await stack.enter_async_context(
+                        self.wrapped.request_stream(messages, settings, model_request_parameters, run_context)
+                    )
             except BaseException as error:
                 self._settle_failed(name, error)
                 raise
@@ -243,6 +251,23 @@ class BudgetModel(WrapperModel):
                 response = stream.get()
                 if response.state == "complete":  # what a part tells that it used is the part's
                     self._settle(name, response)
+
+    async def count_tokens(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> RequestUsage:
+        """As the wrapped model: providers charge nothing for counting."""
+        with counted():
+            return await self.wrapped.count_tokens(messages, model_settings, model_request_parameters)
+
+    def prepare_request(
+        self, model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
+    ) -> tuple[ModelSettings | None, ModelRequestParameters]:
+        """As the wrapped model; nothing is sent by that."""
+        with counted():
+            return self.wrapped.prepare_request(model_settings, model_request_parameters)
 
     def _limited(self, settings: ModelSettings | None) -> ModelSettings:
         """With a limit for the answer, and without repetitions, each of which would be another request."""

@@ -1,4 +1,4 @@
-"""No model request leaves this machine, unless the tier is `live`.
+"""No model request leaves this machine, unless the tier is `live`, and there only those that the budget counts.
 
 A backend is given its model, but nothing makes it use it: one that builds its own, by habit or by an
 environment variable, would send a verification run to a real provider, with real costs and somebody's key.
@@ -10,6 +10,9 @@ While `only_local_models` is active, three things refuse that, each where the ot
 3. `httpx2` and `httpx`, which carry the requests of the OpenAI and Anthropic clients, are refused every other
    host, both as the request's host and as the host to connect to (a proxy).
 
+In the tier `live` the second alone is active, for every request but those of the model that is in the budget
+(`counted`), and other HTTP is let through: a service that the application needs is not told from a model's there.
+
 Refusals are raised as `BackendError`, and recorded, because an application may well swallow them (Anthropic's
 client retries twice, and then hides the refusal behind its own "Connection error"). In-process transports
 (ASGI, mocks) and everything that is not HTTP, such as the database, are untouched. The switches are the
@@ -20,6 +23,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,9 +35,10 @@ from harness.errors import BackendError
 from harness.providers.loopback import is_loopback
 from harness.scenario import ModelTier
 
-__all__ = ["Refusals", "only_local_models"]
+__all__ = ["Refusals", "counted", "only_local_models"]
 
 _HostOf = Callable[..., str]
+_is_counted: ContextVar[bool] = ContextVar("_is_counted", default=False)
 
 
 def _url_host(_transport: object, request: Any) -> str:
@@ -51,6 +56,10 @@ def _model_host(model: Model, *_: object, **__: object) -> str:
     except (AttributeError, UserError):
         url = None
     return (urlsplit(url).hostname or url) if url else "localhost"
+
+
+def _uncounted_host(model: Model, *_: object, **__: object) -> str:
+    return "localhost" if _is_counted.get() else _model_host(model)
 
 
 _HTTP_SEAMS: tuple[tuple[str, str, str, _HostOf], ...] = (
@@ -82,24 +91,33 @@ class Refusals:
         """Raises `BackendError` unless `host` is this machine, or allowed by name."""
         if is_loopback(host) or host.lower() in self._allowed:
             return
-        message = (
-            f"a request to {host!r} was refused: in the model tier {self._tier.value!r} no model request "
-            f"leaves this machine, only the tier {ModelTier.LIVE.value!r} may send one; let the backend use "
-            "the model that it is given, or, if this is another service that it needs, allow that host"
-        )
+        if self._tier is ModelTier.LIVE:
+            why = (
+                f"in the model tier {self._tier.value!r} only the given model is asked on another machine, because "
+                "the budget counts its requests only; let the backend use the model that it is given"
+            )
+        else:
+            why = (
+                f"in the model tier {self._tier.value!r} no model request "
+                f"leaves this machine, only the tier {ModelTier.LIVE.value!r} may send one; let the backend use "
+                "the model that it is given, or, if this is another service that it needs, allow that host"
+            )
+        message = f"a request to {host!r} was refused: {why}"
         self._messages[message] = None
         raise BackendError(message)
 
 
 @contextmanager
 def only_local_models(tier: ModelTier, *, allowed_hosts: Collection[str] = ()) -> Iterator[Refusals]:
-    """Refuse requests to other machines, unless `tier` is `LIVE`; gives what was refused.
+    """Refuse requests to other machines, and in the tier `LIVE` those of models outside `counted`; gives the refused.
 
     `allowed_hosts` names services, other than models, that the backend needs and reaches by HTTP.
     """
     refusals = Refusals(tier=tier, allowed_hosts=allowed_hosts)
     with ExitStack() as stack:
-        if tier is not ModelTier.LIVE:
+        if tier is ModelTier.LIVE:
+            stack.enter_context(_guarded(Model, "prepare_request", _uncounted_host, refusals))
+        else:
             stack.enter_context(override_allow_model_requests(tier is not ModelTier.SCRIPTED))
             stack.enter_context(_guarded(Model, "prepare_request", _model_host, refusals))
             for module, owner, method, host_of in _HTTP_SEAMS:
@@ -107,6 +125,16 @@ def only_local_models(tier: ModelTier, *, allowed_hosts: Collection[str] = ()) -
                     client = getattr(importlib.import_module(module), owner)
                     stack.enter_context(_guarded(client, method, host_of, refusals))
         yield refusals
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """What this task does in here is a request of which the budget knows. Not to be held across a `yield`."""
+    token = _is_counted.set(True)
+    try:
+        yield
+    finally:
+        _is_counted.reset(token)
 
 
 @contextmanager

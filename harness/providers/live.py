@@ -4,8 +4,8 @@ Problem: such a run costs money, needs a key that must not be seen anywhere, and
 
 Mechanism: Pydantic AI's own model of the name (`openai:…`, `openai-chat:…`, `anthropic:…`, `google:…` and others) gets
 an HTTP client of ours, whose transport is the meter (`harness.providers.metered_transport`) around what records, if
-anything does, around the network. The model is wrapped in the budget (`harness.providers.budget`). No client asks again
-by itself.
+anything does, around the network. The model is wrapped in the budget (`harness.providers.budget`), and no other is
+asked on another machine (`harness.providers.guard`). No client asks again by itself.
 
 Guarantee: what keeps a run from being possible, `not_verified` says before anything is sent. The key goes into the
 client and nowhere else. Proxies are not taken from the environment.
@@ -61,7 +61,7 @@ class Recorder(Protocol):
 class LiveProvider:
     """Asks `model`, a name as Pydantic AI has them, at `base_url` if that is not the provider's own.
 
-    `turn_of` names the turn of the task that asks. `rates` say what the model costs, if that is not listed publicly.
+    `turn_of` names the turn of the task that asks. `rates` say what the model costs, in place of the public list.
     `environment` has the key. `client_seconds` is for how long a client waits for each step of a request.
     """
 

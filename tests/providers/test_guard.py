@@ -1,7 +1,10 @@
-"""What may leave the machine: nothing, unless the tier is live."""
+"""What may leave the machine: nothing, unless the tier is live, and there no model request that no budget counts."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,6 +13,9 @@ import pytest
 from anthropic import APIConnectionError, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 from pydantic_ai import Agent, models
+from pydantic_ai.capabilities import Instrumentation
+from pydantic_ai.messages import ModelRequest
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.test import TestModel
@@ -17,6 +23,7 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from harness.errors import BackendError
+from harness.providers.budget import Budget, BudgetModel
 from harness.providers.guard import only_local_models
 from harness.providers.loopback import is_loopback
 from harness.providers.provider import Provider, TurnScript
@@ -170,12 +177,104 @@ async def test_allowed_host_is_reached() -> None:
     assert refusals.messages == ()
 
 
-async def test_live_tier_is_not_guarded() -> None:
-    """In the tier `live` nothing is refused: the host only cannot be found."""
-    with only_local_models(ModelTier.LIVE):
+async def test_live_tier_lets_other_services_through() -> None:
+    """In the tier `live` HTTP is not refused: the host only cannot be found."""
+    with only_local_models(ModelTier.LIVE) as refusals:
         async with httpx2.AsyncClient(trust_env=False) as client:
             with pytest.raises(httpx2.ConnectError):
                 await client.get(NO_HOST)
+
+    assert refusals.messages == ()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_live_tier_refuses_a_model_that_is_not_in_the_budget(stream: bool) -> None:
+    """Nothing of it is sent, nobody would know what it cost, and the error says which model may be asked."""
+    sent, model = _answering()
+
+    with only_local_models(ModelTier.LIVE) as refusals, pytest.raises(BackendError) as caught:
+        await _ask(model, stream=stream)
+
+    assert sent == []
+    assert "a request to 'model.invalid' was refused: in the model tier 'live' only the given model" in str(
+        caught.value
+    )
+    assert refusals.messages == (str(caught.value),)
+
+
+@pytest.mark.parametrize("instrumented", [False, True], ids=["bare", "instrumented"])
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+async def test_live_tier_asks_the_model_that_is_in_the_budget(stream: bool, instrumented: bool, tmp_path: Path) -> None:
+    """Also where what is prepared is looked at before it is asked; another beside it, or after it, is refused."""
+    sent, model = _answering()
+    given = BudgetModel(model, Budget(Decimal(1), tmp_path / "costs.json"))
+
+    with only_local_models(ModelTier.LIVE) as refusals:
+        await _ask(given, stream=stream, instrumented=instrumented)
+        asked, before = len(sent), refusals.messages
+        with pytest.raises(BackendError):
+            await _ask(model, stream=stream, instrumented=instrumented)
+
+    assert (asked, len(sent)) == (1, 1)
+    assert (before, len(refusals.messages)) == ((), 1)
+
+
+async def test_live_tier_refuses_another_model_while_an_answer_is_read(tmp_path: Path) -> None:
+    """A tool of a streamed answer may ask one of its own; who reads is not the request."""
+    sent, model = _answering()
+    given = BudgetModel(model, Budget(Decimal(1), tmp_path / "costs.json"))
+
+    with only_local_models(ModelTier.LIVE):
+        async with given.request_stream([ModelRequest.user_text_prompt("Who?")], None, ModelRequestParameters()):
+            with pytest.raises(BackendError, match=r"model\.invalid"):
+                await _ask(model)
+
+    assert len(sent) == 1
+
+
+async def test_live_tier_lets_models_of_this_machine_through(
+    wire: WireProvider, make_agent: MakeAgent, two_calls: TwoCalls
+) -> None:
+    """They cost nothing."""
+    wire.expect(two_calls("t1", "Who?"))
+
+    with only_local_models(ModelTier.LIVE) as refusals:
+        result = await make_agent(wire).run("Who?")
+
+    assert result.output
+    assert refusals.messages == ()
+
+
+def _answering() -> tuple[list[httpx2.Request], OpenAIChatModel]:
+    """A provider's model whose requests are answered before they leave, and those that came so far."""
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        head = {"id": "c1", "created": 1, "model": "gpt-4o"}
+        usage = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+        said = {"role": "assistant", "content": "Hello."}
+        choice = {"index": 0, "finish_reason": "stop"}
+        if not json.loads(request.content).get("stream"):
+            whole = {**head, "object": "chat.completion", "choices": [{**choice, "message": said}], "usage": usage}
+            return httpx2.Response(200, json=whole)
+        part = {**head, "object": "chat.completion.chunk", "choices": [{**choice, "delta": said}], "usage": usage}
+        body = f"data: {json.dumps(part)}\n\ndata: [DONE]\n\n"
+        return httpx2.Response(200, text=body, headers={"content-type": "text/event-stream"})
+
+    client = AsyncOpenAI(
+        base_url=NO_HOST, api_key="key", http_client=httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    )
+    return sent, OpenAIChatModel("gpt-4o", provider=OpenAIProvider(openai_client=client))
+
+
+async def _ask(model: Model, *, stream: bool = False, instrumented: bool = False) -> None:
+    agent = Agent(model, capabilities=[Instrumentation()] if instrumented else [])
+    if not stream:
+        await agent.run("Who?")
+        return
+    async with agent.run_stream("Who?") as run:
+        await run.get_output()
 
 
 def test_everything_is_restored() -> None:
