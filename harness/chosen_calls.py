@@ -8,7 +8,7 @@ and before the agent runs them, they are planned: as a round of their own, in th
 the one that the tenant names it for. Calls that the agent refuses are taken out again.
 
 Guarantee: the planned calls of a turn are those that its agent ran. Each request is recorded with its turn, its time,
-and its error if it failed; one that nobody waits for any more has no end.
+the tool that made it if one did, and its error if it failed; one that nobody waits for any more has no end.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from pydantic_ai.messages import ModelResponse
 
 from harness.backend import Tenant
 from harness.evidence import ModelRequestSeen, PlannedCall, Record
-from harness.observe.attribution import current_turn
+from harness.observe.attribution import attributed, current_turn
 from harness.observe.error_log import qualified_name
 from harness.scenario import INTENDED_FAILURES, ToolRole
 
@@ -73,7 +73,8 @@ class ChosenCalls:
 
     def begin(self) -> int:
         """A request begins."""
-        self._requests.append(ModelRequestSeen(turn=current_turn.get(), start=self.clock()))
+        who = attributed()
+        self._requests.append(ModelRequestSeen(turn=who.turn, start=self.clock(), tool_call_id=who.tool_call_id))
         return len(self._requests) - 1
 
     def end(self, number: int, *, response: ModelResponse | None = None, error: BaseException | None = None) -> None:

@@ -487,7 +487,8 @@ class ModelRequestSeen:
     """One request of the agent's to a model that decides by itself which tools it calls.
 
     `start` and `end` are seconds of the run's clock; without an `end` nobody waited for it any more, or it had not
-    ended with the turn. `status` is the HTTP status by which the provider refused it.
+    ended with the turn. `status` is the HTTP status by which the provider refused it. `tool_call_id` names the tool
+    call that made it, if a tool did.
     """
 
     turn: str | None
@@ -495,6 +496,7 @@ class ModelRequestSeen:
     end: float | None = None
     error_type: str | None = None
     status: int | None = None
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

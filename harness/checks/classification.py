@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from harness.evidence import ErrorRecord
 from harness.verdict import FindingKind
 
-__all__ = ["Classifier", "core", "is_of_data", "is_refusal", "names"]
+__all__ = ["Classifier", "core", "is_of_data", "is_refusal", "is_text", "names"]
 
 _LINK = re.compile(r"\(Background on this \w+ at: https://sqlalche\.me/e/[\w.]+/(\w+)\)")
 _CLASS = re.compile(r"<class '([\w.]+)'>:?\s*")
@@ -121,7 +121,7 @@ class Classifier:
 
 
 def _names_foreign_loop(record: ErrorRecord) -> bool:
-    told = _is_text(record) or "RuntimeError" in names(record)
+    told = is_text(record) or "RuntimeError" in names(record)
     return told and any(text in record.message for text in _FOREIGN_LOOP_TEXTS)
 
 
@@ -156,7 +156,7 @@ def _by_code(record: ErrorRecord, types: frozenset[str]) -> FindingKind | None:
 
 def _by_text(record: ErrorRecord, types: frozenset[str]) -> FindingKind | None:
     """By the text, where the class has no code, or only text is left."""
-    text_only, message = _is_text(record), record.message
+    text_only, message = is_text(record), record.message
     for classes, parts, kind in _KIND_OF_TEXT:
         if (text_only or types & classes) and any(part in message for part in parts):
             return kind
@@ -165,7 +165,7 @@ def _by_text(record: ErrorRecord, types: frozenset[str]) -> FindingKind | None:
     return None
 
 
-def _is_text(record: ErrorRecord) -> bool:
+def is_text(record: ErrorRecord) -> bool:
     """Whether the record has no exception: its type names a log level, a span or a handler, and no class."""
     name = _simple(record.type)
     return not record.chain and (not name[:1].isupper() or name.isupper())

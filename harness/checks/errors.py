@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 from harness.checks.classification import Classifier, core, is_of_data, is_refusal, names
 from harness.checks.conclusion import Conclusion, Plan, sentence, turns_of
-from harness.checks.model_outcomes import ModelOutcome, is_of_the_model, outcome_of
+from harness.checks.model_outcomes import is_of_the_model, is_own_mistake
 from harness.evidence import ErrorRecord, ErrorSource, Evidence, ToolOutcome, Turn
 from harness.scenario import ToolRole
 from harness.verdict import CheckResult, FindingKind
@@ -68,7 +68,10 @@ class Errors:
                 place = plan.place(group.turn, group.tool_call_id)
                 conclusion.notes.append(f"intended error at {place}: {_summary(group.richest)}")
             elif group.turn in chosen and _is_of_the_model(group, chosen[group.turn], evidence):
-                conclusion.notes.append(f"of the model: {_summary(group.richest)} in {_place(group, plan)}")
+                cause, mistakes = group.parted
+                conclusion.notes.append(f"of the model: {_summary(cause.richest)} in {_place(cause, plan)}")
+                if mistakes.records:
+                    _report(mistakes, plan, conclusion, owners=())
             elif _is_control_flow(group, disturbed):
                 conclusion.notes.append(f"control flow: {_summary(group.richest)} in {_place(group, plan)}")
             else:
@@ -116,6 +119,12 @@ class _Group:
         """Who saw it."""
         seen = {record.source for record, _ in self.records}
         return [source.value for source in _RICHEST_FIRST if source in seen]
+
+    @property
+    def parted(self) -> tuple["_Group", "_Group"]:
+        """The cause itself, and what went wrong while it was handled, and so has it among its own causes."""
+        mistakes = [(record, kind) for record, kind in self.records if is_own_mistake(record)]
+        return _Group([each for each in self.records if each not in mistakes]), _Group(mistakes)
 
     def _sorted(self) -> list[tuple[ErrorRecord, FindingKind]]:
         return sorted(self.records, key=lambda item: _richness(item[0]))
@@ -213,15 +222,13 @@ def _is_intended(group: _Group, plan: Plan) -> bool:
 
 
 def _is_of_the_model(group: _Group, turn: Turn, evidence: Evidence) -> bool:
-    """Whether the error is the model's, or is what becomes of a turn that has no answer for the model's sake."""
+    """Whether the cause is the model's: refused calls, a request that failed, or answers that the agent gave up on."""
     if group.kind is not FindingKind.UNEXPECTED_ERROR:
         return False
     own = group.tool_call_id is None or group.tool_call_id in turn.refused
     if own and turn.refused and any(_INVALID & names(record) for record, _ in group.records):
         return True
-    if group.tool_call_id is None and outcome_of(turn, evidence) not in {ModelOutcome.ANSWERED, None}:
-        return True
-    return is_of_the_model(record for record, _ in group.records)
+    return any(is_of_the_model(record, turn, evidence, tool_call_id=group.tool_call_id) for record, _ in group.records)
 
 
 def _is_retry(group: _Group) -> bool:
