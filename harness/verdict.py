@@ -197,7 +197,8 @@ class ModelChoices:
     `outcomes` counts the turns by how they ended, `calls` the tool calls that ran, by tool, and `refused` those that
     did not. In `called_together` turns one response called several tools; in `together` of them these came to the
     database together, which is the `share` of all turns that can show anything; in `wrong` of those something was
-    found. `at_most` is which share (0…1) of such turns can be wrong, with a confidence of 0.95, if none was.
+    found. `at_most` is which share (0…1) of such turns can be wrong, with a confidence of 0.95, if none
+    was, nothing was found outside of them either, and every check could decide.
     """
 
     turns: int

@@ -20,15 +20,18 @@ from math import sqrt
 from statistics import NormalDist
 
 from harness.checks.conclusion import Conclusion, turns_of
-from harness.checks.model_outcomes import outcome_of
+from harness.checks.model_outcomes import ModelOutcome, outcome_of
 from harness.evidence import Evidence, Turn
-from harness.verdict import CheckResult, ModelChoices, Share
+from harness.verdict import CheckResult, FindingKind, ModelChoices, Share, Verdict
 
-__all__ = ["CONFIDENCE", "LEAST_TOGETHER", "Choice", "at_most", "choices_of", "share_of"]
+__all__ = ["CONFIDENCE", "LEAST_TOGETHER", "OF_THE_RECORDING", "Choice", "at_most", "choices_of", "share_of"]
 
 CONFIDENCE = 0.95
 LEAST_TOGETHER = 10
 """In how many turns tools must have come to the database together: with none wrong, at most 26 % of such turns are."""
+
+OF_THE_RECORDING = frozenset({FindingKind.UNRECORDED_REQUEST})
+"""Kinds of findings that say nothing of the application's sessions."""
 
 UNEXPLAINED = "failed"
 """The outcome of a turn without an answer that is not the model's doing."""
@@ -42,14 +45,18 @@ class Choice:
     least: int = LEAST_TOGETHER
 
     def __call__(self, evidence: Evidence) -> CheckResult:
-        """A doubt if the model did not call tools together often enough."""
+        """A doubt if the model did not call tools together often enough, with the outcomes if turns have no answer."""
         conclusion = Conclusion(self.name)
         turns = turns_of(evidence)
         together = _together(evidence)
         if len(together) < self.least:
+            outcomes = _outcomes(evidence)
+            answered = set(outcomes) == {ModelOutcome.ANSWERED}
+            told = "" if answered else f" ({', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())})"
+            advice = " (more turns, or questions that need several tools)" if answered else ""
             conclusion.doubts.append(
-                f"tools came to the database together in {len(together)} of {len(turns)} turns, and that says too "
-                f"little: {self.least} are needed (more turns, or questions that need several tools)"
+                f"tools came to the database together in {len(together)} of {len(turns)} turns{told}, and that says "
+                f"too little: {self.least} are needed{advice}"
             )
         return conclusion.result
 
@@ -57,25 +64,35 @@ class Choice:
 def choices_of(evidence: Evidence, results: Iterable[CheckResult]) -> ModelChoices:
     """What the model did in all turns, and in how many of those that count something was found.
 
+    `at_most` is only said if nothing was found anywhere, and everything but the number of turns could be decided:
+    what belongs to no turn may belong to any.
+
     Raises:
         MissingEvidence: no turn was sent, or the model's requests, the errors, or who came when, were not recorded.
     """
     turns = turns_of(evidence)
     together = _together(evidence)
-    found = {finding.turn for result in results for finding in result.findings}
-    outcomes = Counter(outcome.value if (outcome := outcome_of(turn, evidence)) else UNEXPLAINED for turn in turns)
-    wrong = len(together & found)
+    results = tuple(results)
+    findings = [finding for result in results for finding in result.findings if finding.kind not in OF_THE_RECORDING]
+    wrong = len(together & {finding.turn for finding in findings})
+    decided = not any(result.verdict is Verdict.UNKNOWN for result in results if result.check != Choice().name)
     return ModelChoices(
         turns=len(turns),
-        outcomes=dict(outcomes),
+        outcomes=_outcomes(evidence),
         calls=dict(Counter(call.tool for turn in turns for call in turn.planned)),
         refused=sum(len(turn.refused) for turn in turns),
         called_together=sum(_widest(turn) > 1 for turn in turns),
         together=len(together),
         share=share_of(len(together), len(turns)),
         wrong=wrong,
-        at_most=at_most(len(together)) if together and not wrong else None,
+        at_most=at_most(len(together)) if together and decided and not findings else None,
     )
+
+
+def _outcomes(evidence: Evidence) -> dict[str, int]:
+    """How many turns ended how."""
+    outcomes = (outcome_of(turn, evidence) for turn in evidence.turns)
+    return dict(Counter(UNEXPLAINED if outcome is None else outcome.value for outcome in outcomes))
 
 
 def share_of(count: int, of: int) -> Share:

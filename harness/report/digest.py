@@ -152,28 +152,38 @@ def choices(document: RunDocument) -> Iterator[str]:
     """For each cell in which a model decided by itself: what it did, and what that says."""
     for cell in document.cells:
         if (made := cell.choices) is not None:
-            yield f"{cell.scenario}, {cell.session_mode} {cell.pool_state} {cell.tier}: {_choices(made)}"
+            yield f"{cell.scenario}, {cell.session_mode} {cell.pool_state} {cell.tier}: {_choices(cell, made)}"
 
 
-def _choices(made: ModelChoices) -> str:
+def _choices(cell: CellDocument, made: ModelChoices) -> str:
     called = sum(made.calls.values())
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in made.outcomes.items())
     refused = f", {made.refused} more were refused" if made.refused else ""
     share = f"{made.share.value:.0%} [{made.share.low:.0%}, {made.share.high:.0%}]"
     return (
-        f"{made.turns} turns ({outcomes}), {called} tool calls{refused}; in {made.together}, {share}, tools came "
-        f"to the database together; {_found(made)}"
+        f"{made.turns} turns ({outcomes}), {called} tool calls{refused}; several were called together in "
+        f"{made.called_together}, and came to the database together in {made.together}, {share}; {_found(cell, made)}"
     )
 
 
-def _found(made: ModelChoices) -> str:
+def _found(cell: CellDocument, made: ModelChoices) -> str:
     if not made.together:
         return "so that nothing is said of how sessions are shared"
-    if made.at_most is None:
+    if made.wrong:
         return f"in {made.wrong} of these something was found"
+    if made.at_most is None:
+        return f"in none of these was anything found, but {_elsewhere(cell)}: nothing follows for other turns"
     return (
         f"in none of these was anything found: with 95 % confidence at most {made.at_most:.1%} of such turns are wrong"
     )
+
+
+def _elsewhere(cell: CellDocument) -> str:
+    """What keeps turns in which nothing was found from saying anything."""
+    undecided = [check.check for check in cell.checks if check.verdict is Verdict.UNKNOWN and check.check != "choice"]
+    found = [f"outside of them something was ({_plural(len(cell.findings), 'finding')})"] if cell.findings else []
+    open_ = [f"what {', '.join(undecided)} asked could not be decided"] if undecided else []
+    return ", and ".join(found + open_) or "not everything is known"
 
 
 def losses(document: RunDocument) -> list[str]:

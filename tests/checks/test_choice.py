@@ -87,6 +87,29 @@ def test_where_nothing_was_found_it_is_said_how_many_turns_can_be_wrong(build: "
     assert choices_of(turns(build, together=0, of=3), ()).at_most is None
 
 
+def test_what_was_found_outside_of_these_turns_or_is_not_known_leaves_it_open(build: "Build") -> None:
+    """A finding without a turn may be of any; that a recording does not fit says nothing of sessions."""
+    evidence = turns(build, together=20, of=20)
+
+    def said(kind: FindingKind) -> float | None:
+        return choices_of(evidence, [CheckResult.of("c", [Finding(kind=kind, message="m", check="c")])]).at_most
+
+    assert said(FindingKind.SERIALISED) is None
+    assert said(FindingKind.UNRECORDED_REQUEST) is not None
+    assert choices_of(evidence, [CheckResult.unknown("ledger", "no")]).at_most is None
+    assert choices_of(evidence, [CheckResult.unknown("choice", "few")]).at_most is not None
+
+
+def test_turns_without_an_answer_are_told_instead_of_an_advice(build: "Build") -> None:
+    """More questions do not help against a wrong key."""
+    refused = ModelRequestSeen(turn="t0", start=0.0, end=1.0, error_type="x.ModelHTTPError", status=401)
+    turn = build.turn("t0", chosen=True, answer=None, error="no", planned=())
+
+    assert Choice()(build.evidence(turn, requests=[refused])).reason == (
+        "tools came to the database together in 0 of 1 turns (1 wrong key), and that says too little: 10 are needed"
+    )
+
+
 @pytest.mark.parametrize("n", [1, 10, 59, 1000])
 def test_so_many_wrong_ones_would_have_been_seen(n: int) -> None:
     """If a share of so much were wrong, none of n would be with a probability of 0.05."""
