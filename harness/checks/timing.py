@@ -13,7 +13,8 @@ pairs of turns were asked for (`harness.checks.speedup`).
 A tool that raised before it reached the database is for the errors check, and only noted here. A tool that
 returned without any statement, or a statement whose server process is not known, leaves the question open. Where the
 model decides which tools are called, one without a statement is only noted, and so is one that was not waited for any
-longer: nobody promised what it does, or how soon.
+longer, if its spans show that it did something else: nobody promised what it does, or how soon. If nothing is known of
+it in that time, it may have waited for the others, and that leaves the question open.
 """
 
 from collections import defaultdict
@@ -84,7 +85,8 @@ class Timing:
         if len(timed) > 1 and len(present) < len(timed):
             conclusion.notes.append(f"{where}: {len(present)} of {len(timed)} tools ran a statement")
         if turn.chosen and (late := activity.late(present)):
-            conclusion.notes.append(f"{where}: {', '.join(call.tool for call in late)} came too late to be compared")
+            told = f"{where}: {', '.join(call.tool for call in late)} came too late to be compared"
+            (conclusion.notes if activity.explained(calls) else conclusion.doubts).append(told)
             present = [call for call in present if call not in late]
         reasons = self._reasons(present, activity) + ([] if turn.chosen else activity.left_alone(calls))
         if reasons:
@@ -142,6 +144,7 @@ class _Activity:
     statements: dict[str, list[Statement]]
     runs: dict[str, list[ToolRun]]
     arrivals: dict[str, list[Arrival]]
+    spans: dict[str, list[Interval]]
 
     @classmethod
     def of(cls, turn: Turn, evidence: Evidence) -> "_Activity":
@@ -158,8 +161,12 @@ class _Activity:
         for arrival in evidence.arrivals:
             if arrival.turn == turn.id:
                 arrivals[arrival.tool_call_id].append(arrival)
+        spans: dict[str, list[Interval]] = defaultdict(list)
+        for span in evidence.spans.entries:  # without them it is not known what a tool did outside of the database
+            if span.turn == turn.id and span.tool_call_id is not None:
+                spans[span.tool_call_id].append(span.interval)
         answered = turn.answer is not None
-        return cls(answered=answered, statements=statements, runs=runs, arrivals=arrivals)
+        return cls(answered=answered, statements=statements, runs=runs, arrivals=arrivals, spans=spans)
 
     def take_part(self, call: PlannedCall, where: str, conclusion: Conclusion, *, promised: bool = True) -> bool:
         """Whether the tool's time in the database can be compared; if not, why goes into notes or doubts.
@@ -205,6 +212,23 @@ class _Activity:
         """Who came to the barrier when it had been opened because somebody was missing, or after that."""
         held = {call.tool_call_id: self.arrivals.get(call.tool_call_id, []) for call in calls}
         return [call for call in calls if any(each.released == "timeout" for each in held[call.tool_call_id])]
+
+    def explained(self, calls: Iterable[PlannedCall]) -> bool:
+        """Whether it is known what kept tools from coming in time.
+
+        Each that came after others had gone on did something else meanwhile, or no other came at all.
+        """
+        came = {call.tool_call_id: self.arrivals.get(call.tool_call_id, []) for call in calls}
+        first = min((arrival.at for each in came.values() for arrival in each), default=0.0)
+        opened = min((run.start for call in came for run in self._statement_times(call)), default=first)
+        awaited = {call: arrival.at for call, each in came.items() for arrival in each if arrival.at >= opened}
+        return all(
+            any(span.overlap(Interval(start=first, end=at)) > 0 for span in self.spans.get(call, []))
+            for call, at in awaited.items()
+        )
+
+    def _statement_times(self, tool_call_id: str) -> list[Interval]:
+        return [statement.interval for statement in self.statements.get(tool_call_id, [])]
 
     def left_alone(self, calls: Iterable[PlannedCall]) -> list[str]:
         """Who left the barrier alone, unless another tool of the round had raised before it came there."""

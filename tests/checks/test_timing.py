@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.checks import Timing
 from harness.checks.speedup import median_interval, saving_of
-from harness.evidence import Evidence, Statement, TimingPair, ToolOutcome
+from harness.evidence import Evidence, Interval, Record, SpanRecord, Statement, TimingPair, ToolOutcome
 from harness.verdict import FindingKind, Verdict
 
 if TYPE_CHECKING:
@@ -170,6 +170,37 @@ def test_a_tool_that_raised_before_the_barrier_excuses_the_wait(build: "Build") 
     )
 
     assert Timing()(evidence).verdict is Verdict.PASSED
+
+
+def test_a_chosen_tool_that_came_too_late_is_noted_if_it_did_something_else(build: "Build") -> None:
+    """A lock that both tools need looks the same, but for what the late one did meanwhile: that leaves it open."""
+    early, late = build.arrival("a", "timeout"), replace(build.arrival("b", "timeout"), at=6.5)
+    evidence = build.evidence(
+        build.turn(chosen=True),
+        statements=[build.statement("a", 5.5, 6.4), build.statement("b", 6.6, 7.6, backend_pid=4712)],
+        tools=[build.run("a"), build.run("b")],
+        arrivals=[early, late],
+    )
+    span = SpanRecord(
+        name="POST",
+        interval=Interval(start=1.0, end=6.0),
+        trace_id="1",
+        span_id="1",
+        parent_id=None,
+        error=False,
+        attributes={},
+        turn="t1",
+        tool_call_id="b",
+    )
+
+    locked = Timing()(evidence)
+    busy = Timing()(replace(evidence, spans=Record.of("spans", [span])))
+    other = Timing()(replace(evidence, spans=Record.of("spans", [replace(span, tool_call_id="a")])))
+
+    assert (locked.verdict, other.verdict) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
+    assert "came too late to be compared" in locked.reason
+    assert (busy.verdict, busy.findings) == (Verdict.PASSED, ())
+    assert any("came too late to be compared" in note for note in busy.notes)
 
 
 def test_a_frame_that_holds_the_loop_is_a_finding(build: "Build") -> None:
