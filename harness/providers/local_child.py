@@ -26,7 +26,7 @@ from harness.errors import EnvironmentMissing
 
 __all__ = ["COMMAND", "LocalChild", "Order"]
 
-COMMAND = (sys.executable, "-P", "-m", "harness.providers.local_server")
+COMMAND = (sys.executable, "-P", "-u", "-m", "harness.providers.local_server")  # what it says stays in its order
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
 MOST_LINES = 10
