@@ -237,8 +237,9 @@ def test_what_a_run_has_cost(project: Path) -> None:
     """It is in the run's document, and said at the end."""
     (project / "spending.py").write_text(SPENDING)
     options = ["--sessionproof-scenario=reading", "--sessionproof-mode=per_operation", "--sessionproof-pool-state=warm"]
+    paid = [*options, "--sessionproof-tier=scripted", "--sessionproof-tier=live", "--sessionproof-budget=0.50"]
 
-    _, document, output = verify(project, *options, "--sessionproof-budget=0.50", "-p", "spending")
+    _, document, output = verify(project, *paid, "-p", "spending")
     _, free, _ = verify(project, *options)
 
     spent, reserved = Decimal(document["costs"]["spent"]), Decimal(document["costs"]["reserved"])
