@@ -46,7 +46,7 @@ from pydantic_core import to_json
 from harness.errors import BudgetExceededError, MissingEvidence, UsageError
 from harness.providers.guard import counted
 
-__all__ = ["Budget", "BudgetModel", "Costs", "Rates", "budget_of", "check_price", "rates_of"]
+__all__ = ["Budget", "BudgetModel", "Costs", "Rates", "budget_of", "check_price"]
 
 ANSWER_TOKENS = 4096
 """How many tokens an answer may have, if the application does not say."""
@@ -77,18 +77,6 @@ def budget_of(text: str) -> Decimal:
     if amount is None or not amount > 0:
         raise UsageError(f"a budget is US dollars above zero, such as 0.50, and not {text!r}: no request may be sent")
     return amount
-
-
-def rates_of(text: str) -> Rates:
-    """The two rates in a text such as `0.15,0.60`; raises `UsageError` if it is no such text."""
-    amounts = [_amount(part) for part in text.split(",")]
-    match amounts:
-        case [Decimal() as prompt, Decimal() as completion] if min(prompt, completion) >= 0:
-            return Rates(prompt=prompt, completion=completion)
-    raise UsageError(
-        f"{text!r} are not the US dollars for a million tokens of prompts, and of answers; give them as 0.15,0.60, "
-        "and as 0,0 for a server of your own"
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

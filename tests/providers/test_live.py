@@ -10,12 +10,13 @@ import pytest
 from pydantic_ai import Agent
 
 from harness.errors import EnvironmentMissing, UsageError
-from harness.providers.budget import Budget, rates_of
+from harness.providers.budget import Budget, Rates
 from harness.providers.live import LiveProvider, not_verified
 from harness.providers.provider import TurnScript
 from tests.providers.bad_days import KEY, BadDays
 
 OWN_SERVER = "http://127.0.0.1:9/v1"
+FREE = Rates(prompt=Decimal(0), completion=Decimal(0))
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def budget(tmp_path: Path) -> Budget:
         ("anthropic:claude-haiku-4-5", "1", {}, {}, "set ANTHROPIC_API_KEY"),
         ("openai:no-such-model", "1", {"OPENAI_API_KEY": KEY}, {}, "costs is not known"),
         ("openai-chat:mine", "1", {}, {"base_url": OWN_SERVER}, "costs is not known"),
-        ("openai-chat:mine", "1", {}, {"base_url": "127.0.0.1:9", "rates": rates_of("0,0")}, "the address of a server"),
-        ("ollama:mine", "1", {}, {"rates": rates_of("0,0")}, "OLLAMA_BASE_URL"),
+        ("openai-chat:mine", "1", {}, {"base_url": "127.0.0.1:9", "rates": FREE}, "the address of a server"),
+        ("ollama:mine", "1", {}, {"rates": FREE}, "OLLAMA_BASE_URL"),
     ],
 )
 def test_what_keeps_a_run_from_being_possible(
@@ -85,9 +86,9 @@ def test_a_provider_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) ->
         ("anthropic:claude-haiku-4-5", {"ANTHROPIC_API_KEY": KEY}, {}),
         ("openai-chat:gpt-4o", {}, {"base_url": OWN_SERVER}),
         ("openai-chat:gpt-4o", {"OPENAI_BASE_URL": OWN_SERVER}, {}),
-        ("openai-chat:mine", {}, {"base_url": OWN_SERVER, "rates": rates_of("0,0")}),
-        ("ollama:mine", {"OLLAMA_BASE_URL": OWN_SERVER}, {"rates": rates_of("0,0")}),
-        ("vllm:mine", {}, {"base_url": OWN_SERVER, "rates": rates_of("0,0")}),
+        ("openai-chat:mine", {}, {"base_url": OWN_SERVER, "rates": FREE}),
+        ("ollama:mine", {"OLLAMA_BASE_URL": OWN_SERVER}, {"rates": FREE}),
+        ("vllm:mine", {}, {"base_url": OWN_SERVER, "rates": FREE}),
     ],
 )
 def test_what_can_be_verified(model: str, environment: Mapping[str, str], options: dict[str, Any]) -> None:
@@ -148,7 +149,7 @@ async def test_a_price_that_is_given_wins(server: BadDays, budget: Budget) -> No
         budget=budget,
         environment={},
         base_url=server.base_url,
-        rates=rates_of("1,2"),
+        rates=Rates(prompt=Decimal(1), completion=Decimal(2)),
     )
     await provider.start()
     try:
