@@ -230,7 +230,7 @@ class Engine:
     def _provider(self, cell: Cell) -> Provider:
         if self.provider_of is not None:
             return self.provider_of(cell)
-        return provider_for(cell, self.config, purse=self.purse or Path(f"sessionproof-costs-{os.getpid()}.json"))
+        return provider_for(cell, self.config, purse=self.purse)
 
     def _is_asked_for(self, cell: Cell) -> bool:
         return self.config.admits(

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 
 from harness.bundled import default_backend
 from harness.config import Config
-from harness.errors import ConfigurationError, EnvironmentMissing
+from harness.errors import ConfigurationError, EnvironmentMissing, UsageError
 from harness.observe.attribution import current_turn
 from harness.providers.budget import Budget, Rates
 from harness.providers.cassette import read_cassette
@@ -29,11 +29,11 @@ FALLBACK_MODEL = "gpt-4o-mini"
 """The second model of a scenario that asks for one."""
 
 
-def provider_for(cell: Cell, config: Config, *, purse: Path) -> Provider:
+def provider_for(cell: Cell, config: Config, *, purse: Path | None = None) -> Provider:
     """The provider of a cell, not yet started; `purse` is the file in which all processes of the run count its costs.
 
     Raises:
-        UsageError: the tier cannot do what the scenario or the configuration asks for.
+        UsageError: the tier cannot do what the scenario or the configuration asks for, or costs and has no purse.
         EnvironmentMissing: what the tier needs is not there.
     """
     match cell.tier:
@@ -46,6 +46,11 @@ def provider_for(cell: Cell, config: Config, *, purse: Path) -> Provider:
         case ModelTier.LIVE:
             if config.model is None or config.budget is None:
                 raise EnvironmentMissing(missing_for(cell, config))
+            if purse is None:
+                raise UsageError(
+                    f"nobody counts what the requests of the tier {cell.tier.value!r} cost: give the run a purse, "
+                    "a file of its own that all its processes use"
+                )
             return LiveProvider(
                 current_turn.get,
                 model=config.model,

@@ -76,6 +76,14 @@ def test_with_all_three_it_can_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert isinstance(real_models.provider_for(cell(ModelTier.LIVE), LIVE, purse=tmp_path / "costs"), LiveProvider)
 
 
+def test_nothing_is_paid_that_nobody_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another run may have used is no purse either, so there is no usual one."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+    with pytest.raises(UsageError, match="nobody counts what the requests of the tier 'live' cost"):
+        real_models.provider_for(cell(ModelTier.LIVE), LIVE)
+
+
 def test_a_model_without_a_public_price_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server of one's own costs nothing, and says so."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -221,7 +229,11 @@ def test_whether_recordings_can_be_written_is_tried_first(monkeypatch: pytest.Mo
     ("setting", "value", "reason"),
     [
         ("price", "0.15", "expected the US dollars for a million tokens"),
+        ("price", "", "expected the US dollars for a million tokens"),
+        ("price", "1,2,3", "expected the US dollars for a million tokens"),
+        ("price", "-1,2", "expected a number of US dollars from 0"),
         ("price", "cheap,dear", "expected a number of US dollars"),
+        ("price", "NaN,1", "expected a number of US dollars from 0"),
         ("budget", "-1", "expected a number of US dollars from 0"),
         ("budget", "much", "expected a number of US dollars"),
     ],
@@ -229,4 +241,11 @@ def test_whether_recordings_can_be_written_is_tried_first(monkeypatch: pytest.Mo
 def test_what_is_no_money_is_wrong_usage(setting: str, value: str, reason: str, tmp_path: Path) -> None:
     """Rather than a run that costs something else."""
     with pytest.raises(ConfigurationError, match=reason):
-        resolve({setting: value}, environment={}, directory=tmp_path)
+        resolve({setting: value, "tiers": "live"}, environment={}, directory=tmp_path)
+
+
+def test_prices_are_as_they_are_typed(tmp_path: Path) -> None:
+    """Of prompts, and of answers."""
+    config = resolve({"price": "0.15, 0.60", "tiers": "live"}, environment={}, directory=tmp_path)
+
+    assert config.price == (Decimal("0.15"), Decimal("0.60"))

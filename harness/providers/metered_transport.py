@@ -156,7 +156,7 @@ class _MeteredTransport(httpx2.AsyncBaseTransport):
         except _NOT_SENT:
             self._meter.refused(exchange)
             raise
-        except BaseException:
+        except BaseException:  # cancelled, too, it may have been served, and it is raised on
             self._meter.end(exchange)
             raise
         if not response.is_success:
