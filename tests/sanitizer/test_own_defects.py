@@ -213,7 +213,7 @@ DEFECTS = (
     "hooks.orm.new_shadow",
     "hooks.orm.writes_rows",
     "hooks.anyio_primitives.Mutex",
-    "hooks.primitives._Generation",
+    "hooks.primitives._Arrivals",
     "hooks.primitives._Traffic",
     "hooks.primitives._rebind",
     "hooks.primitives.used_by_a_database_library",

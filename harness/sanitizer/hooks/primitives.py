@@ -17,7 +17,7 @@ import sys
 from asyncio import locks, queues
 from collections import deque
 from collections.abc import Callable
-from functools import wraps
+from functools import reduce, wraps
 from types import CodeType
 from typing import Any
 
@@ -315,14 +315,14 @@ _CONDITION: dict[str, Callable[..., Any]] = {
 }
 
 
-class _Generation:
-    """One filling of a barrier."""
+class _Arrivals:
+    """What those had done who have called `wait` and not come back, and what opened the barrier the last time."""
 
-    __slots__ = ("arrived", "clock")
+    __slots__ = ("opened", "waiting")
 
     def __init__(self) -> None:
-        self.arrived = 0
-        self.clock = EMPTY
+        self.waiting: dict[object, Clock] = {}
+        self.opened = EMPTY
 
 
 def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -330,26 +330,28 @@ def _barrier(original: Callable[..., Any]) -> Callable[..., Any]:
     async def wait(self: Any) -> Any:
         if not runtime.active:
             return await original(self)
-        generation = runtime.looked_up(_arrive, self, None)
+        arrivals, arrival = runtime.looked_up(_arrivals, self, None), object()
+        if arrivals is None:
+            return await original(self)
+        arrivals.waiting[arrival] = runtime.release()
         try:
             index = await original(self)
-        except BaseException:  # cancelled, or broken: who comes next begins another filling
-            self._sessionproof = None
-            raise
-        if generation is not None:
-            runtime.acquire(generation.clock)
+            if index == self.parties - 1:  # it came last, and has opened it in this very step
+                arrivals.opened = reduce(runtime.joined, arrivals.waiting.values())
+        finally:  # who is cancelled, or finds it broken, leaves the others waiting, and orders nobody
+            del arrivals.waiting[arrival]
+        runtime.acquire(arrivals.opened)
         return index
 
     return wait
 
 
-def _arrive(barrier: Any) -> _Generation:
+def _arrivals(barrier: Any) -> _Arrivals:
     barrier._cond._sessionproof_barrier = True  # noqa: SLF001  # see `_notify`
-    generation: _Generation = getattr(barrier, "_sessionproof", None) or _Generation()
-    generation.arrived += 1
-    generation.clock = runtime.joined(generation.clock, runtime.release())
-    barrier._sessionproof = None if generation.arrived == barrier.parties else generation  # noqa: SLF001  # as above
-    return generation
+    known: _Arrivals | None = getattr(barrier, "_sessionproof", None)
+    if known is None:
+        known = barrier._sessionproof = _Arrivals()  # noqa: SLF001  # as above
+    return known
 
 
 # -- queues -----------------------------------------------------------------------------------------------------

@@ -2,13 +2,15 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.sanitizer.corpus import Corpus
-from tests.sanitizer.legal_programs.work import count, write
+from tests.sanitizer.legal_programs.work import count, settle, write
 from tests.sanitizer.world import Note, World
 
 CORPUS = Corpus()
@@ -240,6 +242,66 @@ async def phases_by_barrier(world: World) -> None:
             for mine in range(3):
                 group.create_task(worker(mine))
         await session.commit()
+
+
+async def past_a_barrier(world: World, line: asyncio.Barrier, *, disturb: Callable[[], Awaitable[object]]) -> None:
+    """Of three who pass together the second has used the session before, and the first one uses it behind the barrier.
+
+    The last one, who lets them through, does not touch it, so that nothing but the barrier orders the two.
+    """
+
+    async def owner_behind_it() -> None:
+        await line.wait()
+        await write(session, "behind the barrier")
+
+    async def owner_before_it() -> None:
+        await world.steps.until("disturbed")
+        await write(session, "before the barrier")
+        world.steps.reach("written")
+        await line.wait()
+
+    async def last() -> None:
+        await world.steps.until("written")
+        await settle()
+        await line.wait()
+
+    async with world.session() as session:
+        async with asyncio.TaskGroup() as group:
+            for owner in (owner_behind_it, owner_before_it, last):
+                group.create_task(owner())
+            await disturb()
+            await settle()
+            world.steps.reach("disturbed")
+        await session.commit()
+
+
+@CORPUS.legal
+async def barrier_that_one_gave_up_waiting_at(world: World) -> None:
+    """One of those who wait is cancelled; the others stay, and pass."""
+    line = asyncio.Barrier(3)
+
+    async def disturb() -> None:
+        await settle()
+        impatient = asyncio.create_task(line.wait())
+        await settle()
+        impatient.cancel()
+
+    await past_a_barrier(world, line, disturb=disturb)
+
+
+@CORPUS.legal
+async def barrier_that_was_reset(world: World) -> None:
+    """Who waited is sent away when another has come already, and that one stays for the next passage."""
+    line = asyncio.Barrier(3)
+
+    async def turned_away() -> None:
+        with suppress(asyncio.BrokenBarrierError):
+            await line.wait()
+
+    early = asyncio.create_task(turned_away())
+    await settle()
+    await past_a_barrier(world, line, disturb=line.reset)
+    await early
 
 
 @CORPUS.legal

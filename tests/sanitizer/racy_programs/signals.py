@@ -217,6 +217,31 @@ async def a_barrier_before_the_work(world: World) -> None:
 
 
 @CORPUS.racy("unordered")
+async def a_barrier_that_one_gave_up_waiting_at(world: World) -> None:
+    """Who is cancelled there lets nobody through: what it did before is ordered with nobody behind the barrier."""
+    barrier = asyncio.Barrier(2)
+
+    async def impatient() -> None:
+        await session.execute(text("SELECT 1"))  # first
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await barrier.wait()
+        world.steps.reach("gone")
+
+    async def behind() -> None:
+        await world.steps.until("gone")
+        await barrier.wait()
+        await session.execute(text("SELECT 2"))  # second
+
+    async def beside_it() -> None:
+        await world.steps.until("gone")
+        await barrier.wait()
+
+    async with shared_session(world) as session:
+        await together(impatient(), behind(), beside_it())
+
+
+@CORPUS.racy("unordered")
 async def a_barrier_that_others_have_passed(world: World) -> None:
     """Two pairs meet at one barrier, one after the other; that orders the members of a pair, and not the pairs."""
     barrier = asyncio.Barrier(2)
