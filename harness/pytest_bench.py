@@ -193,7 +193,7 @@ class Benchmarks:
         samples: list[Sample] = []
         with asyncio.Runner() as runner:
             if (room := runner.run(self._free(running))) < wanted:
-                pytest.skip(  # as the command leaves it out: a small server is no failure of the backend
+                pytest.skip(  # a small server is no failure of the backend, and there is no verdict here
                     f"its pool wants {wanted} connections, and the server has {room} left; "
                     "give it a higher max_connections"
                 )

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,14 @@ def loaded() -> Iterator[None]:
     """This process shares one processor with three others that never rest."""
     if sys.platform != "linux":
         pytest.skip("processes cannot be bound to one processor here")
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(allowed)})
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
-    yield
-    for process in busy:
-        process.kill()
-        process.wait()
-    os.sched_setaffinity(0, allowed)
+    with ExitStack() as stack:  # whatever fails, no process stays busy, and this one has its processors again
+        allowed = os.sched_getaffinity(0)
+        stack.callback(os.sched_setaffinity, 0, allowed)
+        os.sched_setaffinity(0, {min(allowed)})
+        for _ in range(3):
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(process.kill)
+        yield
 
 
 def convicted(stalls: tuple[LoopStall, ...]) -> list[LoopStall]:
