@@ -1,8 +1,6 @@
-"""What the writers of a benchmark all say: its answer in words, what is wrong with it, and how its numbers are put.
+"""What the writers of a benchmark all say: its answer, what is wrong with it, and what it does not say.
 
-Guarantee: pure functions of the document. No number is put without its interval, but for the milliseconds of the mean
-turn, which are put beside a share that has one; what has no number has a reason, and what failed later is marked. Text
-of the backend is on one line, printable and clipped; escaping it is the writer's business.
+Guarantee: pure functions of the document; numbers and names are put by `harness.report.bench_words`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,134 +13,70 @@ from harness.report.bench_document import (
     ArmDocument,
     BenchDocument,
     CaseDocument,
-    ChangeDocument,
-    ChangeOutcome,
-    ComparisonDocument,
     Concurrency,
-    CostArmDocument,
     CostDocument,
     CurveDocument,
     EstimateDocument,
-    GrownDocument,
-    GrowthDocument,
-    PointDocument,
     PoolsDocument,
-    ShareDocument,
+)
+from harness.report.bench_words import (
+    PARTS,
+    Scale,
+    arm_names,
+    estimate,
+    name,
+    noisy,
+    place,
+    share,
+    why_missing,
+    why_unsure,
 )
 from harness.report.text import inline
 
 __all__ = [
-    "OUTCOMES",
-    "PARTS",
     "WARNINGS",
     "Remark",
-    "Scale",
     "Weight",
     "answer",
-    "arm_names",
-    "became",
     "breaks_promise",
     "broken_promises",
     "case_remarks",
-    "comparison_notes",
-    "conclusion",
     "costs_remarks",
     "curve_remarks",
-    "doubts",
-    "efficiency",
-    "ended",
-    "estimate",
-    "failed_later",
-    "gap",
     "groups",
     "impatience",
-    "is_reference",
     "limits",
     "machine",
     "measured",
-    "name",
-    "noise",
-    "noisy",
     "not_measured",
     "nothing",
     "outliers",
-    "part",
-    "part_names",
-    "place",
-    "pool_marks",
     "pools_found",
     "pools_remarks",
-    "ratio",
     "reasons",
-    "regression",
     "remarks",
-    "seconds",
-    "seconds_of",
     "server",
-    "share",
     "sound",
-    "title",
-    "together",
     "too_few",
-    "too_wide",
     "unfinished",
-    "unsure",
-    "went",
-    "why_missing",
-    "why_unsure",
     "yardstick",
 ]
-
-PARTS = {
-    "work": "the tools' planned time in the database",
-    "serial": "a tool had to wait for another one",
-    "loop": "one frame held the event loop",
-    "pool": "a connection was asked for and not had yet",
-    "ledger": "the transaction that writes the bill",
-    "model": "a request to the model",
-    "sessions": "a tool, beside its planned time: its session, its transaction, its own statements",
-    "application": "everything else: the agent, HTTP, statements outside of tools",
-}
-"""The parts of a turn, and what was going on in them."""
 
 WARNINGS = "Warnings while it was measured"
 """What stands above those of the application, and of what it uses."""
 
-_ENDINGS = {
-    "interval": "every interval is as narrow as was asked for",
-    "repetitions": "the number of repetitions is at its limit",
-    "time": "the time is up",
-    "failure": "the reference failed, or everything that was compared with it",
-    "interrupted": "somebody ended it",
-}
 _LOST = f"{HEADLINE}: "
 """How the reason begins why there is no headline."""
-_AT_A_LIMIT = frozenset({"repetitions", "time"})
-_WENT = {
-    Concurrency.SIDE_BY_SIDE: "side by side",
-    Concurrency.IN_PART: "in part",
-    Concurrency.ONE_BY_ONE: "one by one",
-    Concurrency.UNDECIDED: "undecided",
-}
+
 _CALLED = {
     Concurrency.SIDE_BY_SIDE: "side by side",
     Concurrency.IN_PART: "called together, and side by side only in part,",
     Concurrency.ONE_BY_ONE: "called together, and yet one by one,",
 }
-OUTCOMES = {
-    ChangeOutcome.WORSE: "WORSE",
-    ChangeOutcome.UNDECIDED: "UNDECIDED",
-    ChangeOutcome.NOT_WORSE: "not worse",
-}
-"""What became of something since the baseline, in words."""
 
 _COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-_NAME_LIMIT = 60
-_SHOWN_PARTS = 3
-_DOUBT_LIMIT = 600
+
 _SHOWN_OUTLIERS = 12
-_HUGE = 1e6
-_TINY = 1e-9
 
 
 class Weight(StrEnum):
@@ -161,24 +95,6 @@ class Remark:
 
     weight: Weight
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """A unit in which seconds are shown, and how many of it a second has."""
-
-    unit: str
-    factor: float
-
-    @classmethod
-    def of(cls, seconds: float) -> "Scale":
-        """The largest unit in which so many seconds are at least one."""
-        units = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
-        found = next(((unit, factor) for unit, factor in units if seconds * factor >= 1), units[-1])
-        return cls(unit=found[0], factor=found[1])
-
-
-# -- the answer and what is wrong -------------------------------------------------------------------------------------
 
 
 def answer(document: BenchDocument) -> str:
@@ -383,225 +299,6 @@ def curve_remarks(curve: CurveDocument) -> Iterator[str]:
     yield from (f"not measured: {inline(reason)}" for reason in curve.skipped)
 
 
-# -- words and numbers ------------------------------------------------------------------------------------------------
-
-
-def name(text: str) -> str:
-    """A name, on one line and not too long."""
-    return inline(text, limit=_NAME_LIMIT) or "(no name)"
-
-
-def place(curve: CurveDocument, point: PointDocument) -> str:
-    """`tools_per_turn, 4 tools`: where on a curve something is."""
-    there = f"{point.x} {name(curve.axis)}" if point.label is None else name(point.label)
-    return f"{name(curve.name)}, {there}"
-
-
-def arm_names(curve: CurveDocument) -> list[str]:
-    """The names of all arms on a curve, in their order."""
-    return list(dict.fromkeys(arm.name for point in curve.points for arm in point.case.arms))
-
-
-def title(arm: ArmDocument | CostArmDocument) -> str:
-    """An arm's name, where its numbers are: what failed when it had some is marked."""
-    return f"{name(arm.name)} (failed)" if failed_later(arm) else name(arm.name)
-
-
-def part_names(case: CaseDocument) -> list[str]:
-    """The parts that turns of the case were taken apart into."""
-    return list(dict.fromkeys(part for arm in case.arms for part in arm.parts))
-
-
-def noisy(case: CaseDocument | CostDocument) -> bool:
-    """Whether an interval is wider than was asked for, and a limit was reached; what was cut short is not noisy."""
-    return not case.reached and case.ended in _AT_A_LIMIT
-
-
-def unsure(case: CaseDocument | CostDocument) -> bool:
-    """Whether a number of a case is not as sure as was asked for: it is noisy, or was cut short."""
-    numbers = any(arm.seconds is not None for arm in case.arms)
-    return not case.reached and (numbers or case.ended != "failure")
-
-
-def noise(case: CaseDocument | CostDocument) -> str:
-    """The word beside a number of a case that is not as sure as was asked for."""
-    return "noisy" if noisy(case) else "cut short" if unsure(case) else ""
-
-
-def why_unsure(case: CaseDocument | CostDocument) -> str:
-    """Why a case that was not measured as was asked for is not."""
-    if noisy(case):
-        return f"TOO NOISY: {too_wide(case)}"
-    return f"not measured to its end: {_ENDINGS.get(case.ended, inline(case.ended))}"
-
-
-def too_wide(case: CaseDocument | CostDocument) -> str:
-    """What is the matter with a case that is too noisy."""
-    value = "median" if case.reference is None else "ratio"
-    return (
-        f"an interval is wider than ±{case.half_width:.1%} of its {value}, so that smaller differences are not known; "
-        "measure again on a machine that does nothing else, or (the headline, latencies, and costs) with --full"
-    )
-
-
-def gap(arm: ArmDocument | CostArmDocument) -> str:
-    """What stands in the place of a number that an arm does not have."""
-    return "failed" if arm.failure is not None else "too few"
-
-
-def failed_later(arm: ArmDocument | CostArmDocument) -> bool:
-    """Whether an arm failed when it had as many repetitions as a number needs: those are there, and no more came."""
-    return arm.failure is not None and arm.seconds is not None
-
-
-def is_reference(arm: ArmDocument | CostArmDocument, of: CaseDocument | CostDocument) -> bool:
-    """Whether the others are compared with this arm: it is the reference, and has what that takes."""
-    return arm.name == of.reference and arm.seconds is not None and arm.failure is None
-
-
-def ratio(arm: ArmDocument | CostArmDocument, of: CaseDocument | CostDocument) -> str:
-    """How many times the reference's seconds an arm took; or the word for why nobody knows."""
-    if is_reference(arm, of):
-        return "1"
-    if arm.ratio is not None:
-        return estimate(arm.ratio, unit="x")
-    if arm.seconds is None or arm.failure is not None:
-        return gap(arm)
-    failed = any(each.name == of.reference and each.failure is not None for each in of.arms)
-    return "reference failed" if failed else "no reference"
-
-
-def seconds_of(arm: ArmDocument | CostArmDocument, *, scale: Scale | None = None) -> str:
-    """An arm's seconds, marked if it failed then; or the word for why there are none."""
-    if arm.seconds is None:
-        return gap(arm)
-    return f"{seconds(arm.seconds, scale=scale)}{', then failed' if failed_later(arm) else ''}"
-
-
-def why_missing(arm: ArmDocument | CostArmDocument) -> str:
-    """Why an arm has no number, or took no further part."""
-    times = f"{len(arm.samples)} repetition{'' if len(arm.samples) == 1 else 's'}"
-    if arm.failure is not None:
-        return f"failed after {times}: {inline(arm.failure)}"
-    return f"has {times}, too few for an interval"
-
-
-def went(arm: ArmDocument) -> str:
-    """How the tools of an arm went that were called together."""
-    return "-" if arm.concurrency is None else _WENT[arm.concurrency]
-
-
-def together(arm: ArmDocument) -> str:
-    """In how many of the repetitions of which that is known the tools worked at the same time."""
-    return "-" if arm.overlapped is None else f"{arm.overlapped} of {arm.overlap_known}"
-
-
-def ended(case: CaseDocument | CostDocument) -> str:
-    """Why the measurement ended, and the smallest change that a comparison would find; the reference tells none."""
-    others = [arm.ratio for arm in case.arms if arm.ratio is not None and arm.name != case.reference]
-    found = [each.detectable for each in others if each.detectable is not None]
-    compared = f"; a change of {max(found):.1%} of any ratio would be found" if found else ""
-    return f"{_ENDINGS.get(case.ended, inline(case.ended))} after {case.elapsed:.0f} s{compared}"
-
-
-def estimate(of: EstimateDocument | GrowthDocument, *, unit: str = "", decimals: int = 3) -> str:
-    """`1.830 [1.760, 1.860]`: the value with its unit, and its interval."""
-    value, low, high = (_number(each, decimals) for each in (of.value, of.low, of.high))
-    return f"{value}{unit} [{low}, {high}]"
-
-
-def seconds(of: EstimateDocument, *, scale: Scale | None = None) -> str:
-    """Seconds in the unit that suits them, or in that of `scale`: `12.3 µs [12.1, 12.6]`."""
-    used = scale or Scale.of(of.value)
-    scaled = [each * used.factor for each in (of.value, of.low, of.high)]
-    decimals = 0 if scaled[0] >= 100 else 1 if scaled[0] >= 10 else 2  # noqa: PLR2004  # three digits
-    value, low, high = (_number(each, decimals) for each in scaled)
-    return f"{value}{f' {used.unit}' if used.unit else ''} [{low}, {high}]"
-
-
-def share(of: ShareDocument | None) -> str:
-    """`97% [95%, 99%]`."""
-    return "an unknown part" if of is None else f"{of.value:.0%} [{of.low:.0%}, {of.high:.0%}]"
-
-
-def efficiency(arm: ArmDocument) -> str:
-    """The longest tool as a part of the turn."""
-    return "-" if arm.efficiency is None else share(arm.efficiency)
-
-
-def part(arm: ArmDocument, of: str) -> tuple[str, str]:
-    """The milliseconds of a part of the mean turn, and which share of the turn it is; no share, no milliseconds."""
-    if of in arm.parts and of in arm.shares:
-        return f"{arm.parts[of] * 1000:.1f}", share(arm.shares[of])
-    return (gap(arm) if arm.seconds is None else "-"), ""
-
-
-def pool_marks(pools: PoolsDocument, size: int | None) -> Sequence[str]:
-    """What is to be said of a pool of that size."""
-    marks = (
-        (size == pools.predicted, "predicted"),
-        (pools.measured is not None and size == pools.measured, "measured"),
-        (size in pools.saturated, "slower"),
-        (size in pools.timed_out, "timed out"),
-    )
-    return [mark for holds, mark in marks if holds]
-
-
-def conclusion(compared: ComparisonDocument) -> str:
-    """What a comparison amounts to."""
-    return f"{OUTCOMES[compared.outcome]}: looked for a growth of ratios by {compared.threshold:g} times or more"
-
-
-def became(change: ChangeDocument) -> str:
-    """What became of something; in small letters if it is undecided, and leaves nothing else undecided."""
-    is_open = change.outcome is ChangeOutcome.UNDECIDED and not change.decisive
-    return "undecided" if is_open else OUTCOMES[change.outcome]
-
-
-def regression(change: ChangeDocument) -> str:
-    """What became worse: the case, both values with their intervals, and the parts that grew the most beyond doubt."""
-    values = f"{inline(change.before)} to {inline(change.now)}"
-    return f"WORSE: {inline(change.case)}, {inline(change.arm)}, {inline(change.what)}: {values}{_spent(change)}"
-
-
-_LEAST_GROWN = 0.00005
-"""Seconds: what is shown as 0.0 ms is nothing that grew, however sure it is."""
-
-
-def _spent(change: ChangeDocument) -> str:
-    if not change.spent:
-        return ""
-    grown = {
-        part: of
-        for part, of in change.spent.items()
-        if (of.seconds if of.low is None else of.low) > 0 and of.seconds >= _LEAST_GROWN
-    }
-    if not grown:
-        return "; no part of it grew beyond doubt"
-    shown = [f"{name(part)} {_grown(of)}" for part, of in grown.items()][:_SHOWN_PARTS]
-    is_undecided = any(of.low is None for of in grown.values())
-    means = " (means, and not decided: one of the runs does not have the parts of each repetition)"
-    return f"; in {', '.join(shown)}{means if is_undecided else ''}"
-
-
-def _grown(of: GrownDocument) -> str:
-    """`+62.1 ms [55.0, 70.0]`."""
-    interval = "" if of.low is None or of.high is None else f" [{of.low * 1000:.1f}, {of.high * 1000:.1f}]"
-    return f"{of.seconds * 1000:+.1f} ms{interval}"
-
-
-def doubts(compared: ComparisonDocument) -> Iterator[str]:
-    """Why a comparison leaves something undecided, and what to do."""
-    return (f"UNDECIDED: {inline(doubt, limit=_DOUBT_LIMIT)}" for doubt in compared.doubts)
-
-
-def comparison_notes(compared: ComparisonDocument) -> Iterator[str]:
-    """What else is to be known of a comparison."""
-    yield from map(inline, compared.notes)
-    if any(became(change) == "undecided" for change in compared.changes):
-        yield "what is undecided in small letters was measured less closely, and leaves nothing else undecided"
-
-
 def server(document: BenchDocument) -> str:
     """Which PostgreSQL it was, if any."""
     postgres = document.environment.postgres
@@ -651,7 +348,3 @@ def limits(document: BenchDocument) -> Iterator[str]:
 def _estimates(document: BenchDocument) -> Iterator[EstimateDocument]:
     arms = chain.from_iterable(case.arms for case in document.cases)
     return (each for arm in arms for each in (arm.seconds, arm.ratio) if each is not None)
-
-
-def _number(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if _TINY < abs(value) < _HUGE else f"{value:.3g}"

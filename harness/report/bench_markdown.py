@@ -13,9 +13,11 @@ interval, but for the milliseconds of the mean turn, whose shares have one.
 import re
 from collections.abc import Iterable, Iterator
 
+from harness.report import bench_comparison as changes
 from harness.report import bench_digest as digest
 from harness.report import bench_tables as tables
-from harness.report.bench_digest import PARTS, Weight
+from harness.report import bench_words as wording
+from harness.report.bench_digest import Weight
 from harness.report.bench_document import (
     BenchDocument,
     CaseDocument,
@@ -26,6 +28,7 @@ from harness.report.bench_document import (
     PoolsDocument,
 )
 from harness.report.bench_tables import Cell, Grid
+from harness.report.bench_words import PARTS
 from harness.report.markdown import bounded, code, escape
 from harness.report.text import inline
 
@@ -85,12 +88,12 @@ def _wrong(document: BenchDocument, comparison: ComparisonDocument | None) -> It
 
 
 def _compared(comparison: ComparisonDocument) -> Iterator[str]:
-    yield f"## Against the baseline: {escape(digest.conclusion(comparison))}"
+    yield f"## Against the baseline: {escape(changes.conclusion(comparison))}"
     yield ""
     yield from _table(tables.comparison(comparison), file=_COMPARISON)
     yield ""
     worse = [change for change in comparison.changes if change.outcome is ChangeOutcome.WORSE]
-    lines = (*map(digest.regression, worse), *digest.doubts(comparison), *digest.comparison_notes(comparison))
+    lines = (*map(changes.regression, worse), *changes.doubts(comparison), *changes.comparison_notes(comparison))
     yield from _items(lines, escaping=True, file=_COMPARISON)
 
 
@@ -100,7 +103,7 @@ def _case(case: CaseDocument) -> Iterator[str]:
     yield ""
     yield from _table(tables.tools(case))
     yield ""
-    if digest.part_names(case):
+    if wording.part_names(case):
         yield from _table(tables.parts(case))
         yield ""
     yield from _ending(case)
@@ -134,14 +137,14 @@ def _cost(cost: CostDocument) -> Iterator[str]:
 
 
 def _ending(of: CaseDocument | CostDocument) -> Iterator[str]:
-    noise = [digest.why_unsure(of)] if digest.unsure(of) else []
+    noise = [wording.why_unsure(of)] if wording.unsure(of) else []
     yardstick = [digest.yardstick(of)] if isinstance(of, CaseDocument) and of.yardstick is not None else []
-    lines = [*noise, *digest.nothing(of), *digest.too_few(of), *digest.outliers(of), *yardstick, digest.ended(of)]
+    lines = [*noise, *digest.nothing(of), *digest.too_few(of), *digest.outliers(of), *yardstick, wording.ended(of)]
     yield from _items(lines, escaping=True)
 
 
 def _legend(document: BenchDocument) -> Iterator[str]:
-    shown = {part for case in document.cases for part in digest.part_names(case)}
+    shown = {part for case in document.cases for part in wording.part_names(case)}
     if not shown & set(PARTS):
         return
     yield "## What the words mean"
@@ -171,7 +174,7 @@ def _environment(document: BenchDocument) -> Iterator[str]:
 
 
 def _heading(name: str, question: str) -> Iterator[str]:
-    yield f"## {escape(digest.name(name))}"
+    yield f"## {escape(wording.name(name))}"
     yield ""
     yield escape(inline(question))
     yield ""

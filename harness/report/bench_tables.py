@@ -8,7 +8,9 @@ on one line, printable and clipped, and not escaped for any format.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.report import bench_comparison as changes
 from harness.report import bench_digest as digest
+from harness.report import bench_words as wording
 from harness.report.bench_digest import Weight
 from harness.report.bench_document import (
     ArmDocument,
@@ -41,7 +43,7 @@ __all__ = [
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDEST = 24
-_MILLISECONDS = digest.Scale(unit="", factor=1e3)
+_MILLISECONDS = wording.Scale(unit="", factor=1e3)
 _WEIGHTS = {ChangeOutcome.WORSE: Weight.WRONG, ChangeOutcome.UNDECIDED: Weight.UNKNOWN}
 
 
@@ -93,10 +95,10 @@ def seconds(case: CaseDocument) -> Grid:
     """How long each arm takes, against the reference and in seconds, with all repetitions."""
     rows = [
         (
-            digest.title(arm),
+            wording.title(arm),
             (
                 _ratio(arm, case),
-                Cell.of(digest.estimate(arm.seconds, unit="s")) if arm.seconds is not None else _gap(arm),
+                Cell.of(wording.estimate(arm.seconds, unit="s")) if arm.seconds is not None else _gap(arm),
                 Cell(line),
             ),
         )
@@ -109,13 +111,13 @@ def tools(case: CaseDocument) -> Grid:
     """How the tools of each arm went that were called together."""
     rows = [
         (
-            digest.title(arm),
+            wording.title(arm),
             (
-                Cell.of(digest.efficiency(arm)),
-                Cell.of(digest.share(arm.gained) if arm.gained is not None else "-"),
-                Cell(digest.went(arm), weight=_went_weight(arm)),
-                Cell(digest.together(arm)),
-                Cell(digest.name(arm.lost_to) if arm.lost_to is not None else "-"),
+                Cell.of(wording.efficiency(arm)),
+                Cell.of(wording.share(arm.gained) if arm.gained is not None else "-"),
+                Cell(wording.went(arm), weight=_went_weight(arm)),
+                Cell(wording.together(arm)),
+                Cell(wording.name(arm.lost_to) if arm.lost_to is not None else "-"),
             ),
         )
         for arm in case.arms
@@ -125,11 +127,11 @@ def tools(case: CaseDocument) -> Grid:
 
 def parts(case: CaseDocument) -> Grid:
     """On what the mean turn's milliseconds were spent, which sum up to it, and the share of the turn that each is."""
-    shown = digest.part_names(case)
+    shown = wording.part_names(case)
     return Grid(
         title="ms of the\nmean turn,\nits share" if any(arm.shares for arm in case.arms) else "ms of the\nmean turn",
-        headers=[digest.name(each) for each in shown],
-        rows=[(digest.title(arm), [Cell(*digest.part(arm, each)) for each in shown]) for arm in case.arms],
+        headers=[wording.name(each) for each in shown],
+        rows=[(wording.title(arm), [Cell(*wording.part(arm, each)) for each in shown]) for arm in case.arms],
     )
 
 
@@ -137,12 +139,12 @@ def pools(of: PoolsDocument) -> Grid:
     """Pools by their size, against the largest."""
     rows = [
         (
-            digest.name(arm.name) if arm.pool_size is None else str(arm.pool_size),
+            wording.name(arm.name) if arm.pool_size is None else str(arm.pool_size),
             (
                 _ratio(arm, of.case),
-                Cell.of(digest.seconds(arm.seconds)) if arm.seconds is not None else _gap(arm),
-                Cell(*digest.part(arm, "pool")),
-                Cell(", ".join(digest.pool_marks(of, arm.pool_size)) or "-"),
+                Cell.of(wording.seconds(arm.seconds)) if arm.seconds is not None else _gap(arm),
+                Cell(*wording.part(arm, "pool")),
+                Cell(", ".join(wording.pool_marks(of, arm.pool_size)) or "-"),
             ),
         )
         for arm in of.case.arms
@@ -153,21 +155,21 @@ def pools(of: PoolsDocument) -> Grid:
 
 def curve(of: CurveDocument) -> Grid:
     """Milliseconds by point and arm, and how each arm grows as a sparkline; a point may be `noisy` or `cut short`."""
-    names = digest.arm_names(of)
+    names = wording.arm_names(of)
     by_arm = {each: [_median(point, each) for point in of.points] for each in names}
     highest = max((value or 0.0 for values in by_arm.values() for value in values), default=0.0)
     growth = [Cell(_growth(values, highest)) for values in by_arm.values()]
     rows = [(_point(point), [_milliseconds(point, each) for each in names]) for point in of.points]
-    headers = [digest.name(each) for each in names]
+    headers = [wording.name(each) for each in names]
     grown = [("growth", growth)] if names else []
-    return Grid(title=f"ms by {digest.name(of.axis)}", headers=headers, rows=[*rows, *grown])
+    return Grid(title=f"ms by {wording.name(of.axis)}", headers=headers, rows=[*rows, *grown])
 
 
 def marked(of: CurveDocument) -> list[str]:
     """What it means that points of a curve are `noisy` or `cut short`, each reason once."""
-    unsure = [point.case for point in of.points if digest.unsure(point.case)]
+    unsure = [point.case for point in of.points if wording.unsure(point.case)]
     said = (
-        f"noisy: {digest.too_wide(each)}" if digest.noisy(each) else f"cut short: {digest.why_unsure(each)}"
+        f"noisy: {wording.too_wide(each)}" if wording.noisy(each) else f"cut short: {wording.why_unsure(each)}"
         for each in unsure
     )
     return list(dict.fromkeys(said))
@@ -178,10 +180,10 @@ def cost(of: CostDocument) -> Grid:
     compared = of.reference is not None
     rows = [
         (
-            digest.title(arm),
+            wording.title(arm),
             (
                 *([_ratio(arm, of)] if compared else []),
-                Cell.of(digest.seconds(arm.seconds)) if arm.seconds is not None else _gap(arm),
+                Cell.of(wording.seconds(arm.seconds)) if arm.seconds is not None else _gap(arm),
                 Cell(line),
             ),
         )
@@ -205,22 +207,22 @@ def _change(change: ChangeDocument) -> tuple[Cell, ...]:
         Cell(inline(change.what)),
         Cell.of(inline(change.before)),
         Cell.of(inline(change.now)),
-        Cell.of(digest.estimate(change.growth) if change.growth is not None else "-"),
-        Cell(digest.became(change), weight=_WEIGHTS.get(change.outcome) if change.decisive else None),
+        Cell.of(wording.estimate(change.growth) if change.growth is not None else "-"),
+        Cell(changes.became(change), weight=_WEIGHTS.get(change.outcome) if change.decisive else None),
     )
 
 
 def _against(reference: str) -> str:
-    return f"seconds / {digest.name(reference)}"
+    return f"seconds / {wording.name(reference)}"
 
 
 def _ratio(arm: ArmDocument | CostArmDocument, of: CaseDocument | CostDocument) -> Cell:
-    known = arm.ratio is not None or digest.is_reference(arm, of)
-    return Cell.of(digest.ratio(arm, of), weight=None if known else Weight.UNKNOWN)
+    known = arm.ratio is not None or wording.is_reference(arm, of)
+    return Cell.of(wording.ratio(arm, of), weight=None if known else Weight.UNKNOWN)
 
 
 def _gap(arm: ArmDocument | CostArmDocument) -> Cell:
-    return Cell(digest.gap(arm), weight=Weight.UNKNOWN)
+    return Cell(wording.gap(arm), weight=Weight.UNKNOWN)
 
 
 def _went_weight(arm: ArmDocument) -> Weight | None:
@@ -237,8 +239,8 @@ def _repetitions(of: CaseDocument | CostDocument) -> list[str]:
 
 
 def _point(point: PointDocument) -> str:
-    there = str(point.x) if point.label is None else digest.name(point.label)
-    return f"{there} {doubt}" if (doubt := digest.noise(point.case)) else there
+    there = str(point.x) if point.label is None else wording.name(point.label)
+    return f"{there} {doubt}" if (doubt := wording.noise(point.case)) else there
 
 
 def _at(point: PointDocument, name: str) -> ArmDocument | None:
@@ -260,4 +262,4 @@ def _milliseconds(point: PointDocument, name: str) -> Cell:
     if arm is None:
         return Cell("-", weight=Weight.UNKNOWN)
     sound = arm.seconds is not None and arm.failure is None
-    return Cell.of(digest.seconds_of(arm, scale=_MILLISECONDS), weight=None if sound else Weight.UNKNOWN)
+    return Cell.of(wording.seconds_of(arm, scale=_MILLISECONDS), weight=None if sound else Weight.UNKNOWN)

@@ -20,8 +20,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from harness.report import bench_comparison as changes
 from harness.report import bench_digest as digest
 from harness.report import bench_tables as tables
+from harness.report import bench_words as wording
 from harness.report.bench_digest import Remark, Weight
 from harness.report.bench_document import (
     BenchDocument,
@@ -155,7 +157,7 @@ def _short(heading: str, lines: Sequence[Text]) -> Iterator[Text]:
 
 def _heading(name: str, question: str) -> Iterator[Text]:
     yield Text()
-    yield Text.assemble((digest.name(name), "bold"), f": {inline(question)}")
+    yield Text.assemble((wording.name(name), "bold"), f": {inline(question)}")
 
 
 def _case(case: CaseDocument) -> Iterator[Text | Grid]:
@@ -163,7 +165,7 @@ def _case(case: CaseDocument) -> Iterator[Text | Grid]:
     if case.arms:
         yield Text()
         yield tables.tools(case)
-    if digest.part_names(case):
+    if wording.part_names(case):
         yield Text()
         yield tables.parts(case)
     yield from _ending(case)
@@ -183,7 +185,7 @@ def _curve(curve: CurveDocument) -> Iterator[Text | Grid]:
     yield from (Text(said, style=_STYLES[Weight.UNKNOWN]) for said in digest.nothing(curve))
     yield from (Text(reason, style="yellow") for reason in digest.curve_remarks(curve))
     yield from _remarks(
-        remark for point in curve.points for remark in digest.broken_promises(point.case, digest.place(curve, point))
+        remark for point in curve.points for remark in digest.broken_promises(point.case, wording.place(curve, point))
     )
     yield from (Text(said, style=_STYLES[Weight.UNKNOWN]) for said in tables.marked(curve))
 
@@ -199,7 +201,7 @@ def _ending(of: CaseDocument | CostDocument) -> Iterator[Text]:
     yield from (Text(far, style="dim") for far in digest.outliers(of))
     if isinstance(of, CaseDocument) and of.yardstick is not None:
         yield Text(digest.yardstick(of), style="dim")
-    yield Text(digest.ended(of), style="dim")
+    yield Text(wording.ended(of), style="dim")
 
 
 def _remarks(remarks: Iterable[Remark]) -> Iterator[Text]:
@@ -211,7 +213,7 @@ def _compared(compared: ComparisonDocument) -> Iterator[Text | Grid]:
     yield tables.comparison(compared)
     for change in compared.changes:
         if change.outcome is ChangeOutcome.WORSE:
-            yield Text(digest.regression(change), style=_OUTCOME_STYLES[change.outcome])
-    yield from (Text(doubt, style=_STYLES[Weight.UNKNOWN]) for doubt in digest.doubts(compared))
-    yield from (Text(note, style="dim") for note in digest.comparison_notes(compared))
-    yield Text(digest.conclusion(compared), style=_OUTCOME_STYLES[compared.outcome])
+            yield Text(changes.regression(change), style=_OUTCOME_STYLES[change.outcome])
+    yield from (Text(doubt, style=_STYLES[Weight.UNKNOWN]) for doubt in changes.doubts(compared))
+    yield from (Text(note, style="dim") for note in changes.comparison_notes(compared))
+    yield Text(changes.conclusion(compared), style=_OUTCOME_STYLES[compared.outcome])

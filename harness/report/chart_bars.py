@@ -9,7 +9,9 @@ interval, but for the marks of the axes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.report import bench_comparison as changes
 from harness.report import bench_digest as digest
+from harness.report import bench_words as wording
 from harness.report.bench_document import (
     ArmDocument,
     CaseDocument,
@@ -67,26 +69,26 @@ def ratio_chart(name: str, case: CaseDocument, *, notes: Sequence[str] = ()) -> 
     rows = [_ratio_row(arm, case) for arm in case.arms]
     head = Head(
         name=name,
-        title=f"{digest.name(case.name)}: how many times the reference's seconds",
-        subtitle=f"Medians against {digest.name(case.reference)}, with intervals; shorter is better",
+        title=f"{wording.name(case.name)}: how many times the reference's seconds",
+        subtitle=f"Medians against {wording.name(case.reference)}, with intervals; shorter is better",
         said=[f"{row.label}: {row.said}" for row in rows],
         notes=[*notes, *_noise(case, rows), *digest.nothing(case), *digest.reasons(case)],
     )
     highest = max((row.estimate.high for row in rows if row.estimate is not None), default=1.0)
     return _rows(
-        head, rows, _look(rows, Axis.up_to(highest, start=0, end=1), f"seconds / {digest.name(case.reference)}")
+        head, rows, _look(rows, Axis.up_to(highest, start=0, end=1), f"seconds / {wording.name(case.reference)}")
     )
 
 
 def cost_chart(name: str, cost: CostDocument, *, notes: Sequence[str] = ()) -> str:
     """A bar for each way of doing something, in seconds on a logarithmic axis. `notes` stand below it."""
-    rows = [_cost_row(arm, hollow=digest.unsure(cost) or digest.failed_later(arm)) for arm in cost.arms]
+    rows = [_cost_row(arm, hollow=wording.unsure(cost) or wording.failed_later(arm)) for arm in cost.arms]
     known = [row.estimate for row in rows if row.estimate is not None]
     values = [each for estimate in known for each in (estimate.low, estimate.high)]
     missing = [f"not measured: {inline(each)}" for each in cost.missing]
     head = Head(
         name=name,
-        title=f"{digest.name(cost.name)}: {inline(cost.question)}",
+        title=f"{wording.name(cost.name)}: {inline(cost.question)}",
         subtitle="Medians with intervals, on a logarithmic axis: a step is a factor; shorter is better",
         said=[f"{row.label}: {row.said}" for row in rows],
         notes=[*notes, *_noise(cost, rows), *digest.nothing(cost), *digest.reasons(cost), *missing],
@@ -103,9 +105,9 @@ def comparison_chart(name: str, comparison: ComparisonDocument) -> str:
     head = Head(
         name=name,
         title="Against the baseline: how many times what it was",
-        subtitle=digest.conclusion(comparison),
+        subtitle=changes.conclusion(comparison),
         said=[f"{row.label}: {row.said}" for row in rows],
-        notes=[*digest.doubts(comparison), *digest.comparison_notes(comparison)],
+        notes=[*changes.doubts(comparison), *changes.comparison_notes(comparison)],
         file="comparison.json",
     )
     lines = ((1.0, "as it was"), (comparison.threshold, "limit"))
@@ -115,21 +117,21 @@ def comparison_chart(name: str, comparison: ComparisonDocument) -> str:
 
 def parts_chart(name: str, case: CaseDocument, *, notes: Sequence[str] = ()) -> str:
     """A bar for each arm, of the parts of its mean turn, in milliseconds. `notes` stand below it."""
-    parts = digest.part_names(case)
+    parts = wording.part_names(case)
     colours = _part_colours(parts)
     arms = case.arms[:_ROWS_LIMIT]
     spent = [{part: seconds * 1e3 for part, seconds in arm.parts.items() if part in arm.shares} for arm in arms]
     keys = [_key(spent, part) for part in parts]
     legend = legend_rows(keys)
-    labels = [digest.name(arm.name) for arm in arms]
+    labels = [wording.name(arm.name) for arm in arms]
     ends = [_taken(case, arm) if pieces else "" for arm, pieces in zip(arms, spent, strict=True)]
     left = MARGIN + label_width(labels) + _GAP
     right = WIDTH - MARGIN - label_width(ends, widest=_VALUES_WIDEST) - _GAP
     axis = Axis.up_to(max((sum(pieces.values()) for pieces in spent), default=0.0), start=left, end=right)
-    noise = [digest.why_unsure(case)] if digest.unsure(case) else []
+    noise = [wording.why_unsure(case)] if wording.unsure(case) else []
     head = Head(
         name=name,
-        title=f"{digest.name(case.name)}: on what the mean turn was spent",
+        title=f"{wording.name(case.name)}: on what the mean turn was spent",
         subtitle="Bars: the mean turn in ms. In them its shares, beside them the median turn, both with intervals",
         said=[f"{label}: {_parts_said(case, arm)}" for label, arm in zip(labels, arms, strict=True)],
         notes=[*notes, *noise, *digest.reasons(case), *_left_out(len(case.arms))],
@@ -147,35 +149,35 @@ def parts_chart(name: str, case: CaseDocument, *, notes: Sequence[str] = ()) -> 
         if not pieces:
             drawing.missing(left + 10, middle)
             drawing.text(left + 22, middle + 4.5, _no_parts(arm), style="warning")
-        bars = [(colours[part], value, digest.share(arm.shares[part])) for part, value in pieces.items()]
+        bars = [(colours[part], value, wording.share(arm.shares[part])) for part, value in pieces.items()]
         _stack(drawing, axis, middle, bars)
-        sure = arm.failure is None and not digest.unsure(case)
+        sure = arm.failure is None and not wording.unsure(case)
         drawing.text(WIDTH - MARGIN, middle + 4.5, ends[number], style="ink" if sure else "warning", anchor="end")
     return drawing.rendered()
 
 
 def _key(spent: Sequence[Mapping[str, float]], part: str) -> str:
     """What the legend says of a part; of one that no arm spent anything on, it says so."""
-    return digest.name(part) if any(pieces.get(part, 0.0) > 0 for pieces in spent) else f"{digest.name(part)} (0)"
+    return wording.name(part) if any(pieces.get(part, 0.0) > 0 for pieces in spent) else f"{wording.name(part)} (0)"
 
 
 def _taken(case: CaseDocument, arm: ArmDocument) -> str:
     """The median turn of an arm, marked if it is not as sure as was asked for."""
-    doubt = "" if digest.failed_later(arm) else digest.noise(case)
-    return f"{digest.seconds_of(arm)}, {doubt}" if doubt else digest.seconds_of(arm)
+    doubt = "" if wording.failed_later(arm) else wording.noise(case)
+    return f"{wording.seconds_of(arm)}, {doubt}" if doubt else wording.seconds_of(arm)
 
 
 def _no_parts(arm: ArmDocument) -> str:
-    return digest.gap(arm) if arm.seconds is None else "no parts"
+    return wording.gap(arm) if arm.seconds is None else "no parts"
 
 
 def _parts_said(case: CaseDocument, arm: ArmDocument) -> str:
     """`537 ms [532, 542]: work 240.0 ms (45% [44%, 46%]), ...`."""
     if not arm.shares:
         return _no_parts(arm)
-    words = ((part, *digest.part(arm, part)) for part in arm.parts)
+    words = ((part, *wording.part(arm, part)) for part in arm.parts)
     said = (
-        f"{digest.name(part)} {spent} ms ({share})" if share else f"{digest.name(part)} -"
+        f"{wording.name(part)} {spent} ms ({share})" if share else f"{wording.name(part)} -"
         for part, spent, share in words
     )
     return f"{_taken(case, arm)}: {', '.join(said)}"
@@ -183,8 +185,8 @@ def _parts_said(case: CaseDocument, arm: ArmDocument) -> str:
 
 def _part_colours(parts: Sequence[str]) -> dict[str, int]:
     """Each known part has its own in every chart; others come after them."""
-    known = list(digest.PARTS)
-    others = [part for part in parts if part not in digest.PARTS]
+    known = list(wording.PARTS)
+    others = [part for part in parts if part not in wording.PARTS]
     return {part: number for number, part in enumerate([*known, *others])}
 
 
@@ -203,29 +205,29 @@ def _stack(drawing: Drawing, axis: Axis, middle: float, pieces: Sequence[tuple[i
 
 def _noise(of: CaseDocument | CostDocument, rows: Sequence[_Row]) -> list[str]:
     """Why bars are hollow, if it is for the sake of all of them."""
-    if not digest.unsure(of):
+    if not wording.unsure(of):
         return []
     drawn = any(row.hollow and row.estimate is not None for row in rows)
-    return [f"Hollow bars, {digest.why_unsure(of)}" if drawn else digest.why_unsure(of)]
+    return [f"Hollow bars, {wording.why_unsure(of)}" if drawn else wording.why_unsure(of)]
 
 
 def _ratio_row(arm: ArmDocument, case: CaseDocument) -> _Row:
-    label, said = digest.name(arm.name), digest.ratio(arm, case)
-    if digest.is_reference(arm, case):
+    label, said = wording.name(arm.name), wording.ratio(arm, case)
+    if wording.is_reference(arm, case):
         return _Row(label=label, said=f"{said}, the reference", estimate=_ONE, colour=7)
-    return _Row(label=label, said=said, estimate=arm.ratio, hollow=digest.unsure(case))
+    return _Row(label=label, said=said, estimate=arm.ratio, hollow=wording.unsure(case))
 
 
 def _cost_row(arm: CostArmDocument, *, hollow: bool) -> _Row:
-    return _Row(label=digest.name(arm.name), said=digest.seconds_of(arm), estimate=arm.seconds, hollow=hollow)
+    return _Row(label=wording.name(arm.name), said=wording.seconds_of(arm), estimate=arm.seconds, hollow=hollow)
 
 
 def _change_row(change: ChangeDocument) -> _Row:
     values = f"{inline(change.before, limit=20)} to {inline(change.now, limit=20)}"
-    grown = f"{digest.estimate(change.growth)} " if change.growth is not None else f"{values}, "
+    grown = f"{wording.estimate(change.growth)} " if change.growth is not None else f"{values}, "
     return _Row(
         label=f"{inline(change.case, limit=30)}: {inline(change.arm, limit=30)}, {inline(change.what, limit=30)}",
-        said=f"{grown}{digest.became(change)}",
+        said=f"{grown}{changes.became(change)}",
         estimate=change.growth,
         colour={ChangeOutcome.NOT_WORSE: 0, ChangeOutcome.WORSE: 1, ChangeOutcome.UNDECIDED: 2}[change.outcome],
         hollow=change.outcome is ChangeOutcome.UNDECIDED,
@@ -298,5 +300,5 @@ def _axis(drawing: Drawing, axis: Axis, between: tuple[float, float], words: str
 
 def _seconds(tick: float) -> str:
     """In the unit that suits it; a power of ten may be a little less than it is."""
-    scale = digest.Scale.of(tick * (1 + 1e-9))
+    scale = wording.Scale.of(tick * (1 + 1e-9))
     return f"{tick * scale.factor:,.3g} {scale.unit}"

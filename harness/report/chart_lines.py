@@ -11,6 +11,7 @@ from itertools import groupby, pairwise
 from math import log2
 
 from harness.report import bench_digest as digest
+from harness.report import bench_words as wording
 from harness.report.bench_document import ArmDocument, CurveDocument, PointDocument, PoolsDocument
 from harness.report.chart_frame import BODY, LINE, MARGIN, WIDTH, Head, label_width, start
 from harness.report.svg import Axis, Drawing, clipped, text_width
@@ -42,30 +43,30 @@ class _Plot:
 
 def curve_chart(name: str, curve: CurveDocument, *, notes: Sequence[str] = ()) -> str:
     """A line for each arm, in the median's seconds. `notes` stand below it, before its own."""
-    every = digest.arm_names(curve)
+    every = wording.arm_names(curve)
     names = every[:_ARMS_LIMIT]
     known = [each for point in curve.points for arm in point.case.arms if (each := arm.seconds) is not None]
     highest = max((each.high for each in known), default=1.0)
-    scale = digest.Scale.of(highest)
-    labels = [digest.name(each) for each in names]
+    scale = wording.Scale.of(highest)
+    labels = [wording.name(each) for each in names]
     right = WIDTH - MARGIN - label_width(labels) - 26
     doubling = _doubles(curve.points)
     logarithmic = ", logarithmic" if doubling else ""
     axis = Axis.up_to(highest * scale.factor, start=BODY + _PLOT, end=BODY + LINE + 6)
     plot = _Plot(places=_places(curve.points, _LEFT + _INSET, right - _INSET, doubling=doubling), y=axis)
-    hollow = [point.case for point in curve.points if digest.unsure(point.case)]
-    noise = list(dict.fromkeys(f"Hollow points, {digest.why_unsure(each)}" for each in hollow))
+    hollow = [point.case for point in curve.points if wording.unsure(point.case)]
+    noise = list(dict.fromkeys(f"Hollow points, {wording.why_unsure(each)}" for each in hollow))
     more = [f"{len(every) - len(names)} more arms are in bench.json"] if len(every) > len(names) else []
     head = Head(
         name=name,
-        title=f"{digest.name(curve.name)}: how long it takes, by {digest.name(curve.axis)}",
+        title=f"{wording.name(curve.name)}: how long it takes, by {wording.name(curve.axis)}",
         subtitle=f"Median of each arm in {scale.unit}, with intervals; lower is better",
         said=[_said(curve, point, names) for point in curve.points],
         notes=[*notes, *noise, *digest.nothing(curve), *digest.curve_remarks(curve), *more],
     )
     drawing = start(head, body=_PLOT + _FOOT)
     ticks = [_tick(point) for point in curve.points]
-    _axes(drawing, plot, ticks, right, words=(f"{digest.name(curve.axis)}{logarithmic}", scale.unit))
+    _axes(drawing, plot, ticks, right, words=(f"{wording.name(curve.axis)}{logarithmic}", scale.unit))
     labelled = any(point.label is not None for point in curve.points)
     each_room = _room(plot, right) / max(1, len(names))
     beside = min(_DODGE_OF_ROOM * each_room if labelled else _DODGE, each_room)
@@ -91,17 +92,17 @@ def pools_chart(name: str, pools: PoolsDocument, *, notes: Sequence[str] = ()) -
     axis = Axis.up_to(max([1.0, *known]), start=BODY + _PLOT, end=BODY + 3 * LINE + 6)
     plot = _Plot(places=places, y=axis)
     at = dict(zip(sizes, places, strict=True))
-    noise = [f"Hollow points, {digest.why_unsure(case)}"] if digest.unsure(case) else []
-    unsized = [f"{digest.name(arm.name)} has no size" for arm in case.arms if arm not in arms]
+    noise = [f"Hollow points, {wording.why_unsure(case)}"] if wording.unsure(case) else []
+    unsized = [f"{wording.name(arm.name)} has no size" for arm in case.arms if arm not in arms]
     head = Head(
         name=name,
-        title=f"{digest.name(case.name)}: pools for {pools.turns} turns of {pools.tools} tools at once",
-        subtitle=f"How many times the seconds of {digest.name(case.reference)}, with intervals; lower is better",
+        title=f"{wording.name(case.name)}: pools for {pools.turns} turns of {pools.tools} tools at once",
+        subtitle=f"How many times the seconds of {wording.name(case.reference)}, with intervals; lower is better",
         said=[*(_pool_said(pools, arm) for arm in arms), *digest.pools_found(pools)],
         notes=[*notes, *noise, *digest.nothing(case), *digest.reasons(case), *unsized],
     )
     drawing = start(head, body=_PLOT + _FOOT)
-    words = ("connections of the pool, logarithmic", f"seconds / {digest.name(case.reference)}")
+    words = ("connections of the pool, logarithmic", f"seconds / {wording.name(case.reference)}")
     _axes(drawing, plot, list(map(str, sizes)), right, words=words)
     drawing.line((_LEFT, axis(1.0)), (right, axis(1.0)), style="axis")
     marks = [(pools.predicted, f"predicted: {pools.predicted}", BODY + 12 + LINE)]
@@ -117,26 +118,26 @@ def pools_chart(name: str, pools: PoolsDocument, *, notes: Sequence[str] = ()) -
 
 
 def _pool(drawing: Drawing, plot: _Plot, pools: PoolsDocument, arm: ArmDocument, x: float) -> None:
-    words = [mark for mark in digest.pool_marks(pools, arm.pool_size) if mark in {"slower", "timed out"}]
-    if digest.is_reference(arm, pools.case):
+    words = [mark for mark in wording.pool_marks(pools, arm.pool_size) if mark in {"slower", "timed out"}]
+    if wording.is_reference(arm, pools.case):
         drawing.marker(x, plot.y(1.0), colour=2)
         y, words = plot.y(1.0), ["reference"]
     elif arm.ratio is not None:
         slower = arm.pool_size in pools.saturated
-        hollow = digest.unsure(pools.case) or arm.pool_size in pools.timed_out
+        hollow = wording.unsure(pools.case) or arm.pool_size in pools.timed_out
         drawing.interval((x, plot.y(arm.ratio.low)), (x, plot.y(arm.ratio.high)))
         drawing.marker(x, plot.y(arm.ratio.value), colour=1 if slower else 0, hollow=hollow)
         y = plot.y(arm.ratio.high)
     else:
         drawing.missing(x, plot.y.end + 12)
-        y, words = plot.y.end + 40, words or [digest.ratio(arm, pools.case)]
+        y, words = plot.y.end + 40, words or [wording.ratio(arm, pools.case)]
     for number, word in enumerate(words):
         drawing.plate(x, max(plot.y.end, y - 14 - number * LINE), word)
 
 
 def _pool_said(pools: PoolsDocument, arm: ArmDocument) -> str:
-    marks = digest.pool_marks(pools, arm.pool_size)
-    said = "the reference" if digest.is_reference(arm, pools.case) else digest.ratio(arm, pools.case)
+    marks = wording.pool_marks(pools, arm.pool_size)
+    said = "the reference" if wording.is_reference(arm, pools.case) else wording.ratio(arm, pools.case)
     return f"{arm.pool_size} connections: {', '.join([said, *marks])}"
 
 
@@ -173,7 +174,7 @@ def _logarithmic(xs: Sequence[int], left: float, right: float) -> list[float]:
 
 
 def _tick(point: PointDocument) -> str:
-    return str(point.x) if point.label is None else digest.name(point.label)
+    return str(point.x) if point.label is None else wording.name(point.label)
 
 
 def _axes(drawing: Drawing, plot: _Plot, ticks: Sequence[str], right: float, *, words: tuple[str, str]) -> None:
@@ -223,17 +224,17 @@ class _At:
     failed: bool
 
 
-def _along(curve: CurveDocument, name: str, plot: _Plot, scale: digest.Scale, shift: float) -> list[_At]:
+def _along(curve: CurveDocument, name: str, plot: _Plot, scale: wording.Scale, shift: float) -> list[_At]:
     """An arm at each point, a little aside, so that arms which go alike are seen."""
     found = []
     for point, x in zip(curve.points, plot.places, strict=True):
         arm = next((arm for arm in point.case.arms if arm.name == name), None)
         of = arm.seconds if arm is not None else None
-        failed = arm is not None and digest.failed_later(arm)
+        failed = arm is not None and wording.failed_later(arm)
         y, low, high = (
             (plot.y(each * scale.factor) for each in (of.value, of.low, of.high)) if of else (plot.bottom,) * 3
         )
-        hollow = failed or digest.unsure(point.case)
+        hollow = failed or wording.unsure(point.case)
         found.append(_At(x=x + shift, y=y, known=of is not None, low=low, high=high, hollow=hollow, failed=failed))
     return found
 
@@ -284,6 +285,6 @@ def _said(curve: CurveDocument, point: PointDocument, names: Sequence[str]) -> s
     words = []
     for name in names:
         arm = arms.get(name)
-        words.append(f"{digest.name(name)} {'not measured' if arm is None else digest.seconds_of(arm)}")
-    doubt = digest.noise(point.case)
-    return f"{digest.place(curve, point)}{f' ({doubt})' if doubt else ''}: {'; '.join(words)}"
+        words.append(f"{wording.name(name)} {'not measured' if arm is None else wording.seconds_of(arm)}")
+    doubt = wording.noise(point.case)
+    return f"{wording.place(curve, point)}{f' ({doubt})' if doubt else ''}: {'; '.join(words)}"

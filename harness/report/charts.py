@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from harness.report import bench_digest as digest
+from harness.report import bench_words as wording
 from harness.report.bench_document import BenchDocument, ComparisonDocument
 from harness.report.chart_bars import comparison_chart, cost_chart, parts_chart, ratio_chart
 from harness.report.chart_lines import curve_chart, pools_chart
@@ -40,7 +41,7 @@ def _wanted(
         yield "comparison", partial(comparison_chart, comparison=comparison)
     for case in document.cases:
         yield _name("ratio", case.name), partial(ratio_chart, case=case, notes=notes)
-        if digest.part_names(case):
+        if wording.part_names(case):
             yield _name("parts", case.name), partial(parts_chart, case=case, notes=notes)
     for pools in document.pools:
         yield _name("pools", pools.case.name), partial(pools_chart, pools=pools, notes=notes)

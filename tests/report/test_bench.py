@@ -12,7 +12,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from harness.errors import MissingEvidence
+from harness.report import bench_comparison as changes
 from harness.report import bench_digest as digest
+from harness.report import bench_words as wording
 from harness.report import schema
 from harness.report.bench_document import (
     BENCH_SCHEMA_VERSION,
@@ -122,7 +124,7 @@ def test_what_was_a_number_without_interval_is_not_read(tmp_path: Path) -> None:
 
     assert first.efficiency is None
     assert second.efficiency == TWO.arms[1].efficiency
-    assert digest.efficiency(first) == "-"
+    assert wording.efficiency(first) == "-"
 
 
 def test_the_tables_have_ratios_with_their_intervals_and_parts_that_add_up() -> None:
@@ -514,14 +516,14 @@ def test_parts_that_only_their_means_are_known_of_are_said_to_be_undecided() -> 
     means = {"serial": GrownDocument(seconds=0.0621), "loop": GrownDocument(seconds=-0.001)}
     chance = {"serial": GrownDocument(seconds=0.0621, low=-0.01, high=0.13)}
 
-    assert digest.regression(worse.model_copy(update={"spent": means})).endswith(
+    assert changes.regression(worse.model_copy(update={"spent": means})).endswith(
         "; in serial +62.1 ms (means, and not decided: one of the runs does not have the parts of each repetition)"
     )
     tiny = {"work": GrownDocument(seconds=1e-9, low=1e-10, high=1e-8)}
     for nothing in (chance, tiny):
-        said = digest.regression(worse.model_copy(update={"spent": nothing}))
+        said = changes.regression(worse.model_copy(update={"spent": nothing}))
         assert said.endswith("; no part of it grew beyond doubt")
-    assert digest.regression(worse.model_copy(update={"spent": {}})).endswith(" to 1.300 [1.280, 1.320]")
+    assert changes.regression(worse.model_copy(update={"spent": {}})).endswith(" to 1.300 [1.280, 1.320]")
 
 
 @pytest.mark.parametrize("text", [*documents.HOSTILE, "x" * 1_000_000], ids=range(len(documents.HOSTILE) + 1))
@@ -584,25 +586,25 @@ def test_without_the_reference_the_reason_is_its_failure() -> None:
     assert "a (failed) failed 0.250s [0.247, 0.253] ▁▁▁▁▁▁▁▁▁▁" in lines
     assert "one by one reference failed 0.500s [0.495, 0.505] ██████████" in lines
     assert "too few" not in " ".join(lines)
-    assert digest.ratio(other, of.model_copy(update={"reference": "nobody"})) == "no reference"
+    assert wording.ratio(other, of.model_copy(update={"reference": "nobody"})) == "no reference"
 
 
 def test_the_reference_tells_no_change() -> None:
     """Its ratio to itself is 1, whatever became of it."""
     itself = arm("a", 0.25, ratio=bench_documents.estimate(1.0).model_copy(update={"detectable": 0.0}))
 
-    assert digest.ended(case(itself)) == "every interval is as narrow as was asked for after 12 s"
-    assert digest.ended(case(itself, arm("b", 0.5))).endswith("; a change of 4.0% of any ratio would be found")
+    assert wording.ended(case(itself)) == "every interval is as narrow as was asked for after 12 s"
+    assert wording.ended(case(itself, arm("b", 0.5))).endswith("; a change of 4.0% of any ratio would be found")
 
 
 def test_what_makes_intervals_narrower_can_be_done() -> None:
     """There is no option that measures for longer, but for those things that `--full` does measure closer."""
-    said = digest.too_wide(case(arm("a", 0.25)))
+    said = wording.too_wide(case(arm("a", 0.25)))
 
     assert said.endswith(
         "measure again on a machine that does nothing else, or (the headline, latencies, and costs) with --full"
     )
-    assert "±5.0% of its median" in digest.too_wide(bench_documents.cost(reference=None))
+    assert "±5.0% of its median" in wording.too_wide(bench_documents.cost(reference=None))
 
 
 @pytest.mark.parametrize("repetitions", range(5))
@@ -610,10 +612,10 @@ def test_milliseconds_without_a_share_are_not_shown(repetitions: int) -> None:
     """Too few repetitions have no interval for either."""
     few = arm("a", 0.25, samples=(0.25,) * repetitions, seconds=None, ratio=None, pool_size=1)
 
-    assert digest.part(few, "work") == ("too few", "")
-    assert digest.part(few.model_copy(update={"failure": "no"}), "work") == ("failed", "")
-    assert digest.part(arm("a", 0.25), "work") == ("240.0", "96% [95%, 97%]")
-    assert digest.part(arm("a", 0.25, shares={}), "work") == ("-", "")  # a turn of which nothing is known
+    assert wording.part(few, "work") == ("too few", "")
+    assert wording.part(few.model_copy(update={"failure": "no"}), "work") == ("failed", "")
+    assert wording.part(arm("a", 0.25), "work") == ("240.0", "96% [95%, 97%]")
+    assert wording.part(arm("a", 0.25, shares={}), "work") == ("-", "")  # a turn of which nothing is known
 
 
 def test_what_the_application_warned_of_is_told_once() -> None:
