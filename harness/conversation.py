@@ -95,7 +95,8 @@ class Conversation:
     """The turns of one cell; `note` records what a turn raised, and `timeout` is in seconds.
 
     `announce` is told of each turn before it is sent, with its planned calls in their order. `choices` listens to a
-    model that decides by itself, where one answers. `before_wave` is awaited between two waves of messages.
+    model that decides by itself, where one answers. `before_wave` is awaited between two waves of messages,
+    `before_turns` called before each time that turns are sent.
     """
 
     cell: Cell
@@ -107,6 +108,7 @@ class Conversation:
     timeout: float
     choices: ChosenCalls | None = None
     before_wave: Callable[[], Awaitable[None]] | None = None
+    before_turns: Callable[[], None] | None = None
     turns: list[Turn] = field(default_factory=list)
     pairs: list[TimingPair] = field(default_factory=list)
     faults: list[FaultSeen] = field(default_factory=list)
@@ -194,6 +196,8 @@ class Conversation:
         return _Sending(turn=turn, tenant=tenant, message=message, text=text, planned=(), parallel=True)
 
     async def _send_together(self, application: Application, sendings: Sequence[_Sending]) -> list[Turn]:
+        if self.before_turns is not None:
+            self.before_turns()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._send(application, sending)) for sending in sendings]
         turns = [task.result() for task in tasks]

@@ -114,13 +114,15 @@ class Engine:
     """Plans and runs the cells of one process against one backend.
 
     `purse` is where all processes of a run count what its model requests cost. `provider_of` makes the provider of a
-    cell in place of what its tier and the configuration say.
+    cell in place of what its tier and the configuration say. `before_turns` is called whenever turns are about to be
+    sent, which is how somebody outside of the event loop knows that it goes on.
     """
 
     backend: Backend
     config: Config
     purse: Path | None = None
     provider_of: Callable[[Cell], Provider] | None = None
+    before_turns: Callable[[], None] | None = None
     _warmed_up: set[ModelTier] = field(default_factory=set)
     _unprepared: dict[bool, BackendError] = field(default_factory=dict)
 
@@ -340,6 +342,7 @@ class Engine:
                 timeout=cell.scenario.turn_seconds or self.config.turn_timeout,
                 choices=choices,
                 before_wave=partial(_renewed, application.engine, cell) if cell.scenario.chosen else None,
+                before_turns=self.before_turns,
             )
             choices.tell(planned=gate.expect, leave=gate.leave)
             stack.enter_context(ToolRefusals(choices.refuse))

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -88,6 +88,7 @@ class Run:
         self._document: RunDocument | None = None
         self._announced = False
         self._mask = masker()
+        self._rearm: Callable[[], None] | None = None
         self._scratch = Path(given.get("scratch") or tempfile.mkdtemp(prefix="sessionproof-run-"))
         self._purse = self._scratch / "costs.json"
         self._started_at = datetime.now(UTC)
@@ -108,7 +109,7 @@ class Run:
 
     @cached_property
     def _engine(self) -> engine.Engine:
-        return engine.Engine(backend=self.backend, config=self.config, purse=self._purse)
+        return engine.Engine(backend=self.backend, config=self.config, purse=self._purse, before_turns=self._goes_on)
 
     # the server
 
@@ -249,15 +250,23 @@ class Run:
     def _limit(self, cell: Cell) -> Iterator[None]:
         """End the process, with every thread's stack, if the event loop is held for good: nothing else can.
 
-        The stacks go to a file, where the process that started this one finds them.
+        Every turn has its time anew, because nobody knows beforehand how many there will be. The stacks go to a file,
+        where the process that started this one finds them.
         """
-        turns = len(cell.scenario.messages) + 6 * cell.scenario.paired_repetitions
+        seconds = (cell.scenario.turn_seconds or self.config.turn_timeout) + _SPARE_SECONDS
         with (self._scratch / f"{os.getpid()}.txt").open("w", encoding="utf-8") as stream:
-            faulthandler.dump_traceback_later(turns * self.config.turn_timeout + _SPARE_SECONDS, exit=True, file=stream)
+            self._rearm = partial(faulthandler.dump_traceback_later, seconds, exit=True, file=stream)
+            self._rearm()
             try:
                 yield
             finally:
+                self._rearm = None
                 faulthandler.cancel_dump_traceback_later()
+
+    def _goes_on(self) -> None:
+        """The event loop is not held: it is about to send turns."""
+        if self._rearm is not None:
+            self._rearm()
 
     def _left_stacks(self) -> str:
         """What processes that had to be ended wrote: the innermost frames of their main threads."""

@@ -280,6 +280,36 @@ def test_loop_that_is_held_for_good(project: Path, monkeypatch: pytest.MonkeyPat
     assert any("holding.py" in problem and "in hold" in problem for problem in document["problems"])
 
 
+COUNTING = """
+import faulthandler
+import pathlib
+
+armed = faulthandler.dump_traceback_later
+
+def count(*given, **named):
+    with pathlib.Path("armed.txt").open("a") as file:
+        file.write("once more\\n")
+    armed(*given, **named)
+
+faulthandler.dump_traceback_later = count
+"""
+
+
+def test_each_turn_has_its_time_anew(project: Path) -> None:
+    """However many turns a cell has, its process is ended only if one of them holds the loop."""
+    (project / "counting.py").write_text(COUNTING)
+
+    status, document, _ = verify(
+        project,
+        *("--sessionproof-scenario=reading", "--sessionproof-pool-state=warm", "--sessionproof-tier=scripted"),
+        *("-p", "counting", "-o", "sessionproof=true"),
+    )
+
+    assert status == 0
+    turns = sum(len(cell["evidence"]["turns"]) for cell in document["cells"])
+    assert len((project / "armed.txt").read_text().splitlines()) >= len(document["cells"]) + turns
+
+
 def test_plugin_is_inert_elsewhere(tmp_path: Path) -> None:
     """In a project without scenarios the plugin imports nothing heavy and says nothing."""
     (tmp_path / "test_else.py").write_text(
