@@ -62,13 +62,13 @@ class ReadyClones:
     ) -> None:
         (making, dropping), self._tasks = self._tasks, ()
         try:
-            making.cancel()
+            _end(making)
             await asyncio.wait({making})
             for database in self._existing.values():
                 self._used.put_nowait(database)
             await _joined(self._used, dropping)
         finally:
-            dropping.cancel()
+            _end(dropping)
             await asyncio.wait({making, dropping})
             await self._drop_the_rest()
 
@@ -213,6 +213,16 @@ async def _joined(queue: asyncio.Queue[Any], task: asyncio.Task[None]) -> None:
     finally:
         joining.cancel()
         await asyncio.wait({joining})
+
+
+def _end(task: asyncio.Task[None]) -> None:
+    """Cancel it, unless somebody did: a second time would break off how it takes back what it had begun.
+
+    A connection that is closed in the middle of a statement waits for the server's word that the statement has ended.
+    Broken off, a database that is being copied could still appear after it was dropped in vain.
+    """
+    if not task.cancelling():
+        task.cancel()
 
 
 def _closed() -> UsageError:

@@ -299,6 +299,59 @@ def test_tasks_that_are_all_cancelled_leave_nothing(running: RunningServer) -> N
     asyncio.run(clones.drop_all())
 
 
+class Patient(Clones):
+    """Its connections take some rounds of the loop to close, and note who does not let them."""
+
+    def __init__(self, running: RunningServer, run_id: str) -> None:
+        super().__init__(running, run_id)
+        self.closed = 0
+        self.broken_off = 0
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        async with super().connect() as connection:
+            try:
+                yield connection
+            finally:
+                try:
+                    for _ in range(20):
+                        await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    self.broken_off += 1
+                    raise
+                self.closed += 1
+
+
+@pytest.mark.parametrize("user_first", [False, True])
+async def test_a_copy_that_is_cancelled_with_its_user_is_taken_back_in_peace(
+    running: RunningServer, clones: Clones, template: str, user_first: bool
+) -> None:
+    """All are cancelled in one go; leaving the pool does not cancel those a second time who close their connections."""
+    patient = Patient(running, clones.prefix.split("_")[1])
+    before = asyncio.all_tasks()
+    using_it = asyncio.Event()
+
+    async def use() -> None:
+        async with ReadyClones(patient, ready=1) as pool:
+            async with pool.clone(template, label="one"):
+                pass
+            await pool.settled()
+            async with pool.clone(template, label="two"):  # whose place is being filled again when all is cancelled
+                using_it.set()
+                await asyncio.Event().wait()
+
+    using = asyncio.create_task(use())
+    await using_it.wait()
+    for task in sorted(asyncio.all_tasks() - before, key=lambda task: (task is using) is not user_first):
+        task.cancel()
+    await asyncio.wait({using})
+
+    assert using.cancelled()
+    assert patient.broken_off == 0
+    assert patient.closed == 3  # that which copied, that which dropped, and that which dropped the rest
+    assert await names(running, clones) == [template]
+
+
 @pytest.mark.parametrize("everything", [False, True])
 async def test_a_leaving_that_is_cancelled_leaves_nothing(
     clones: Clones, running: RunningServer, template: str, everything: bool
