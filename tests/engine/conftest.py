@@ -26,8 +26,9 @@ def run_cell(sessionproof_clones: Clones, sessionproof_server: RunningServer) ->
         mode: SessionMode = SessionMode.PER_OPERATION,
         pool_state: PoolState = PoolState.WARM,
         tier: ModelTier = ModelTier.SCRIPTED,
+        turn_timeout: float = 30.0,
     ) -> CellDocument:
-        engine = Engine(backend=load_backend(backend), config=Config(backend=backend))
+        engine = Engine(backend=load_backend(backend), config=Config(backend=backend, turn_timeout=turn_timeout))
         cell = Cell(scenario=scenario, mode=mode, pool_state=pool_state, tier=tier)
         return await engine.verify(cell, clones=sessionproof_clones, running=sessionproof_server)
 

@@ -149,8 +149,11 @@ async def test_backend_that_does_not_start(run_cell: RunCell) -> None:
 
 async def test_backend_that_hangs(run_cell: RunCell) -> None:
     """A turn that never ends is cut off in the time allowed, and the finding shows where it waited."""
-    patient = replace(SINGLE_TOOL, turn_seconds=3.0)  # its tool is reached in that on a busy machine, too
-    document = await run_cell(patient, backend="fixtures.broken.hangs:backend")
+    document = await run_cell(
+        SINGLE_TOOL,
+        backend="fixtures.broken.hangs:backend",
+        turn_timeout=3.0,  # its tool is reached in that on a busy machine, too; the turn before it hangs as long
+    )
 
     assert K.TURN_TIMED_OUT in kinds(document)
     (turn,) = document.evidence.turns
