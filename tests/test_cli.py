@@ -259,6 +259,7 @@ def test_an_output_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> No
     assert result.stderr.startswith("error: the report cannot be written to")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_interrupted_command_lets_pytest_clean_up(number: signal.Signals, status: int, tmp_path: Path) -> None:
     """Whatever the signal, pytest gets the one that it understands, and nothing of it is left."""
@@ -275,6 +276,7 @@ def test_an_interrupted_command_lets_pytest_clean_up(number: signal.Signals, sta
     assert not members(group)
 
 
+@pytest.mark.processes
 def test_a_second_signal_ends_a_pytest_that_does_not_mind_the_first(tmp_path: Path) -> None:
     """At once, and its children with it."""
     with command(f"stubborn:{tmp_path}", tmp_path) as started:

@@ -46,6 +46,7 @@ async def add(spool: Spool, kept: Bill) -> None:
         await spool.add(kept, request)
 
 
+@pytest.mark.processes
 async def test_a_killed_process_leaves_what_it_kept_and_nobody_shares_its_file(tmp_path: Path) -> None:
     """While it lives, another process is refused; after SIGKILL, the next one finds the bill."""
     command = (sys.executable, "-c", KEEP_AND_WAIT, str(tmp_path))

@@ -39,6 +39,7 @@ def test_the_ratio_of_exact_repetitions_is_exact() -> None:
     assert estimate.repetitions == 10
 
 
+@pytest.mark.searching
 def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says() -> None:
     """Though the machine drifts by half meanwhile: what was measured side by side stays together."""
     held = 0
@@ -49,6 +50,7 @@ def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says() -> None:
     assert 0.9 <= held / ROUNDS <= 1.0
 
 
+@pytest.mark.searching
 def test_a_change_as_large_as_detectable_is_mostly_told_apart() -> None:
     """Of two estimates whose true ratios differ by that much, 8 in 10 differ by more than chance would let them."""
     detectable = float(np.median([ratio_of_medians(*noisy(seed, size=20, ratio=1.0)).detectable for seed in range(50)]))
@@ -209,6 +211,7 @@ def test_a_part_grows_by_what_the_machine_does_not_explain() -> None:
     assert 0.04 < more.low < more.seconds < more.high < 0.06
 
 
+@pytest.mark.searching
 def test_the_interval_of_a_part_holds_its_growth_about_as_often_as_it_says() -> None:
     """From ten repetitions of each run; that of a mean of few is somewhat too narrow."""
 

@@ -51,7 +51,7 @@ def check(scenario: Scenario, run: RunScenario, folder: Path) -> None:
 @pytest.mark.parametrize(
     "how_many",
     [
-        pytest.param(QUICK, id="a few"),
+        pytest.param(QUICK, id="a few", marks=pytest.mark.searching),
         pytest.param(THOROUGH, id="many", marks=[pytest.mark.exhaustive, pytest.mark.timeout(5400)]),
     ],
 )

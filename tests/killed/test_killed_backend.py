@@ -91,7 +91,9 @@ async def rows(url: str) -> tuple[LedgerRow, ...]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(KILLS, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3, marks=pytest.mark.processes), pytest.param(KILLS, marks=pytest.mark.exhaustive)]
+)
 async def test_killing_the_backend_loses_no_bill(kills: int, clone_url: str, tmp_path: Path) -> None:
     """So many times before the row: after the last start each request on the invoice is billed once, and rightly."""
     moments = random.Random(20_260_601)  # a seed, so that a failure can be repeated

@@ -310,6 +310,7 @@ def _spend(file: Path, barrier: Any) -> None:
             return
 
 
+@pytest.mark.processes
 def test_processes_spend_from_one_purse(tmp_path: Path) -> None:
     """Their sum does not pass the budget, and nothing of it is lost."""
     file, context = tmp_path / "budget.json", multiprocessing.get_context("spawn")

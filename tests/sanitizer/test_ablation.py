@@ -375,6 +375,7 @@ async def observe_once(
     return complete[program.name]
 
 
+@pytest.mark.searching
 @pytest.mark.parametrize(("path", "name"), hooks(WITNESSES))
 async def test_without_a_hook_a_program_goes_wrong(
     path: str,
@@ -391,6 +392,7 @@ async def test_without_a_hook_a_program_goes_wrong(
         assert wrong(program, await observe(program, make_world))
 
 
+@pytest.mark.searching
 @pytest.mark.parametrize(("path", "name"), hooks(WORDS))
 async def test_without_a_hook_a_finding_says_less(
     path: str,

@@ -463,6 +463,7 @@ class Census:
         return "ordered" if one.ended is not None and history.is_before(one.ended, other.began) else "kept apart"
 
 
+@pytest.mark.searching
 def test_the_sanitizer_says_what_the_definition_says() -> None:
     """Of each pair of accesses in each program; and what is common happens in the programs."""
     census = Census()
