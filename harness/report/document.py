@@ -64,6 +64,9 @@ class EvidenceDocument(DocumentModel):
     operations: RecordDocument[ev.SessionOperation]
     races: RecordDocument[ev.SessionRace]
     pool: RecordDocument[ev.PoolEvent]
+    waits: RecordDocument[ev.PoolWait] = Field(
+        default_factory=lambda: RecordDocument[ev.PoolWait](missing="the version that wrote this kept none")
+    )
     idle_transactions: RecordDocument[ev.IdleTransaction]
     stalls: RecordDocument[ev.LoopStall]
     arrivals: RecordDocument[ev.Arrival]
