@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 
 from harness.report.text import inline, printable
 
-__all__ = ["COLOURS", "MARK", "SCHEMES", "Axis", "Colours", "Drawing", "clipped", "text_width"]
+__all__ = ["COLOURS", "MARK", "SCHEMES", "STYLE", "Axis", "Colours", "Drawing", "clipped", "page_style", "text_width"]
 
 MARK = 'class="sessionproof-chart"'
 """What every drawing begins with, after its `<svg `: whoever removes old ones knows them by it."""
@@ -199,7 +199,7 @@ class Drawing:
         ET.SubElement(self._root, "title", id=f"{self.name}-title").text = inline(self.title)
         said = inline(self.description, limit=_DESCRIPTION_LIMIT)
         ET.SubElement(self._root, "desc", id=f"{self.name}-desc").text = said
-        ET.SubElement(self._root, "style").text = _STYLE
+        ET.SubElement(self._root, "style").text = STYLE
         self._definitions = ET.SubElement(self._root, "defs")
         self._shape("rect", "sp-ground", x="0", y="0", **size)
 
@@ -304,20 +304,23 @@ def _rules(colours: Colours) -> Iterator[str]:
         yield f"{_SCOPE} .sp-s{number}{{stroke:{colour}}}"
 
 
-_STYLE = "\n".join(
+_SHAPES = (
+    f"{_SCOPE}{{max-width:100%;height:auto;font:{_FONT:g}px system-ui,-apple-system,'Segoe UI',sans-serif}}",
+    f"{_SCOPE} .sp-title{{font-size:16px;font-weight:600}}",
+    f"{_SCOPE} .sp-grid,{_SCOPE} .sp-axis{{stroke-width:1;fill:none}}",
+    f"{_SCOPE} .sp-mark{{stroke-width:1.5;stroke-dasharray:5 4;fill:none}}",
+    f"{_SCOPE} .sp-line{{stroke-width:2;fill:none}}",
+    f"{_SCOPE} .sp-whisker{{stroke-width:1.5;fill:none}}",
+    f"{_SCOPE} .sp-halo{{stroke-width:4.5;fill:none}}",
+    f"{_SCOPE} .sp-cross{{stroke-width:2;fill:none}}",
+    f"{_SCOPE} .sp-hatch{{stroke-width:1.5;fill:none}}",
+    f"{_SCOPE} .sp-edge{{stroke-width:1}}",
+    f"{_SCOPE} .sp-open,{_SCOPE} .sp-hollow{{stroke-width:2}}",
+)
+STYLE = "\n".join(
     [
         "",
-        f"{_SCOPE}{{max-width:100%;height:auto;font:{_FONT:g}px system-ui,-apple-system,'Segoe UI',sans-serif}}",
-        f"{_SCOPE} .sp-title{{font-size:16px;font-weight:600}}",
-        f"{_SCOPE} .sp-grid,{_SCOPE} .sp-axis{{stroke-width:1;fill:none}}",
-        f"{_SCOPE} .sp-mark{{stroke-width:1.5;stroke-dasharray:5 4;fill:none}}",
-        f"{_SCOPE} .sp-line{{stroke-width:2;fill:none}}",
-        f"{_SCOPE} .sp-whisker{{stroke-width:1.5;fill:none}}",
-        f"{_SCOPE} .sp-halo{{stroke-width:4.5;fill:none}}",
-        f"{_SCOPE} .sp-cross{{stroke-width:2;fill:none}}",
-        f"{_SCOPE} .sp-hatch{{stroke-width:1.5;fill:none}}",
-        f"{_SCOPE} .sp-edge{{stroke-width:1}}",
-        f"{_SCOPE} .sp-open,{_SCOPE} .sp-hollow{{stroke-width:2}}",
+        *_SHAPES,
         *_rules(SCHEMES["light"]),
         "@media (prefers-color-scheme:dark){",
         *_rules(SCHEMES["dark"]),
@@ -325,3 +328,19 @@ _STYLE = "\n".join(
         "",
     ]
 )
+"""The style inside each drawing."""
+
+
+def page_style() -> str:
+    """The style of drawings in a page that has them without their own: both schemes, by the page's `color-scheme`."""
+    light, dark = SCHEMES["light"], SCHEMES["dark"]
+    names = ("ground", "ink", "dim", "grid", "warning")
+    both = Colours(
+        **{name: _either(getattr(light, name), getattr(dark, name)) for name in names},
+        series=tuple(map(_either, light.series, dark.series)),
+    )
+    return "\n".join([*_SHAPES, *_rules(both), ""])
+
+
+def _either(light: str, dark: str) -> str:
+    return f"light-dark({light},{dark})"
