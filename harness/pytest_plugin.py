@@ -106,7 +106,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="let what was recorded take as long as it took",
     )
-    add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml and summary.md there")
+    add("--sessionproof-output", metavar="DIR", help="write run.json, junit.xml, summary.md and report.html there")
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
     add("--sessionproof-command", metavar="TEXT", help="what the report names as its command, instead of pytest")
     add("--sessions", metavar="off|raise|warn|collect|log", dest="sessionproof_sessions", help=_SESSIONS_HELP)

@@ -1,4 +1,4 @@
-"""All files of a benchmark's report, in one folder: charts, `summary.md`, `comparison.json`, and `bench.json`.
+"""All files of a benchmark's report, in one folder: charts, `summary.md`, `report.html`, and the documents.
 
 Mechanism: the document is redacted once, and every file is written as `harness.report.files` says, `bench.json` last:
 whoever sees it sees the rest. It can be called again and again while a benchmark goes on.
@@ -14,16 +14,18 @@ from harness.report.bench_document import BenchDocument, ComparisonDocument
 from harness.report.bench_markdown import summary
 from harness.report.charts import charts
 from harness.report.files import refuse, replace_file
+from harness.report.html import bench_html
 from harness.report.model import DocumentModel
 from harness.report.redact import masked, masker
 from harness.report.svg import MARK
 
-__all__ = ["BENCH_FILE", "CHARTS", "COMPARISON_FILE", "SUMMARY_FILE", "write_bench"]
+__all__ = ["BENCH_FILE", "CHARTS", "COMPARISON_FILE", "PAGE_FILE", "SUMMARY_FILE", "write_bench"]
 
 BENCH_FILE = "bench.json"
 COMPARISON_FILE = "comparison.json"
 """What became of it since a baseline, where it was compared with one."""
 SUMMARY_FILE = "summary.md"
+PAGE_FILE = "report.html"
 CHARTS = "charts"
 """The folder of the charts, below that of the run."""
 
@@ -54,6 +56,7 @@ def write_bench(
             (directory / COMPARISON_FILE).unlink(missing_ok=True)
         texts = {
             SUMMARY_FILE: summary(shown, compared),
+            PAGE_FILE: bench_html(shown, compared),
             **({COMPARISON_FILE: _json(compared)} if compared is not None else {}),
             BENCH_FILE: _json(shown),
         }

@@ -3,8 +3,8 @@
 Problem: CI picks files up while they are written, a disk fills in the middle, and yesterday's report looks
 like today's.
 
-Mechanism: the document is redacted once, every file is written in full beside its place and then renamed onto
-it.
+Mechanism: the document is redacted once, and the lines of the application that it points to are read, because writers
+read nothing. Every file is written in full beside its place and then renamed onto it.
 
 Guarantee: a file of the report is the whole of this run's or what was there before, never half of one, and no
 secret that `harness.report.redact` knows reaches the disk.
@@ -15,15 +15,17 @@ from pathlib import Path
 
 from harness.report.document import RunDocument
 from harness.report.files import beside, refuse, replace_file
+from harness.report.html import HtmlWriter
 from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
-from harness.report.redact import redact
+from harness.report.redact import masked, masker
 from harness.report.run_json import JsonWriter
+from harness.report.sources import read_sources
 from harness.report.writer import Writer
 
 __all__ = ["WRITERS", "prepare_directory", "write_reports"]
 
-WRITERS: tuple[Writer, ...] = (JunitWriter(), MarkdownWriter(), JsonWriter())
+WRITERS: tuple[Writer, ...] = (JunitWriter(), MarkdownWriter(), HtmlWriter(), JsonWriter())
 """In the order in which they are written: whoever sees `run.json` sees the rest."""
 
 
@@ -54,9 +56,14 @@ def write_reports(
     Raises:
         ConfigurationError: the folder cannot be made or written to, or its disk is full.
     """
-    redacted = redact(document, environment=environment)
+    mask = masker(environment)
+    redacted = masked(document, mask)
+    page = HtmlWriter(sources=read_sources(redacted, mask))
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return [replace_file(directory / writer.filename, writer.write(redacted)) for writer in WRITERS]
+        return [
+            replace_file(directory / writer.filename, (page if writer.name == page.name else writer).write(redacted))
+            for writer in WRITERS
+        ]
     except OSError as error:
         refuse(directory, error)

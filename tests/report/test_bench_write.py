@@ -23,6 +23,7 @@ def test_every_file_is_written_and_bench_json_last(tmp_path: Path) -> None:
     assert [path.relative_to(directory).as_posix() for path in written] == [
         *(f"charts/{name}.svg" for name in charts(document, compared)),
         "summary.md",
+        "report.html",
         "comparison.json",
         "bench.json",
     ]
@@ -39,7 +40,7 @@ def test_what_an_earlier_benchmark_left_goes_and_other_files_stay(tmp_path: Path
 
     write_bench(benchmark(case(failed("a", "no"))), tmp_path)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "charts", "summary.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.json", "charts", "report.html", "summary.md"]
     assert sorted(path.name for path in (tmp_path / "charts").iterdir()) == ["logo.svg", "ratio-headline.svg"]
 
 

@@ -15,14 +15,14 @@ def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
-def test_a_report_is_three_files(tmp_path: Path) -> None:
+def test_a_report_is_four_files(tmp_path: Path) -> None:
     """In a folder that is made if there is none; `run.json` comes last."""
     directory = tmp_path / "a" / "b"
 
     paths = write_reports(documents.troubled(), directory)
 
-    assert [path.name for path in paths] == ["junit.xml", "summary.md", "run.json"]
-    assert names(directory) == ["junit.xml", "run.json", "summary.md"]
+    assert [path.name for path in paths] == ["junit.xml", "summary.md", "report.html", "run.json"]
+    assert names(directory) == ["junit.xml", "report.html", "run.json", "summary.md"]
 
 
 def test_a_report_can_be_read_by_who_may_read_the_folder(tmp_path: Path) -> None:

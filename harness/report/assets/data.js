@@ -1,0 +1,92 @@
+// What the run was: unpacked once, and read by names. Texts and stacks are numbers in the packed value.
+
+let RUN = null;
+
+/** Unpack what is in the page; nothing is loaded. */
+async function unpack(packed) {
+  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  RUN = JSON.parse(await new Response(stream).text());
+}
+
+const text = (number) => RUN.texts[number];
+const stackOf = (number) => RUN.stacks[number].map(text);
+
+/** A cell's findings, with numbers as the timelines have them. */
+function findingsOf(cell) {
+  return cell.findings.map(([number, kind, message, check, where, turn, stack, unexpected, own, race]) => ({
+    number,
+    kind,
+    message: text(message),
+    check,
+    where: text(where),
+    turn,
+    stack: stackOf(stack),
+    unexpected,
+    command: text(own || cell.command),
+    race: race < 0 ? null : raceOf(cell.races[race]),
+  }));
+}
+
+function raceOf(race) {
+  const accesses = race.accesses.map(([operation, who, stack, created]) => ({
+    operation: text(operation),
+    who: text(who),
+    stack: stackOf(stack),
+    created: stackOf(created),
+  }));
+  return { kind: race.kind, subject: text(race.subject), count: race.count, created: stackOf(race.created), accesses };
+}
+
+/** One line for each turn. */
+function turnsOf(cell) {
+  return cell.turns.map(([id, who, took, state, tools, failed, statements, findings, parallel], number) => ({
+    number,
+    id: text(id),
+    who: text(who),
+    took,
+    state,
+    tools,
+    failed,
+    statements,
+    findings,
+    parallel,
+    kept: number in cell.details,
+  }));
+}
+
+/** What is drawn of a turn; `null` if it is in run.json alone. Moments are microseconds since the turn began. */
+function detailOf(cell, number) {
+  const kept = cell.details[number];
+  if (kept === undefined) return null;
+  let at = 0;
+  const marks = kept.marks.map(([kind, lane, task, since, took, said, stack, flags]) => {
+    at += since;
+    return {
+      kind: RUN.marks[kind],
+      lane,
+      task,
+      start: at,
+      took,
+      end: took < 0 ? at : at + took,
+      text: text(said),
+      stack: stackOf(stack),
+      failed: (flags & 1) > 0,
+      unended: (flags & 2) > 0,
+    };
+  });
+  return {
+    ...kept,
+    took: cell.turns[number][2],
+    lanes: kept.lanes.map(([kind, label]) => ({ kind: RUN.lanes[kind], label: text(label) })),
+    marks,
+    signs: kept.signs.map(([finding, lane, when, firstLane, first, exact]) => ({
+      finding,
+      lane,
+      at: when,
+      firstLane: firstLane < 0 ? null : firstLane,
+      first,
+      exact,
+    })),
+  };
+}

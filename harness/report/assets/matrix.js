@@ -1,0 +1,41 @@
+// The matrix and the table of faults, narrowed down to what is looked for.
+
+function startFilters() {
+  const form = document.querySelector(".filters");
+  if (form === null) return;
+  const rows = [...document.querySelectorAll("[data-filtered] tbody tr")].map((row) => ({
+    row,
+    name: row.dataset.name.toLowerCase(),
+    chips: [...row.querySelectorAll("a.chip")],
+  }));
+  const total = rows.reduce((sum, { chips }) => sum + chips.length, 0);
+
+  const fits = (chip, wanted) =>
+    Object.entries(wanted).every(([name, value]) => !value || !(name in chip.dataset) || chip.dataset[name] === value);
+
+  const apply = () => {
+    const { text: name = "", ...wanted } = Object.fromEntries(new FormData(form));
+    const narrowed = Object.values(wanted).some(Boolean);
+    let shown = 0;
+    for (const entry of rows) {
+      const named = entry.name.includes(name.trim().toLowerCase());
+      let left = 0;
+      for (const chip of entry.chips) {
+        const stays = named && fits(chip, wanted);
+        chip.hidden = !stays;
+        const figures = chip.nextElementSibling;
+        if (figures !== null && figures.classList.contains("figures")) figures.hidden = !stays;
+        left += stays;
+      }
+      entry.row.hidden = !named || (narrowed && !left);
+      shown += left;
+    }
+    form.querySelector("output").textContent = shown === total ? `${plural(total, "cell")}` : `${shown} of ${plural(total, "cell")}`;
+  };
+
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => queueMicrotask(apply));
+  form.hidden = false;
+  apply();
+}

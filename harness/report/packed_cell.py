@@ -1,0 +1,257 @@
+"""A cell and a turn as plain values, for a page that draws them: rows of numbers, with texts by their number.
+
+The page's scripts read the same rows; `assets/data.js` says which place is what.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+from harness import evidence as ev
+from harness.report import digest
+from harness.report.document import CellDocument, FindingDocument
+from harness.report.packed_texts import Texts
+from harness.report.sides import Bill, Line, bills, money, sides
+from harness.report.timeline import LaneKind, Mark, MarkKind, race_of, timeline
+from harness.report.turn_events import TurnEvents, evidence_gaps
+from harness.verdict import Damage, ModelChoices
+
+__all__ = ["describe_cell", "describe_turn"]
+
+_LANES = {kind: number for number, kind in enumerate(LaneKind)}
+_MARKS = {kind: number for number, kind in enumerate(MarkKind)}
+_FAILED, _UNENDED = 1, 2
+_ROWS = 200
+_LINES = 400
+
+
+def describe_cell(cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, *, findings: int) -> dict[str, Any]:
+    """The cell without the details of its turns, with so many of its findings."""
+    shown = sorted(range(len(cell.findings)), key=lambda number: (not cell.findings[number].unexpected, number))
+    kept = sorted(shown[:findings])
+    turns = {each.turn.id: number for number, each in enumerate(seen)}
+    races: list[dict[str, Any]] = []
+    left = list(cell.evidence.races.items)
+    rows = []
+    for number in kept:
+        finding = cell.findings[number]
+        race = race_of(finding, left)
+        if race is not None:
+            left.remove(race)
+            races.append(_race(race, texts))
+        place = len(races) - 1 if race is not None else -1
+        rows.append([number, *_finding(finding, cell, turns, texts), place])
+    _, others = bills(cell)
+    return {
+        "scenario": texts(cell.scenario),
+        "question": texts(cell.question),
+        "mode": cell.session_mode.value,
+        "pool": cell.pool_state.value,
+        "tier": cell.tier.value,
+        "outcome": digest.Outcome.of(cell).value,
+        "expected": cell.expected,
+        "verdict": cell.verdict.value,
+        "seconds": round(_finite(cell.seconds), 3),
+        "clone": round(_finite(cell.clone_seconds), 3),
+        "fault": texts(cell.fault),
+        "damage": texts(_damage(cell.damage)),
+        "choices": _choices(cell.choices, texts),
+        "objections": [texts(objection) for objection in cell.objections[:20]],
+        "checks": [
+            [check.check, check.verdict.value, texts(check.reason), [texts(note) for note in check.notes[:20]]]
+            for check in cell.checks
+        ],
+        "counts": dict(Counter(finding.kind.value for finding in cell.findings)),
+        "findings": rows,
+        "races": races,
+        "command": texts(cell.reproduce),
+        "gaps": [[name, texts(reason)] for name, reason in evidence_gaps(cell.evidence)],
+        "notes": [texts(note) for note in cell.evidence.notes[:20]],
+        "grain": cell.evidence.ledger_grain.value,
+        "others": [[texts(said) for said in _strayed(row)] for row in others[:_ROWS]],
+        "strayed": len(others),
+        "turns": [_summary(each, texts) for each in seen],
+        "details": {},
+    }
+
+
+def _finding(
+    finding: FindingDocument, cell: CellDocument, turns: dict[str, int], texts: Texts
+) -> list[int | str | bool]:
+    return [
+        finding.kind.value,
+        texts(finding.message),
+        finding.check,
+        texts(finding.where),
+        -1 if finding.turn is None else turns.get(finding.turn, -1),
+        texts.stack(finding.stack),
+        finding.unexpected,
+        0 if finding.reproduce == cell.reproduce else texts(finding.reproduce),
+    ]
+
+
+def _race(race: ev.SessionRace, texts: Texts) -> dict[str, Any]:
+    return {
+        "kind": race.kind.value,
+        "subject": texts(race.subject),
+        "count": race.count,
+        "created": texts.stack(race.subject_created),
+        "accesses": [_access(race.first, texts), _access(race.second, texts)],
+    }
+
+
+def _access(access: ev.AccessSeen, texts: Texts) -> list[int]:
+    who = access.tool or access.task
+    return [
+        texts(access.operation),
+        texts(who),
+        texts.stack(access.stack),
+        texts.stack(access.task_created),
+    ]
+
+
+def _summary(seen: TurnEvents, texts: Texts) -> list[Any]:
+    turn = seen.turn
+    failed = sum(run.outcome is not ev.ToolOutcome.RETURNED for run in seen.tools)
+    return [
+        texts(turn.id),
+        texts(f"{turn.tenant}/{turn.agent}"),
+        _micro(turn.interval.seconds),
+        _state(turn),
+        len(seen.tools),
+        failed,
+        len(seen.statements),
+        len(seen.findings),
+        turn.parallel,
+    ]
+
+
+def _state(turn: ev.Turn) -> str:
+    if turn.timed_out:
+        return "timed out"
+    if turn.interrupted is not None:
+        return "interrupted"
+    return "answered" if turn.answer is not None else "failed"
+
+
+def describe_turn(cell: CellDocument, seen: TurnEvents, bill: Bill, texts: Texts) -> dict[str, Any]:
+    """What is drawn of one turn."""
+    drawn, turn = timeline(seen, cell.evidence.races.items), seen.turn
+    made = sides(bill, cell.evidence)
+    rows, last = [], 0
+    for mark in drawn.marks:
+        start = _micro(mark.start)
+        rows.append(_mark(mark, start - last, start, texts))
+        last = start
+    answer = turn.answer
+    return {
+        "start": _micro(drawn.start),
+        "end": _micro(drawn.end),
+        "lanes": [[_LANES[lane.kind], texts(lane.label)] for lane in drawn.lanes],
+        "marks": rows,
+        "signs": [
+            [
+                sign.finding,
+                sign.second.lane,
+                _micro(sign.second.at),
+                -1 if sign.first is None else sign.first.lane,
+                0 if sign.first is None else _micro(sign.first.at),
+                sign.exact,
+            ]
+            for sign in drawn.signs
+        ],
+        "message": texts(turn.message),
+        "answer": texts("" if answer is None else answer.text),
+        "error": texts(_error(turn)),
+        "billed": "" if answer is None else "NULL" if answer.llm_request_id is None else str(answer.llm_request_id),
+        "stuck": [[texts(task.name), texts.stack(task.stack)] for task in turn.stuck],
+        "bill": {
+            "lines": [_line(line, texts) for line in made.lines[:_LINES]],
+            "left": max(0, len(made.lines) - _LINES),
+            "sums": _line(made.sums, texts),
+            "missing": [texts(reason) for reason in made.missing],
+        },
+    }
+
+
+def _mark(mark: Mark, since: int, start: int, texts: Texts) -> list[int]:
+    """Kind, lane, task's lane, microseconds since the mark before, duration, text, stack, flags."""
+    return [
+        _MARKS[mark.kind],
+        mark.lane,
+        -1 if mark.task is None else mark.task,
+        since,
+        -1 if mark.end is None else max(0, _micro(mark.end) - start),
+        texts(mark.text),
+        texts.stack(mark.stack),
+        _FAILED * mark.failed + _UNENDED * mark.unended,
+    ]
+
+
+def _line(line: Line, texts: Texts) -> list[Any]:
+    sides_of = [[texts(said) for said in side] for side in (line.invoice, line.client, line.ledger)]
+    return [*sides_of, list(line.differs), texts(line.remark)]
+
+
+def _error(turn: ev.Turn) -> str:
+    said = [
+        "" if turn.interrupted is None else f"interrupted: {turn.interrupted}",
+        "" if turn.error is None else f"{turn.error_type or 'error'}: {turn.error}",
+        "it gave no answer in the time allowed" if turn.timed_out else "",
+    ]
+    return "; ".join(filter(None, said))
+
+
+def _strayed(row: ev.LedgerRow) -> list[str]:
+    return [
+        str(row.id),
+        row.session_id or "NULL",
+        f"{row.account_slug}/{row.agent_instance_slug}",
+        f"{row.provider}/{row.model}",
+        "NULL" if row.total_tokens is None else str(row.total_tokens),
+        "NULL" if row.total_cost is None else money(row.total_cost),
+    ]
+
+
+def _damage(damage: Damage | None) -> str:
+    if damage is None:
+        return ""
+    missing, twice, wrong = digest.rows_text(damage).split("/")
+    return (
+        f"ledger rows missing {missing}, twice {twice}, wrong {wrong}; tools that failed {digest.tools_text(damage)}; "
+        f"turns that failed {damage.failed_turns} of {damage.turns}"
+    )
+
+
+def _choices(made: ModelChoices | None, texts: Texts) -> list[list[int]]:
+    """What a model did that decides by itself, as names and values."""
+    if made is None:
+        return []
+    share = made.share
+    pairs = {
+        "turns": str(made.turns),
+        "how they ended": _counted(made.outcomes),
+        "tool calls that ran": _counted(made.calls),
+        "tool calls that were refused": str(made.refused),
+        "turns in which it called several tools at once": str(made.called_together),
+        "turns in which these came to the database together": f"{made.together} ({share.value:.1%} of all turns, "
+        f"95 % interval {share.low:.1%} to {share.high:.1%})",
+        "of those, turns in which something was found": str(made.wrong),
+    }
+    if made.at_most is not None:
+        pairs["so that of such turns, with 95 % confidence, at most"] = f"{made.at_most:.1%} are wrong"
+    return [[texts(name), texts(value)] for name, value in pairs.items()]
+
+
+def _counted(counts: Any) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
+
+
+def _micro(seconds: float) -> int:
+    return round(_finite(seconds) * 1e6)
+
+
+def _finite(value: float) -> float:
+    """What is no number is none on any axis either."""
+    return value if isfinite(value) else 0.0

@@ -1,0 +1,373 @@
+"""`report.html`: one file that holds everything, runs nothing but its own script, and shows text as text."""
+
+import json
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from harness.report import bench_digest, digest
+from harness.report.bench_document import BenchDocument
+from harness.report.charts import charts
+from harness.report.document import RunDocument
+from harness.report.html import HtmlWriter, bench_html, html
+from harness.report.packed import unpack
+from harness.report.sources import Excerpt
+from harness.report.svg import SCHEMES
+from harness.report.timeline import MarkKind
+from harness.scenario import SessionMode
+from tests.report import bench_documents, documents, racing
+
+RUNS: dict[str, Callable[[], RunDocument]] = {
+    "as expected": documents.as_expected,
+    "faults": documents.with_faults,
+    "troubled": documents.troubled,
+    "hostile": documents.hostile,
+    "empty": documents.empty,
+    "racing": racing.run,
+}
+BENCHES: dict[str, Callable[[], BenchDocument]] = {
+    "everything": bench_documents.everything,
+    "hostile": lambda: bench_documents.hostile(" ".join(documents.HOSTILE)),
+}
+PAGES: dict[str, Callable[[], str]] = {
+    **{f"run, {name}": lambda make=make: html(make()) for name, make in RUNS.items()},  # type: ignore[misc]
+    **{f"bench, {name}": lambda make=make: bench_html(make()) for name, make in BENCHES.items()},  # type: ignore[misc]
+    "comparison": lambda: bench_html(bench_documents.everything(), bench_documents.comparison()),
+}
+OURS = {
+    "a",
+    "article",
+    "b",
+    "body",
+    "br",
+    "button",
+    "circle",
+    "code",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "head",
+    "header",
+    "html",
+    "i",
+    "input",
+    "label",
+    "li",
+    "main",
+    "meta",
+    "noscript",
+    "ol",
+    "option",
+    "output",
+    "p",
+    "path",
+    "script",
+    "section",
+    "select",
+    "span",
+    "style",
+    "summary",
+    "svg",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "time",
+    "title",
+    "tr",
+    "ul",
+}
+DRAWN = {"defs", "desc", "g", "line", "path", "pattern", "rect", "svg", "text", "title"}
+EMPTY = {"br", "input", "meta"}
+
+
+class Page(HTMLParser):
+    """What a browser would make of it: elements with their attributes, and the text between them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.scripts: dict[str, str] = {}
+        self.styles: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts[self.elements[-1][1].get("id", "code")] = data
+        elif self.open and self.open[-1] == "style":
+            self.styles.append(data)
+        else:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        """Everything that is shown, with single spaces."""
+        return " ".join(" ".join(self.texts).split())
+
+    def attributes(self, name: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+
+def data(page: str) -> Any:
+    """What the page draws on demand."""
+    return unpack(Page(page).scripts["data"])
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest) -> str:
+    """Each kind of page."""
+    return PAGES[request.param]()
+
+
+def test_the_same_document_gives_the_same_bytes() -> None:
+    """Whatever is in it."""
+    for make in PAGES.values():
+        assert make() == make()
+
+
+def test_it_is_well_formed_and_has_elements_of_ours_only(page: str) -> None:
+    """Also if the backend says what looks like markup."""
+    made = Page(page)
+
+    assert made.open == []
+    assert {tag for tag, _ in made.elements} <= OURS | DRAWN
+
+
+def test_it_loads_nothing_and_leads_nowhere(page: str) -> None:
+    """No address but places in the page itself, no handlers, no styles in attributes."""
+    made = Page(page)
+
+    assert not [
+        value for name in ("src", "srcset", "action", "data", "poster", "ping") for value in made.attributes(name)
+    ]
+    assert all(re.fullmatch(r"#[a-z0-9-]*", value) for value in made.attributes("href"))
+    names = {name for _, attributes in made.elements for name in attributes}
+    assert not {name for name in names if name.startswith("on")} | names & {
+        "style",
+        "srcdoc",
+        "formaction",
+        "xlink:href",
+    }
+    assert not re.search(r"@import|url\((?!#)", "".join(made.styles))
+
+
+def test_the_policy_allows_this_script_and_this_style_and_nothing_else(page: str) -> None:
+    """By their hashes; drawings have no style of their own."""
+    made = Page(page)
+    (policy,) = [attributes["content"] for tag, attributes in made.elements if "http-equiv" in attributes]
+    (style,) = made.styles
+
+    def hashed(text: str) -> str:
+        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+    assert policy == (
+        f"default-src 'none'; script-src {hashed(made.scripts['code'])}; style-src {hashed(style)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_its_script_makes_no_markup_and_no_requests(page: str) -> None:
+    """Text becomes text nodes; there is nothing that loads, evaluates or writes."""
+    code = Page(page).scripts["code"]
+
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function|fetch\(|XMLHttp|Socket|import\(|\.src",
+        code,
+    )
+
+
+def test_nothing_in_it_is_a_control_character(page: str) -> None:
+    """They are shown as escapes, as are those that turn the reading direction round."""
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", page)
+
+
+def test_hostile_text_stays_text() -> None:
+    """It can be read on the page, and in what is drawn on demand."""
+    page = html(documents.hostile())
+    shown, drawn = Page(page), data(page)
+
+    for text in ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", r"turned \u202eround\u2066"):
+        assert text in shown.text
+        assert any(text in said for said in drawn["texts"])
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "".join(drawn["texts"]))
+
+
+def test_text_is_clipped_and_pages_stay_below_a_megabyte(page: str) -> None:
+    """Also with a megabyte in one message."""
+    assert len(page.encode()) < 1_000_000
+
+
+def test_the_first_screen_has_the_verdict_the_gaps_the_limits_and_the_versions() -> None:
+    """In the words of the other reports, and without a script."""
+    document = documents.as_expected()
+
+    shown = Page(html(document)).text
+
+    assert f"✓ As expected {digest.conclusion(document).partition(': ')[2]}" in shown
+    for sentence in digest.headline(document):
+        mode, _, said = sentence.partition(": ")
+        assert f"{mode} {said}" in shown
+    for limit in digest.limits(document):
+        assert limit in shown
+    assert "Not verified 1 the backend cannot stream streaming (locked)" in shown
+    assert digest.server(document) in shown
+    assert "Model scripted, wire" in shown
+    assert "sqlalchemy 2.1.9" in shown
+    assert "fixtures.backend.adapter:backend" in shown
+
+
+def test_every_cell_is_a_link_in_the_matrix_or_among_the_faults() -> None:
+    """With a shape and words for its outcome, so that nothing is told by colour alone."""
+    for document in (documents.as_expected(), documents.with_faults()):
+        made = Page(html(document))
+        links = [attributes for tag, attributes in made.elements if tag == "a" and "data-mode" in attributes]
+        cells = [link for link in links if link["href"].startswith("#cell-")]
+
+        assert {f"#cell-{number}" for number in range(len(document.cells))} == {link["href"] for link in cells}
+        for link in cells:
+            cell = document.cells[int(link["href"].removeprefix("#cell-"))]
+            outcome = digest.Outcome.of(cell)
+            assert link["aria-label"] == f"{outcome}: {cell.session_mode}, {cell.pool_state}, {cell.tier}"
+
+
+def test_what_is_not_as_expected_comes_first_with_its_cause_repair_and_command() -> None:
+    """Before the matrix, and with the problems of the run."""
+    shown = Page(html(documents.troubled())).text
+
+    assert shown.index("Problems of the run worker 'gw1' crashed") < shown.rindex("Not as expected")
+    assert shown.index("missing_row") < shown.index("Matrix")
+    assert "Let the cost tracker write and commit in a session of its own." in shown
+    assert "sessionproof verify --scenario two_parallel_tools --mode per_operation" in shown
+    assert "expected finding 'concurrent_operation' did not appear" in shown
+
+
+def test_a_run_of_nothing_says_so() -> None:
+    """Rather than to look clean."""
+    shown = Page(html(documents.empty())).text
+
+    assert "Unknown" in shown
+    assert "Nothing was verified." in shown
+    assert "no PostgreSQL server could be started" in shown
+
+
+def test_cells_findings_and_turns_are_in_the_page() -> None:
+    """Timelines with each mark, findings with both accesses, and the application's lines."""
+    source = {"app/services/vector_service.py:21": Excerpt(first=20, lines=("def search():", "    return 1"))}
+
+    value = data(html(racing.run(turns=2), sources=source))
+
+    cells = {value["texts"][cell["scenario"]]: cell for cell in value["cells"] if cell["mode"] == "shared"}
+    cell = cells["two_parallel_tools"]
+    assert cell["counts"] == {"session_overlap": 2, "concurrent_operation": 2, "missing_row": 2}
+    kinds = Counter(value["marks"][mark[0]] for mark in cell["details"]["1"]["marks"])
+    assert kinds[MarkKind.STATEMENT] == 2
+    assert sorted(cell["details"]) == ["0", "1"]
+    places = [
+        [value["texts"][frame] for frame in value["stacks"][access[2]]] for access in cell["races"][0]["accesses"]
+    ]
+    assert places == [
+        ["app/services/directory_service.py:42 in search"],
+        ["app/services/vector_service.py:21 in search"],
+    ]
+    first, lines = value["sources"]["app/services/vector_service.py:21"]
+    assert (first, [value["texts"][line] for line in lines]) == (20, ["def search():", "    return 1"])
+
+
+def test_of_a_long_run_every_turn_has_a_line_and_the_most_telling_have_timelines() -> None:
+    """As long as there is room for them: first what is not as expected, then the first turn of each cell."""
+    unexpected = documents.cell("z", SessionMode.PER_OPERATION, evidence=racing.evidence(3), unknown="no ledger")
+    document = documents.document([racing.racing(turns=400), racing.repaired(turns=3), unexpected])
+
+    value = data(html(document, limit=20_000))
+
+    kept = {
+        (value["texts"][cell["scenario"]], cell["mode"]): (len(cell["turns"]), sorted(map(int, cell["details"])))
+        for cell in value["cells"]
+    }
+    assert kept["z", "per_operation"] == (3, [0, 1, 2])
+    assert kept["two_parallel_tools", "per_operation"][1][0] == 0
+    turns, details = kept["two_parallel_tools", "shared"]
+    assert turns == 400
+    assert 0 < len(details) < 400
+    assert details[0] == 0
+
+
+def test_a_page_about_ten_thousand_turns_is_below_a_megabyte() -> None:
+    """It says how they went, and shows some."""
+    page = html(documents.document([racing.repaired(turns=10_000)]))
+
+    assert len(page.encode()) < 1_000_000
+    assert len(data(page)["cells"][0]["turns"]) == 10_000
+
+
+def test_values_that_no_axis_has_do_no_harm() -> None:
+    """A duration may be infinite, or no number, in a document that the model admits."""
+    cell = racing.repaired().model_copy(update={"seconds": float("inf"), "clone_seconds": float("nan")})
+
+    value = data(html(documents.document([cell])))
+
+    assert (value["cells"][0]["seconds"], value["cells"][0]["clone"]) == (0.0, 0.0)
+
+
+def test_what_is_drawn_on_demand_is_plain_letters() -> None:
+    """So that nothing in it can end the element that it is in."""
+    packed = Page(html(documents.hostile())).scripts["data"]
+
+    assert re.fullmatch(r"[A-Za-z0-9+/]+=*", packed)
+    assert json.dumps(unpack(packed))
+
+
+def test_a_benchmark_has_its_answer_its_charts_and_its_numbers() -> None:
+    """Charts follow the page's theme."""
+    document, compared = bench_documents.everything(), bench_documents.comparison()
+
+    page = bench_html(document, compared)
+    made = Page(page)
+
+    assert page.count('class="sessionproof-chart"') == len(charts(document, compared))
+    assert "prefers-color-scheme" not in page.partition("</style>")[2]
+    assert f"light-dark({SCHEMES['light'].ink},{SCHEMES['dark'].ink})" in made.styles[0]
+    assert digest_of(document) in made.text
+
+
+def digest_of(document: BenchDocument) -> str:
+    return " ".join(bench_digest.answer(document).split())
+
+
+def test_the_writer_shows_the_sources_that_it_was_given() -> None:
+    """It reads nothing itself."""
+    excerpt = Excerpt(first=1, lines=("one",))
+
+    value = data(HtmlWriter(sources={"a.py:1": excerpt}).write(racing.run()))
+
+    assert list(value["sources"]) == ["a.py:1"]
+    assert data(HtmlWriter().write(racing.run()))["sources"] == {}

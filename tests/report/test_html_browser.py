@@ -1,0 +1,400 @@
+"""`report.html` in a real browser: Chromium, driven by Playwright, without a network.
+
+`SESSIONPROOF_CHROMIUM` names another executable than Debian's; `SESSIONPROOF_SCREENSHOTS` a folder for pictures.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from harness.report.document import RunDocument
+from harness.report.html import bench_html, html
+from harness.report.run_json import read
+from harness.report.sources import Excerpt
+from harness.report.timeline import MarkKind, timeline
+from harness.report.turn_events import events
+from tests.report import bench_documents, documents, racing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+SERIOUS = {"serious", "critical"}
+SOURCES = {
+    "app/services/vector_service.py:21": Excerpt(
+        first=20, lines=("async def search(session):", "    await session.execute(FIND)")
+    )
+}
+
+
+def lack(reason: str) -> NoReturn:
+    if os.environ.get("SESSIONPROOF_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium, for all tests of the module."""
+    executable = os.environ.get("SESSIONPROOF_CHROMIUM") or shutil.which("chromium")
+    if executable is None:
+        lack("there is no chromium; apt-get install chromium, or name one by SESSIONPROOF_CHROMIUM")
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only where it is asked for
+    except ImportError:
+        lack("playwright is not installed; it is in the dependency group `browser`")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class Opened:
+    """A page with what it said and asked for."""
+
+    def __init__(self, browser: "Browser", path: Path, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.page: Page = self.context.new_page()
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+
+    def close(self) -> None:
+        """Close it; it must have been silent, and have asked for itself alone."""
+        self.context.close()
+
+        assert self.messages == []
+        assert [url for url in self.requests if not url.startswith("file:")] == []
+        assert len(self.requests) == 1
+
+
+@pytest.fixture
+def opened(browser: "Browser", tmp_path: Path) -> Iterator[Any]:
+    """Opens a page; in the end each must have been silent."""
+    pages: list[Opened] = []
+
+    def opens(content: str, **options: Any) -> "Page":
+        path = tmp_path / f"report-{len(pages)}.html"
+        path.write_text(content, encoding="utf-8")
+        pages.append(Opened(browser, path, **options))
+        return pages[-1].page
+
+    yield opens
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def real() -> RunDocument:
+    """A real run, if there is one; else what stands for it."""
+    named = os.environ.get("SESSIONPROOF_RUN")
+    return read(Path(named)) if named else racing.run(turns=3)
+
+
+def problems(page: "Page") -> list[str]:
+    """What axe finds that keeps people out."""
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415  # only where it is asked for
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in SERIOUS
+        for node in each["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_people_out(opened: Any, theme: str) -> None:
+    """On the first screen, in a cell, and of a benchmark; in both themes."""
+    for content, where in (
+        (html(racing.run(turns=3), sources=SOURCES), ("", "#cell-0", "#cell-1-turn-2")),
+        (html(documents.troubled()), ("", "#cell-2")),
+        (html(documents.with_faults()), ("", "#cell-1")),
+        (html(documents.empty()), ("",)),
+        (bench_html(bench_documents.everything(), bench_documents.comparison()), ("",)),
+    ):
+        page = opened(content, color_scheme=theme)
+        for place in where:
+            page.evaluate("place => { location.hash = place }", place)
+            page.wait_for_function("place => !place || !document.getElementById('cell').hidden", arg=place)
+            page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+            assert problems(page) == []
+
+
+def test_the_timeline_has_the_marks_of_the_evidence_where_they_were(opened: Any) -> None:
+    """As many of each kind in each lane, and each as far along the axis as its moment."""
+    document = racing.run()
+    cell = document.cells[1]
+    expected = timeline(events(cell)[0], cell.evidence.races.items)
+    page = opened(html(document))
+    number = next(number for number, each in enumerate(document.cells) if each is cell)
+    page.goto(f"{page.url.partition('#')[0]}#cell-{number}")
+    page.wait_for_selector(".track.own .mark")
+
+    drawn = page.eval_on_selector_all(
+        ".track.own .mark",
+        """marks => marks.map(mark => {
+            const box = mark.querySelector('rect, path').getBBox();
+            const moved = /translate\\(([-0-9.e]+)/.exec(mark.querySelector('g')?.getAttribute('transform') ?? '');
+            return {kind: mark.dataset.kind, lane: Number(mark.dataset.lane), start: Number(mark.dataset.start),
+                    took: Number(mark.dataset.took), x: moved ? Number(moved[1]) : box.x, width: box.width};
+        })""",
+    )
+    labels = page.eval_on_selector_all(".track.own .label", "labels => labels.map(label => label.textContent)")
+
+    assert labels == [lane.label for lane in expected.lanes]
+    twice = {MarkKind.STATEMENT, MarkKind.DELAY}
+    wanted = sorted(
+        (mark.kind.value, lane, round(mark.start * 1e6))
+        for mark in expected.marks
+        for lane in {mark.lane, *({mark.task} if mark.kind in twice and mark.task is not None else ())}
+    )
+    assert sorted((mark["kind"], mark["lane"], mark["start"]) for mark in drawn) == wanted
+    width = page.eval_on_selector(".track.own .canvas", "canvas => canvas.clientWidth")
+    statements = [mark for mark in drawn if mark["took"] > 1000]
+    scale = {round(mark["width"] / mark["took"] * 1e6) for mark in statements}
+    assert max(scale) - min(scale) <= 0.02 * max(scale)
+    first = min(drawn, key=lambda mark: mark["start"])
+    for mark in drawn:
+        along = (mark["start"] - first["start"]) * statements[0]["width"] / statements[0]["took"]
+        assert abs(mark["x"] - first["x"] - along) < 3
+        assert -8 <= mark["x"] <= width
+
+
+def test_both_session_modes_are_on_one_axis(opened: Any) -> None:
+    """The same tool's delay is as long in both, and the longer turn looks longer; zooming moves both."""
+    page = opened(html(racing.run()))
+    page.evaluate("location.hash = '#cell-1'")
+    page.wait_for_selector(".track .mark")
+
+    def widths() -> dict[str, list[float]]:
+        return {
+            mode: page.eval_on_selector_all(
+                f".track[data-mode={mode}] .k-injected-delay .bar-shape",
+                "bars => bars.map(bar => Number(bar.getAttribute('width')))",
+            )
+            for mode in ("shared", "per_operation")
+        }
+
+    before = widths()
+    page.get_by_role("button", name="Zoom in").click()
+    after = widths()
+
+    assert [len(each) for each in before.values()] == [4, 4]
+    assert max(before["shared"]) == pytest.approx(max(before["per_operation"]), abs=0.5)
+    assert max(after["shared"]) == pytest.approx(1.6 * max(before["shared"]), rel=0.02)
+    assert max(after["per_operation"]) == pytest.approx(max(after["shared"]), abs=0.5)
+
+
+def test_a_finding_connects_two_lanes_and_leads_to_its_text(opened: Any) -> None:
+    """The line goes from one tool's lane to the other's, at one moment; the enter key goes to the finding."""
+    page = opened(html(racing.run(), sources=SOURCES))
+    page.evaluate("location.hash = '#cell-1'")
+    sign = page.locator(".track.own .sign[data-finding='2']")
+
+    path = page.get_attribute(".track.own .link", "d") or ""
+    points = [float(each) for each in re.findall(r"-?[\d.]+", path)]
+    sign.focus()
+    page.keyboard.press("Enter")
+
+    assert points[0] == pytest.approx(points[-2], abs=0.5)
+    assert abs(points[1] - points[-1]) > 20
+    assert page.evaluate("document.activeElement.id") == "finding-3"
+    assert "await session.execute(FIND)" in page.inner_text("#finding-3 .source")
+    assert "search_directory" in page.inner_text("#finding-3 .accesses")
+
+
+def test_the_matrix_filters(opened: Any) -> None:
+    """By name, mode, pool state, model and outcome; what is left is counted."""
+    document = documents.as_expected()
+    page = opened(html(document))
+    shown = ".squares a.chip[data-tier]:not([data-tier='']):not([hidden])"
+
+    def visible() -> int:
+        return int(page.eval_on_selector_all(shown, "chips => chips.filter(chip => chip.offsetParent).length"))
+
+    assert visible() == len(document.cells)
+    page.select_option("select[name=mode]", "shared")
+    page.select_option("select[name=pool]", "cold")
+    page.select_option("select[name=tier]", "wire")
+    assert visible() == 4
+    page.fill("input[name=text]", "single")
+    assert visible() == 1
+    assert page.inner_text(".filters output").startswith("1 of ")
+    page.click("button[type=reset]")
+    assert visible() == len(document.cells)
+    page.select_option("select[name=outcome]", "reproduced")
+    assert visible() == sum(cell.expected == "reproduced" for cell in document.cells)
+
+
+def test_the_keyboard_reaches_everything(opened: Any) -> None:
+    """Links, filters, marks, findings; arrow keys go from mark to mark, along a lane and across lanes."""
+    page = opened(html(racing.run()))
+    page.evaluate("location.hash = '#cell-1'")
+    page.wait_for_selector(".track .mark")
+
+    page.evaluate("document.getElementById('cell').focus()")
+    reached = set()
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate(
+                """(() => {
+                    const e = document.activeElement;
+                    if (e.closest('.track svg')) return e.closest('.track.own') ? 'own timeline' : 'other timeline';
+                    return e.getAttribute('aria-label') || e.textContent.trim();
+                })()"""
+            )
+        )
+    assert {"own timeline", "other timeline", "Zoom in", "All cells", "Copy"} <= reached
+
+    marks = page.locator(".track.own .mark, .track.own .sign").count()
+    page.locator(".track.own [tabindex='0']").focus()
+    page.keyboard.press("Home")
+    labels = set()
+    for _ in range(marks):
+        labels.add(page.evaluate("[...document.querySelectorAll('.mark, .sign')].indexOf(document.activeElement)"))
+        page.keyboard.press("ArrowRight")
+    assert len(labels) == marks
+    lane = page.evaluate("document.activeElement.dataset.lane")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.dataset.lane") != lane
+
+
+def test_what_is_focused_is_shown_in_full(opened: Any) -> None:
+    """A statement with its SQL, when it was and how long; the enter key keeps it."""
+    page = opened(html(racing.run()))
+    page.evaluate("location.hash = '#cell-1'")
+    statement = page.locator(".track.own .k-statement").first
+
+    statement.focus()
+    page.keyboard.press("Enter")
+    page.locator(".track.own .k-tool").first.focus()
+
+    shown = page.inner_text(".inspector")
+    assert racing.SQL in shown
+    assert "3.80 ms" in shown
+    page.keyboard.press("Escape")
+    page.locator(".track.own .k-commit").focus()
+    assert "app/services/directory_service.py:42 in search" in page.inner_text(".inspector")
+
+
+def test_the_table_says_what_the_timeline_shows(opened: Any) -> None:
+    """A row for each mark, and for each finding that has a place."""
+    document = racing.run()
+    made = timeline(events(document.cells[1])[0], document.cells[1].evidence.races.items)
+    page = opened(html(document))
+    page.evaluate("location.hash = '#cell-1'")
+    page.locator(".track.own .as-table summary").click()
+
+    rows = page.locator(".track.own .marks tbody tr")
+
+    assert rows.count() == len(made.marks) + len(made.signs)
+    assert racing.SQL in page.inner_text(".track.own .marks")
+
+
+def test_ten_thousand_turns_open_at_once_and_are_paged(opened: Any) -> None:
+    """Aggregates, and a page of turns; the rest of them on demand."""
+    page = opened(html(documents.document([racing.repaired(turns=10_000)])))
+    page.evaluate("location.hash = '#cell-0'")
+    page.wait_for_selector(".turns")
+
+    assert "10,000 answered" in page.inner_text(".aggregates")
+    assert page.locator(".turns tbody tr").count() == 25
+    page.get_by_role("button", name="Next").first.click()
+    assert "26 to 50 of 10,000" in page.inner_text(".pager")
+    assert page.evaluate("document.querySelectorAll('*').length") < 3000
+
+
+def test_the_ledger_marks_what_differs(opened: Any) -> None:
+    """With a sign, not by colour alone; sums have all their digits."""
+    page = opened(html(racing.run()))
+    page.evaluate("location.hash = '#cell-1'")
+    assert "≠ 0" in page.inner_text(".bill tfoot")
+    page.evaluate("location.hash = '#cell-0'")
+    page.wait_for_function("document.title.includes('per_operation')")
+    assert "0.0053275" in page.inner_text(".bill tfoot")
+    assert "≠" not in page.inner_text(".bill")
+
+
+def test_hostile_text_runs_nothing(opened: Any) -> None:
+    """It is read on the page; no element comes of it, and the policy was never asked."""
+    page = opened(html(documents.hostile()))
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+
+    for place in ("#cell-0", "#cell-1", "#"):
+        page.evaluate("place => { location.hash = place }", place)
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        page.wait_for_timeout(50)
+        assert page.locator("img, iframe, object, embed, a[href^='javascript']").count() == 0
+        assert page.locator("script").count() == 2
+    page.evaluate("location.hash = '#cell-0'")
+    page.wait_for_selector("#cell .said")
+    assert "<script>alert(1)</script>" in page.inner_text("#cell")
+    assert dialogs == []
+
+
+def test_the_theme_is_the_systems_until_one_is_chosen(opened: Any) -> None:
+    """A benchmark's charts follow it, too."""
+    for content in (html(racing.run()), bench_html(bench_documents.everything())):
+        page = opened(content, color_scheme="dark")
+        ground = "getComputedStyle(document.documentElement).backgroundColor"
+
+        dark = page.evaluate(ground)
+        page.get_by_role("button", name="Light").click()
+        light = page.evaluate(ground)
+
+        assert dark != light
+        if page.locator(".sp-ground").count():
+            assert page.evaluate("getComputedStyle(document.querySelector('.sp-ground')).fill") == "rgb(255, 255, 255)"
+        page.get_by_role("button", name="Auto").click()
+        assert page.evaluate(ground) == dark
+
+
+def test_a_command_is_copied(opened: Any) -> None:
+    """And that it was is said."""
+    page = opened(html(racing.run()), permissions=["clipboard-read", "clipboard-write"])
+    page.evaluate("location.hash = '#cell-1'")
+    page.locator("#cell .copy").first.click()
+
+    page.wait_for_function("document.getElementById('said').textContent === 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()").startswith(
+        "sessionproof verify --scenario two_parallel_tools"
+    )
+
+
+def test_nothing_is_wider_than_a_narrow_window(opened: Any) -> None:
+    """What is wider scrolls in its own place."""
+    page = opened(html(racing.run(turns=3), sources=SOURCES), viewport={"width": 400, "height": 800})
+    for place in ("#", "#cell-1"):
+        page.evaluate("place => { location.hash = place }", place)
+        page.wait_for_timeout(50)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_pictures(opened: Any, real: RunDocument, tmp_path: Path) -> None:
+    """Of the first screen and of a cell, in both themes, for whoever wants to look."""
+    folder = Path(os.environ.get("SESSIONPROOF_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    racy = next(number for number, cell in enumerate(real.cells) if cell.findings)
+    content = html(real, sources=SOURCES)
+    for theme in ("light", "dark"):
+        page = opened(content, color_scheme=theme)
+        page.screenshot(path=folder / f"report-{theme}.png", full_page=True)
+        page.evaluate("place => { location.hash = place }", f"#cell-{racy}")
+        page.wait_for_selector(".track .mark")
+        page.screenshot(path=folder / f"cell-{theme}.png", full_page=True)
+
+    assert sorted(path.name for path in folder.glob("*-*.png"))[:2] == ["cell-dark.png", "cell-light.png"]
