@@ -37,6 +37,8 @@ LIMIT = 650_000
 
 _RATIO = 5.0
 """About how much shorter the value becomes when it is packed."""
+_LEAST = 20
+"""How many characters a record takes at least: a turn of so many that it cannot fit is not tried."""
 _FINDINGS = 60
 _ATTEMPTS = 8
 
@@ -126,11 +128,14 @@ def _value(
     cells = [describe_cell(subject.cell, subject.events, texts, findings=findings) for subject in subjects]
     kept = 0
     for subject, number in queue:
-        before = texts.size
-        detail = describe_turn(subject.cell, subject.events[number], subject.bills[number], texts)
-        room -= len(json.dumps(detail, separators=(",", ":"))) + texts.size - before
-        if room < 0:
+        if room <= 0:
             break
+        seen = subject.events[number]
+        if _LEAST * seen.size > room:
+            continue
+        before = texts.size
+        detail = describe_turn(subject.cell, seen, subject.bills[number], texts)
+        room -= len(json.dumps(detail, separators=(",", ":"))) + texts.size - before
         cells[subject.number]["details"][str(number)] = detail
         kept += 1
     kinds = {finding.kind for cell in document.cells for finding in cell.findings}

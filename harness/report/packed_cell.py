@@ -137,7 +137,7 @@ def _state(turn: ev.Turn) -> str:
 
 def describe_turn(cell: CellDocument, seen: TurnEvents, bill: Bill, texts: Texts) -> dict[str, Any]:
     """What is drawn of one turn."""
-    drawn, turn = timeline(seen, cell.evidence.races.items), seen.turn
+    drawn, turn = timeline(seen), seen.turn
     made = sides(bill, cell.evidence)
     rows, last = [], 0
     for mark in drawn.marks:

@@ -172,11 +172,11 @@ class _Lanes:
 _TURN: _Key = (LaneKind.TASK, "")
 
 
-def timeline(seen: TurnEvents, races: Sequence[ev.SessionRace] = ()) -> Timeline:
-    """The turn on one axis; `races` are those of its cell, which say where the first of two accesses was."""
+def timeline(seen: TurnEvents) -> Timeline:
+    """The turn on one axis."""
     maker = _Maker(seen)
     marks = sorted(maker.marks(), key=lambda mark: (mark.start, mark.end is None, -(mark.end or 0.0)))
-    signs = list(maker.signs(marks, races))
+    signs = list(maker.signs(marks))
     firsts: dict[int, float] = {}
     for mark in marks:
         firsts.setdefault(mark.lane, mark.start)
@@ -340,9 +340,9 @@ class _Maker:
             lane = self.lanes.of(LaneKind.LOOP, label="event loop")
             yield self._lasting(MarkKind.STALL, lane, stall.interval, stack=stall.stack)
 
-    def signs(self, marks: Sequence[Mark], races: Sequence[ev.SessionRace]) -> Iterator[Sign]:
+    def signs(self, marks: Sequence[Mark]) -> Iterator[Sign]:
         """One for each finding of the turn that has a place in it."""
-        left = list(races)
+        left = list(self.seen.races)
         for number, finding in self.seen.findings:
             if (race := race_of(finding, left)) is not None:
                 left.remove(race)

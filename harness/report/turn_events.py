@@ -18,7 +18,7 @@ __all__ = ["TurnEvents", "events", "evidence_gaps"]
 
 @dataclass(slots=True, kw_only=True)
 class TurnEvents:
-    """What was recorded of one turn."""
+    """What was recorded of one turn; races belong to the turn of whoever came second, findings have their numbers."""
 
     turn: ev.Turn
     errors: list[ev.ErrorRecord] = field(default_factory=list)
@@ -31,7 +31,13 @@ class TurnEvents:
     stalls: list[ev.LoopStall] = field(default_factory=list)
     arrivals: list[ev.Arrival] = field(default_factory=list)
     requests: list[ev.ModelRequestSeen] = field(default_factory=list)
+    races: list[ev.SessionRace] = field(default_factory=list)
     findings: list[tuple[int, FindingDocument]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many records it has."""
+        return sum(len(getattr(self, name)) for name in _RECORDS)
 
 
 _RECORDS = ("errors", "spans", "tools", "statements", "operations", "pool", "waits", "stalls", "arrivals", "requests")
@@ -48,6 +54,9 @@ def events(cell: CellDocument) -> list[TurnEvents]:
             home = by_id.get(named) if named is not None else when(_moment(item))
             if home is not None:
                 getattr(home, name).append(item)
+    for race in cell.evidence.races.items:
+        if race.second.turn is not None and (home := by_id.get(race.second.turn)) is not None:
+            home.races.append(race)
     for number, finding in enumerate(cell.findings):
         if finding.turn is not None and (home := by_id.get(finding.turn)) is not None:
             home.findings.append((number, finding))

@@ -15,7 +15,7 @@ from tests.report import documents, racing
 
 
 def drawn(cell: CellDocument, number: int = 0) -> Timeline:
-    return timeline(events(cell)[number], cell.evidence.races.items)
+    return timeline(events(cell)[number])
 
 
 def counted(made: Timeline) -> Counter[MarkKind]:

@@ -8,7 +8,8 @@ function startFilters() {
     name: row.dataset.name.toLowerCase(),
     chips: [...row.querySelectorAll("a.chip")],
   }));
-  const total = rows.reduce((sum, { chips }) => sum + chips.length, 0);
+  const isCell = (chip) => chip.getAttribute("href").startsWith("#cell-");
+  const total = rows.reduce((sum, { chips }) => sum + chips.filter(isCell).length, 0);
 
   const fits = (chip, wanted) =>
     Object.entries(wanted).every(([name, value]) => !value || !(name in chip.dataset) || chip.dataset[name] === value);
@@ -20,22 +21,28 @@ function startFilters() {
     for (const entry of rows) {
       const named = entry.name.includes(name.trim().toLowerCase());
       let left = 0;
+      let cells = 0;
       for (const chip of entry.chips) {
         const stays = named && fits(chip, wanted);
         chip.hidden = !stays;
         const figures = chip.nextElementSibling;
         if (figures !== null && figures.classList.contains("figures")) figures.hidden = !stays;
         left += stays;
+        cells += stays && isCell(chip);
       }
       entry.row.hidden = !named || (narrowed && !left);
-      shown += left;
+      shown += cells;
     }
     form.querySelector("output").textContent = shown === total ? `${plural(total, "cell")}` : `${shown} of ${plural(total, "cell")}`;
   };
 
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => queueMicrotask(apply));
+  form.addEventListener("reset", (event) => {
+    event.preventDefault(); // the event comes before the form is reset
+    for (const field of form.querySelectorAll("input, select")) field.value = "";
+    apply();
+  });
   form.hidden = false;
   apply();
 }
