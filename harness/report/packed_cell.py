@@ -57,7 +57,7 @@ def describe_cell(cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, 
         "fault": texts(cell.fault),
         "damage": texts(_damage(cell.damage)),
         "choices": _choices(cell.choices, texts),
-        "objections": [texts(objection) for objection in cell.objections[:20]],
+        "objections": [texts(objection) for objection in digest.objections(cell)[:20]],
         "checks": [
             [check.check, check.verdict.value, texts(check.reason), [texts(note) for note in check.notes[:20]]]
             for check in cell.checks

@@ -350,6 +350,7 @@ def test_hostile_text_runs_nothing(opened: Any) -> None:
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         assert page.locator("img, iframe, object, embed, a[href^='javascript']").count() == 0
         assert page.locator("script").count() == 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     go(page, "#cell-0")
     page.wait_for_selector("#cell .said")
     assert "<script>alert(1)</script>" in page.inner_text("#cell")
