@@ -76,8 +76,9 @@ class HtmlWriter:
 
 def html(document: RunDocument, *, sources: Sources | None = None, limit: int = LIMIT) -> str:
     """The page about a run; what is drawn on demand takes at most `limit` characters, if there is a way."""
-    packed = pack(document, sources or {}, limit=limit)
-    troubles, more_troubles = overview.troubles(document)
+    lines = sources or {}
+    packed = pack(document, lines, limit=limit)
+    troubles, more_troubles = overview.troubles(document, lines)
     columns, rows, more_rows = overview.matrix(document)
     fault_modes, faults = overview.fault_rows(document)
     title, scope = overview.verdict(document)

@@ -11,6 +11,7 @@ from harness.explain import EXPLANATIONS
 from harness.report import digest
 from harness.report.digest import Outcome
 from harness.report.document import CellDocument, RunDocument
+from harness.report.sources import PLACE, Sources
 from harness.report.text import block, inline
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.verdict import Verdict
@@ -103,7 +104,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A finding in words: what, where, why, what to do, and how to see it again; `also` says in which other cells."""
+    """A finding in words: what, where, why, what to do, and how to see it again.
+
+    `lines` are the application's around its innermost frame, each with its number and whether it is the very one.
+    """
 
     kind: str
     message: str
@@ -112,6 +116,7 @@ class Entry:
     repair: str
     command: str
     stack: tuple[str, ...] = ()
+    lines: tuple[tuple[int, str, bool], ...] = ()
     count: int = 1
     number: int = 0
 
@@ -206,15 +211,15 @@ def _damage(cell: CellDocument) -> str:
     return f"{digest.rows_text(cell.damage)}, tools {digest.tools_text(cell.damage)}{turns}"
 
 
-def troubles(document: RunDocument) -> tuple[list[Trouble], int]:
+def troubles(document: RunDocument, sources: Sources) -> tuple[list[Trouble], int]:
     """The cells that are not as expected, alike ones together, and how many of these are not there."""
     found = digest.surprises(document)
     numbers = {id(cell): number for number, cell in enumerate(document.cells)}
-    made = [_trouble(surprise, numbers[id(surprise.cell)]) for surprise in found[:_ENTRIES]]
+    made = [_trouble(surprise, numbers[id(surprise.cell)], sources) for surprise in found[:_ENTRIES]]
     return made, max(0, len(found) - _ENTRIES)
 
 
-def _trouble(surprise: digest.Surprise, number: int) -> Trouble:
+def _trouble(surprise: digest.Surprise, number: int, sources: Sources) -> Trouble:
     cell = surprise.cell
     return Trouble(
         chip=_chip(number, cell),
@@ -223,12 +228,12 @@ def _trouble(surprise: digest.Surprise, number: int) -> Trouble:
         expected=cell.expected,
         also=surprise.also,
         objections=tuple(inline(said, limit=600) for said in digest.objections(cell)[:10]),
-        entries=tuple(entries(cell, number)),
+        entries=tuple(entries(cell, number, sources)),
         command=inline(cell.reproduce, limit=1000),
     )
 
 
-def entries(cell: CellDocument, number: int) -> Iterator[Entry]:
+def entries(cell: CellDocument, number: int, sources: Sources) -> Iterator[Entry]:
     """The findings that make a cell not as expected, one of each kind."""
     for group in digest.reasons(cell)[:10]:
         first = group.first
@@ -240,9 +245,18 @@ def entries(cell: CellDocument, number: int) -> Iterator[Entry]:
             repair=EXPLANATIONS[first.kind].repair,
             command=inline(first.reproduce, limit=1000),
             stack=tuple(inline(frame) for frame in first.stack[-_FRAMES:]),
+            lines=tuple(_lines(first.stack, sources)),
             count=group.count,
             number=number,
         )
+
+
+def _lines(stack: Sequence[str], sources: Sources) -> Iterator[tuple[int, str, bool]]:
+    match = PLACE.match(stack[-1]) if stack else None
+    excerpt = sources.get(match["place"]) if match is not None else None
+    if match is not None and excerpt is not None:
+        for number, line in enumerate(excerpt.lines, start=excerpt.first):
+            yield number, block(line), number == int(match["line"])
 
 
 def examples(document: RunDocument) -> Sequence[Entry]:

@@ -4,13 +4,13 @@ The page's scripts read the same rows; `assets/data.js` says which place is what
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any
 
 from harness import evidence as ev
 from harness.report import digest
-from harness.report.document import CellDocument, FindingDocument
+from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 from harness.report.packed_texts import Texts
 from harness.report.sides import Bill, Line, bills, money, sides
 from harness.report.timeline import LaneKind, Mark, MarkKind, race_of, timeline
@@ -24,6 +24,7 @@ _MARKS = {kind: number for number, kind in enumerate(MarkKind)}
 _FAILED, _UNENDED = 1, 2
 _ROWS = 200
 _LINES = 400
+_SHOWN = 20
 
 
 def describe_cell(cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, *, findings: int) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def describe_cell(cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, 
         "command": texts(cell.reproduce),
         "gaps": [[name, texts(reason)] for name, reason in evidence_gaps(cell.evidence)],
         "notes": [texts(note) for note in cell.evidence.notes[:20]],
+        "also": [[texts(name), texts(said)] for name, said in _also(cell.evidence)],
         "grain": cell.evidence.ledger_grain.value,
         "others": [[texts(said) for said in _strayed(row)] for row in others[:_ROWS]],
         "strayed": len(others),
@@ -222,6 +224,18 @@ def _damage(damage: Damage | None) -> str:
         f"ledger rows missing {missing}, twice {twice}, wrong {wrong}; tools that failed {digest.tools_text(damage)}; "
         f"turns that failed {damage.failed_turns} of {damage.turns}"
     )
+
+
+def _also(evidence: EvidenceDocument) -> Iterator[tuple[str, str]]:
+    """What was recorded of the cell, and stands in no turn."""
+    struck = Counter(fault.label for fault in evidence.faults.items)
+    yield "faults that struck", _counted(struck) if struck else ""
+    pairs = [f"{_finite(pair.speedup):.2f}" if pair.parallel else "?" for pair in evidence.pairs.items[:_SHOWN]]
+    yield "one by one / together, of each pair of turns", ", ".join(pairs)
+    idle = [f"{each.state}: pid {each.backend_pid}, {each.query}" for each in evidence.idle_transactions.items[:_SHOWN]]
+    yield "transactions that were left open", "\n".join(idle)
+    yield "requests that were not let through", "\n".join(evidence.refusals.items[:_SHOWN])
+    yield "differences from the recording", "\n".join(each.message for each in evidence.replay.items[:_SHOWN])
 
 
 def _choices(made: ModelChoices | None, texts: Texts) -> list[list[int]]:

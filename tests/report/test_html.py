@@ -5,12 +5,15 @@ import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from harness.evidence import FaultSeen, IdleTransaction, Record, TimingPair
 from harness.report import bench_digest, digest
 from harness.report.bench_document import BenchDocument
 from harness.report.charts import charts
@@ -21,6 +24,7 @@ from harness.report.sources import Excerpt
 from harness.report.svg import SCHEMES
 from harness.report.timeline import MarkKind
 from harness.scenario import SessionMode
+from harness.verdict import ModelChoices, Share
 from tests.report import bench_documents, documents, racing
 
 RUNS: dict[str, Callable[[], RunDocument]] = {
@@ -75,6 +79,7 @@ OURS = {
     "output",
     "p",
     "path",
+    "pre",
     "script",
     "section",
     "select",
@@ -142,10 +147,16 @@ def data(page: str) -> Any:
     return unpack(Page(page).scripts["data"])
 
 
+@cache
+def made_once(name: str) -> str:
+    """A page of that kind."""
+    return PAGES[name]()
+
+
 @pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest) -> str:
     """Each kind of page."""
-    return PAGES[request.param]()
+    return made_once(request.param)
 
 
 def test_the_same_document_gives_the_same_bytes() -> None:
@@ -261,8 +272,12 @@ def test_every_cell_is_a_link_in_the_matrix_or_among_the_faults() -> None:
 
 def test_what_is_not_as_expected_comes_first_with_its_cause_repair_and_command() -> None:
     """Before the matrix, and with the problems of the run."""
-    shown = Page(html(documents.troubled())).text
+    lines = ("    async def track_request(self):", "        await session.commit()")
+    source = {"app/services/llm_request_tracker.py:88": Excerpt(first=87, lines=lines)}
 
+    shown = Page(html(documents.troubled(), sources=source)).text
+
+    assert "▸ 88 await session.commit()" in shown
     assert shown.index("Problems of the run worker 'gw1' crashed") < shown.rindex("Not as expected")
     assert shown.index("missing_row") < shown.index("Matrix")
     assert "Let the cost tracker write and commit in a session of its own." in shown
@@ -322,11 +337,65 @@ def test_of_a_long_run_every_turn_has_a_line_and_the_most_telling_have_timelines
 
 
 def test_a_page_about_ten_thousand_turns_is_below_a_megabyte() -> None:
-    """It says how they went, and shows some."""
-    page = html(documents.document([racing.repaired(turns=10_000)]))
+    """It says how all of them went, and shows some."""
+    page = html(documents.document([racing.repaired(turns=10_000)]), limit=150_000)
 
-    assert len(page.encode()) < 1_000_000
-    assert len(data(page)["cells"][0]["turns"]) == 10_000
+    (cell,) = data(page)["cells"]
+    assert len(page.encode()) < 500_000
+    assert len(cell["turns"]) == 10_000
+    assert 100 < len(cell["details"]) < 10_000
+
+
+def test_what_a_model_chose_is_told() -> None:
+    """In a sentence on the first screen, and in full in its cell."""
+    choices = ModelChoices(
+        turns=12,
+        outcomes={"answered": 11, "no answer": 1},
+        calls={"search_directory": 12, "search_documents": 10},
+        refused=1,
+        called_together=10,
+        together=10,
+        share=Share(value=10 / 12, low=0.52, high=0.98),
+        wrong=0,
+        at_most=0.259,
+    )
+    document = documents.document([racing.repaired("real_model").model_copy(update={"choices": choices})])
+
+    page = html(document)
+    value = data(page)
+    told = {value["texts"][name]: value["texts"][said] for name, said in value["cells"][0]["choices"]}
+
+    assert next(iter(digest.choices(document))) in Page(page).text
+    assert told["how they ended"] == "11 answered, 1 no answer"
+    assert told["tool calls that ran"] == "12 search_directory, 10 search_documents"
+    assert told["turns in which these came to the database together"] == (
+        "10 (83.3% of all turns, 95 % interval 52.0% to 98.0%)"
+    )
+    assert told["so that of such turns, with 95 % confidence, at most"] == "25.9% are wrong"
+
+
+def test_what_stands_in_no_turn_stands_in_its_cell() -> None:
+    """Faults that struck, pairs of turns, transactions that were left open, requests that were refused."""
+    evidence = replace(
+        racing.evidence(),
+        faults=Record.of("faults", [FaultSeen(label="cut"), FaultSeen(label="cut")]),
+        pairs=Record.of("pairs", [TimingPair(parallel=2.0, sequential=4.0), TimingPair(parallel=0.0, sequential=1.0)]),
+        idle_transactions=Record.of(
+            "idle", [IdleTransaction(backend_pid=7, state="idle in transaction", query="SELECT 1", seconds=2.0)]
+        ),
+        refusals=Record.of("refusals", ["to example.org"]),
+    )
+
+    value = data(html(documents.document([documents.cell("s", SessionMode.SHARED, evidence=evidence)])))
+    told = {value["texts"][name]: value["texts"][said] for name, said in value["cells"][0]["also"]}
+
+    assert told == {
+        "faults that struck": "2 cut",
+        "one by one / together, of each pair of turns": "2.00, ?",
+        "transactions that were left open": "idle in transaction: pid 7, SELECT 1",
+        "requests that were not let through": "to example.org",
+        "differences from the recording": "",
+    }
 
 
 def test_values_that_no_axis_has_do_no_harm() -> None:

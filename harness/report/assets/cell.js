@@ -40,6 +40,7 @@ function checksSection(cell) {
     { "aria-labelledby": "checks-title" },
     make("h3", { id: "checks-title" }, "Checks"),
     scrolled("Checks", table(["check", "verdict", "notes"], rows, { class: "checks" })),
+    facts(cell.also.map(([name, said]) => [text(name), text(said)])),
     cell.gaps.length ? make("details", {}, make("summary", {}, `${plural(cell.gaps.length, "record")} that nobody made`), facts(cell.gaps.map(([name, reason]) => [name, text(reason)]))) : null,
     cell.notes.length ? make("ul", { class: "remarks" }, cell.notes.map((note) => make("li", {}, text(note)))) : null,
   );
