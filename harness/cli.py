@@ -10,6 +10,7 @@ evidence is missing; 128 and the signal's number if interrupted.
 
 import asyncio
 import importlib.util
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["bench", "doctor", "main", "verify"]
+__all__ = ["bench", "doctor", "main", "report", "verify"]
 
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -254,6 +255,41 @@ def doctor(context: click.Context, /, *, debug: bool, **options: Any) -> None:
         findings = examination.examine(config, asyncio.run(probe(image=config.image)), directory=Path.cwd())
         examination.show(config, findings, _console())
         context.exit(0 if examination.could_verify(findings) else ENVIRONMENT)
+
+
+@main.command()
+@click.argument("documents", nargs=-1, required=True, metavar="RUN.json [OTHER.json]", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME",
+    help="terminal, markdown, html, junit, json, sarif, trace or github; of a benchmark also charts [terminal].",
+)
+@click.option("--output", metavar="FILE|DIR", help="Where the report goes [standard output].")
+@click.option("--cell", "cells", multiple=True, metavar="NAME", help="Only this cell: SCENARIO/MODE-POOL-TIER.")
+@click.option("--turn", metavar="TURN", help="Only this turn of it, by number or id, for --format trace.")
+@click.option("--root", metavar="DIR", help="Where the sources are [where the run was started].")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def report(
+    context: click.Context, /, *, documents: tuple[Path, ...], formats: tuple[str, ...], debug: bool, **options: Any
+) -> None:
+    """Make any report again from its document, or say what changed between two runs."""
+    from harness.command.report import Rendering  # noqa: PLC0415  # slow, and for this command only
+    from harness.command.report import report as render  # noqa: PLC0415  # the same
+
+    with _Guard(context, debug=debug):
+        call = Rendering(
+            documents=documents,
+            console=_console(),
+            errors=_console(stderr=True),
+            environment=os.environ,
+            write=lambda text: click.echo(text.encode(), nl=False),
+            formats=formats or ("terminal",),
+            **options,
+        )
+        context.exit(render(call))
 
 
 class _Guard:

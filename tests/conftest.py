@@ -29,6 +29,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def _nowhere_in_particular(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test does the same in a job of GitHub Actions as elsewhere."""
+    for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+        monkeypatch.delenv(name)
+
+
 async def _nothing(database_url: str) -> None:
     """An empty template."""
 

@@ -29,6 +29,8 @@ from harness.command.verify import default_directory, default_workers
 from harness.config import Config
 from harness.postgres.choose import Probe, probe
 from harness.report.document import RunDocument
+from harness.report.github import SUMMARY_LIMIT
+from harness.report.markdown import MarkdownWriter
 from harness.report.redact import redact
 from harness.report.run_json import JsonWriter
 from harness.scenario import ModelTier, PoolState, SessionMode
@@ -495,3 +497,62 @@ def test_doctor_examines_this_machine() -> None:
 
     assert result.exit_code == 0
     assert "sessionproof verify can run, with --postgres embedded" in result.stdout
+
+
+def test_a_step_of_github_has_annotations_and_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After what is printed everywhere; the exit status is the same."""
+    page = tmp_path / "step.md"
+    page.write_text("of another command\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+
+    result = verify(left_by(documents.troubled(), tmp_path / "made.json", status=1), tmp_path / "out")
+
+    assert result.exit_code == 1
+    stopped, *lines = [line for line in result.stdout.splitlines() if line.startswith("::")]
+    assert lines[0] == f"::{stopped.removeprefix('::stop-commands::')}::"
+    assert [line.partition(" ")[0] for line in lines[1:]] == ["::error"] * 3 + ["::warning", "::notice"]
+    assert result.stdout.startswith(stopped)
+    summary = MarkdownWriter().write(redact(documents.troubled()))
+    assert page.read_text(encoding="utf-8") == f"of another command\n\n{summary}"
+
+
+def test_elsewhere_there_are_no_annotations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page alone is not written either."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+
+    result = verify(left_by(documents.troubled(), tmp_path / "made.json", status=1), tmp_path / "out")
+
+    assert "::" not in result.output
+    assert not (tmp_path / "step.md").exists()
+
+
+def test_a_summary_that_is_full_is_not_spoilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there stays, and what cannot be written is said, and changes nothing."""
+    full, folder = tmp_path / "full.md", tmp_path / "folder"
+    full.write_text("x" * (SUMMARY_LIMIT - 1000), encoding="utf-8")
+    folder.mkdir()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    behaviour = left_by(documents.troubled(), tmp_path / "made.json", status=1)
+
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(full))
+    first = verify(behaviour, tmp_path / "out")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder))
+    second = verify(behaviour, tmp_path / "out")
+
+    assert (first.exit_code, second.exit_code) == (1, 1)
+    assert SUMMARY_LIMIT - 300 < full.stat().st_size <= SUMMARY_LIMIT
+    assert full.read_text(encoding="utf-8").endswith("all of it is in `summary.md`\n")
+    assert f"the job's summary was not written: Is a directory ({folder})" in second.stderr
+
+
+def test_a_step_without_a_result_has_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job that verified nothing looks as if nothing had been wrong."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+
+    result = verify("problem:usage", tmp_path / "out")
+
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[-1] == (
+        "::error title=sessionproof::there is no result; exit status 2, and the log says why"
+    )

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
+from markdown_it import MarkdownIt
 
 from harness.backend import load_backend
 from harness.cli import main
 from harness.config import USUAL_TIERS, Config, resolve
 from harness.engine import Engine
+from harness.report.bench_write import write_bench
+from harness.report.formats import bench_formats, run_formats
+from harness.report.run_json import JsonWriter
 from harness.scenario import Cell, Scenario, SessionMode
 from harness.scenario_file import read_scenario
 from harness.verdict import FindingKind
@@ -30,10 +35,12 @@ from scenarios import (
     test_two_parallel_tools,
     test_two_users,
 )
+from tests.report import bench_documents, documents, two_tools
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
+MACHINES = (ROOT / "docs" / "reports-for-machines.md").read_text(encoding="utf-8")
 REAL_MODELS = (ROOT / "docs" / "real-models.md").read_text(encoding="utf-8")
 MODULES = [
     test_bill_per_request,
@@ -58,13 +65,13 @@ SCENARIOS = [value for module in MODULES for value in vars(module).values() if i
 
 def _blocks(language: str = "", *, text: str = README) -> list[str]:
     """The code blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [token.content for token in MarkdownIt().parse(text) if token.type == "fence" and token.info == language]
 
 
 def _commands(program: str) -> list[list[str]]:
-    blocks = [*_blocks(), *_blocks(text=LEDGER), *_blocks(text=REAL_MODELS)]
+    blocks = [block for text in (README, LEDGER, REAL_MODELS, MACHINES) for block in _blocks(text=text)]
     lines = [line.partition("#")[0] for block in blocks for line in block.splitlines()]
-    return [shlex.split(line)[1:] for line in lines if line.startswith(f"{program} ")]
+    return [shlex.split(line)[1:] for line in dict.fromkeys(map(str.strip, lines)) if line.startswith(f"{program} ")]
 
 
 @pytest.mark.parametrize("arguments", _commands("sessionproof"), ids=" ".join)
@@ -159,6 +166,35 @@ def test_the_tool_of_the_real_models_document_is_refused(capsys: pytest.CaptureF
     exec(compile(example, "docs/real-models.md", "exec"), {})
 
     assert "cannot be offered the tool 'plant'" in capsys.readouterr().out
+
+
+def test_reports_for_machines_are_what_their_document_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its example prints what it says, its commands render, and its table has every format."""
+    monkeypatch.chdir(tmp_path)
+    others = documents.troubled_cells("failing_tool", SessionMode.SHARED)
+    worse = two_tools.run(two_tools.shared(expected=False), *others)
+    for name in ("run", "before", "after"):
+        Path(f"{name}.json").write_text(JsonWriter().write(worse), encoding="utf-8")
+    write_bench(bench_documents.everything(), tmp_path)
+    (example,) = _blocks("python", text=MACHINES)
+    (printed,) = [block for block in _blocks(text=MACHINES) if block.startswith("error ")]
+    lines = [line.partition("#")[0] for block in _blocks(text=MACHINES) for line in block.splitlines()]
+    wanted = [shlex.split(line)[1:] for line in lines if line.startswith("sessionproof report ")]
+
+    exec(compile(example, "docs/reports-for-machines.md", "exec"), {})
+    done = {
+        " ".join(words): CliRunner().invoke(main, words).output for words in wanted if "two_parallel" not in str(words)
+    }
+
+    assert printed in capsys.readouterr().out
+    assert len(done) == 6
+    assert not [(words, output) for words, output in done.items() if output.startswith("error")]
+    formats = {*run_formats(), *bench_formats(), "html"}
+    assert set(re.findall(r"^\| `(\w+)` \| `[\w/*]+\.", MACHINES, flags=re.MULTILINE)) == formats
+    names = {each.filename for each in run_formats().values()} | {each.filename for each in bench_formats().values()}
+    assert all(f"`{name or 'charts/*.svg'}`" in MACHINES for name in names)
 
 
 def test_settings_are_settings(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ ended well.
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from rich.text import Text
 
 from harness.command.child import PYTEST, Ended, arguments, environment, supervise
 from harness.command.events import Lines, Problem, parse
+from harness.command.github import announce, commands_stopped, is_github, publish
 from harness.command.progress import Progress, following
 from harness.config import Config
 from harness.errors import MissingEvidence
@@ -60,7 +61,8 @@ class Verification:
     """One call: what to verify, with how many workers, where the report goes, and what to show.
 
     `program` is what is started, before pytest's arguments; the report is printed to `console`, progress and
-    errors to `errors`.
+    errors to `errors`. `environment` says whether this is a step of a GitHub Actions job, which is shown what it can
+    show.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class Verification:
     workers: int = 1
     debug: bool = False
     program: Sequence[str] = PYTEST
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,6 +117,19 @@ def verify(call: Verification) -> int:
         ConfigurationError: the folder cannot be written to.
         EnvironmentMissing: the verification suite is missing.
     """
+    with commands_stopped(call.environment, console=call.console):
+        status = _verify(call)
+    if is_github(call.environment):
+        try:
+            document = read(call.directory / "run.json")
+        except MissingEvidence:
+            announce(f"there is no result; exit status {status}, and the log says why", console=call.console)
+        else:
+            publish(document, call.environment, console=call.console, errors=call.errors)
+    return status
+
+
+def _verify(call: Verification) -> int:
     directory = call.directory.absolute()
     prepare_directory(directory)
     with (

@@ -30,6 +30,7 @@ __all__ = [
     "PostgresDocument",
     "RecordDocument",
     "RunDocument",
+    "SourceDocument",
     "exit_status",
 ]
 
@@ -241,8 +242,19 @@ class CostsDocument(DocumentModel):
     reserved: Decimal
 
 
+class SourceDocument(DocumentModel):
+    """Which sources were looked at: the repository's address, the commit, and the branch, if there is one."""
+
+    repository: str
+    revision: str
+    branch: str = ""
+
+
 class EnvironmentDocument(DocumentModel):
-    """Where it ran, with which versions."""
+    """Where it ran, with which versions, and on which sources, if that was told.
+
+    Relative paths in the document are relative to `directory`; it is empty if that is not known.
+    """
 
     python: str
     platform: str
@@ -250,6 +262,8 @@ class EnvironmentDocument(DocumentModel):
     packages: dict[str, str]
     postgres: PostgresDocument | None
     backend: str
+    directory: str = ""
+    source: SourceDocument | None = None
 
 
 class RunDocument(DocumentModel):

@@ -2,12 +2,13 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from harness.report.document import EnvironmentDocument, PostgresDocument
+from harness.report.document import EnvironmentDocument, PostgresDocument, SourceDocument
 
-__all__ = ["describe_environment", "describe_machine"]
+__all__ = ["describe_environment", "describe_machine", "describe_source"]
 
 PACKAGES = (
     "sessionproof",
@@ -35,6 +36,18 @@ def describe_environment(*, postgres: PostgresDocument | None, backend: str) -> 
         packages={name: _version(name) for name in PACKAGES},
         postgres=postgres,
         backend=backend,
+        directory=str(Path.cwd()),
+        source=describe_source(os.environ),
+    )
+
+
+def describe_source(environment: Mapping[str, str]) -> SourceDocument | None:
+    """The sources of a GitHub Actions job, which tells them in its environment; elsewhere nobody does: `None`."""
+    told = {name: environment.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "SHA", "REF_NAME")}
+    if not (told["SERVER_URL"] and told["REPOSITORY"] and told["SHA"]):
+        return None
+    return SourceDocument(
+        repository=f"{told['SERVER_URL']}/{told['REPOSITORY']}", revision=told["SHA"], branch=told["REF_NAME"]
     )
 
 

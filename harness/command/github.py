@@ -1,0 +1,80 @@
+"""What the command does where it runs as a step of a GitHub Actions job: the job's summary, and annotations.
+
+Problem: GitHub takes every line that begins with `::` for a command, and a report quotes the backend.
+
+Mechanism: while anything else is printed, commands are stopped by a token that nobody can guess.
+
+Guarantee: nothing of this happens anywhere else, unless it is asked for, and nothing of it changes the exit status: a
+summary that cannot be written is said, and that is all.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.report.document import RunDocument
+from harness.report.github import SUMMARY_LIMIT, GithubWriter, command, fitting
+from harness.report.markdown import MarkdownWriter
+from harness.report.text import inline
+
+__all__ = ["announce", "append_summary", "commands_stopped", "is_github", "publish", "workspace"]
+
+
+def is_github(environment: Mapping[str, str]) -> bool:
+    """Whether this is a step of a GitHub Actions job."""
+    return environment.get("GITHUB_ACTIONS") == "true"
+
+
+def workspace(environment: Mapping[str, str]) -> str:
+    """Where the job has its sources; empty if nobody says so."""
+    return environment.get("GITHUB_WORKSPACE", "")
+
+
+@contextmanager
+def commands_stopped(environment: Mapping[str, str], *, console: Console) -> Iterator[None]:
+    """What is printed meanwhile is no command, whatever it is; elsewhere nothing."""
+    if not is_github(environment):
+        yield
+        return
+    token = secrets.token_hex(16)
+    console.print(Text(f"::stop-commands::{token}"), soft_wrap=True)
+    console.file.flush()  # before anything that standard error does not keep back
+    try:
+        yield
+    finally:
+        console.print(Text(f"::{token}::"), soft_wrap=True)
+
+
+def announce(failure: str, *, console: Console) -> None:
+    """Print one annotation about a run without a result."""
+    console.print(Text(command("error", failure, title="sessionproof")), soft_wrap=True)
+
+
+def publish(document: RunDocument, environment: Mapping[str, str], *, console: Console, errors: Console) -> None:
+    """Print the annotations of a run, and append its page to the summary of the step."""
+    for line in GithubWriter(root=workspace(environment)).write(document).splitlines():
+        console.print(Text(line), soft_wrap=True)
+    append_summary(MarkdownWriter().write(document), environment, errors=errors)
+
+
+def append_summary(page: str, environment: Mapping[str, str], *, errors: Console) -> None:
+    """Append a page to the file in `GITHUB_STEP_SUMMARY`, as far as there is room; do nothing without such a file."""
+    place = environment.get("GITHUB_STEP_SUMMARY")
+    if not place:
+        return
+    path = Path(place)
+    try:
+        written = path.stat().st_size if path.exists() else 0
+        room = SUMMARY_LIMIT - written - len("\n")
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(("\n" if written else "") + fitting(page, room))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        said = f"the job's summary was not written: {error.strerror} ({place})"
+        errors.print(Text(inline(said), style="yellow"), soft_wrap=True)

@@ -1,0 +1,176 @@
+"""`sessionproof report`: any report again, from the document alone; or what changed between two runs.
+
+Guarantee: everything is rendered before anything is written, and every file is written beside its place and then
+renamed onto it; a failure leaves what was there. Secrets are masked once more, by what this process's environment
+knows.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from harness.command.github import append_summary, is_github, workspace
+from harness.errors import ConfigurationError, UsageError
+from harness.files import replace_file
+from harness.report.bench_document import BenchDocument
+from harness.report.bench_terminal import show_bench
+from harness.report.document import RunDocument
+from harness.report.formats import TERMINAL, Format, bench_formats, change_formats, chosen, run_formats
+from harness.report.markdown import MarkdownWriter
+from harness.report.reading import Document, read_document
+from harness.report.redact import masked, masker
+from harness.report.run_change import change_status, compare_runs
+from harness.report.run_change_terminal import show_change
+from harness.report.selection import select_cells, select_turn
+from harness.report.terminal import show
+
+__all__ = ["Rendering", "report"]
+
+_D = TypeVar("_D")
+_TWO = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """One call: which documents, in which formats, and where to.
+
+    `cells` and `turn` are names of `harness.report.selection`. `root` is where the sources are, for formats that name
+    files. Without an `output` the format `terminal` is shown on `console`, and the text of another one given to `write`
+    as it is. `output` is a file, or a folder if it is one already or ends with a slash.
+    """
+
+    documents: Sequence[Path]
+    console: Console
+    errors: Console
+    environment: Mapping[str, str]
+    write: Callable[[str], None]
+    formats: tuple[str, ...] = (TERMINAL,)
+    output: str | None = None
+    cells: tuple[str, ...] = ()
+    turn: str | None = None
+    root: str | None = None
+
+
+def report(call: Rendering) -> int:
+    """Render, and return the exit status.
+
+    It is 0 if a document was rendered. Of two documents it is 0 if nothing is worse, 1 if a verdict is worse, and 3 if
+    the second run did not decide what the first one did.
+
+    Raises:
+        UsageError: a file is no document, or there is no such format, cell or turn.
+        ConfigurationError: the output cannot be written.
+        EnvironmentMissing: a format needs a package that is not installed.
+    """
+    if len(call.documents) not in {1, _TWO}:
+        raise UsageError(f"expected one document, or two to compare, and not {len(call.documents)}")
+    if call.turn is not None and set(call.formats) != {"trace"}:
+        raise UsageError("--turn is for --format trace alone; other formats have all turns of a cell")
+    mask = masker(call.environment)
+    documents = [masked(read_document(path), mask) for path in call.documents]
+    if len(documents) == _TWO:
+        return _compare(call, documents)
+    (document,) = documents
+    if isinstance(document, BenchDocument):
+        return _bench(call, document)
+    return _run(call, document)
+
+
+def _run(call: Rendering, document: RunDocument) -> int:
+    formats = chosen(run_formats(), call.formats, "a run")
+    (selected,) = select_cells([document], call.cells)
+    if call.turn is not None:
+        selected = select_turn(selected, call.turn)
+    _deliver(call, formats, selected, lambda: show(selected, call.console))
+    if call.output is None and call.formats == ("github",):
+        append_summary(MarkdownWriter().write(selected), call.environment, errors=call.errors)
+    return 0
+
+
+def _bench(call: Rendering, document: BenchDocument) -> int:
+    if call.cells:
+        raise UsageError(f"{str(call.documents[0])!r} is a benchmark, which has no cells to choose by --cell")
+    formats = chosen(bench_formats(), call.formats, "a benchmark")
+    _deliver(call, formats, document, lambda: show_bench(document, call.console))
+    return 0
+
+
+def _compare(call: Rendering, documents: Sequence[Document]) -> int:
+    runs = [document for document in documents if isinstance(document, RunDocument)]
+    if not runs:
+        raise UsageError(
+            "two benchmarks are compared by `sessionproof bench --compare BASELINE`, which measures as well"
+        )
+    if len(runs) < _TWO:
+        raise UsageError("a run and a benchmark have nothing in common to compare: give two of run.json")
+    before, after = select_cells(runs, call.cells)
+    change = compare_runs(before, after)
+    formats = chosen(change_formats(), call.formats, "a comparison of two runs")
+    _deliver(call, formats, change, lambda: show_change(change, call.console))
+    return change_status(change)
+
+
+def _deliver(call: Rendering, formats: Sequence[Format[_D]], value: _D, show_it: Callable[[], None]) -> None:
+    """Render in every format, then show, or write."""
+    if call.output is None and [each.name for each in formats] == [TERMINAL]:
+        show_it()
+        return
+    root = _root(call)
+    if call.output is None and (len(formats) > 1 or not formats[0].filename):
+        what = "several formats are" if len(formats) > 1 else f"the format {formats[0].name} is"
+        raise UsageError(f"{what} more than one file: name a folder by --output DIR")
+    rendered = [each.render(value, root) for each in formats]
+    if call.output is None:
+        call.write(next(iter(rendered[0].values())))
+    elif _is_folder(call.output, formats):
+        texts = {Path(call.output, name): text for files in rendered for name, text in files.items()}
+        _write(texts, call.output, folder=Path(call.output))
+    else:
+        _write({Path(call.output): next(iter(rendered[0].values()))}, call.output)
+
+
+def _root(call: Rendering) -> str:
+    """Where the sources are; empty for where the run was started."""
+    if call.root is not None:
+        return str(Path(call.root).absolute())
+    return workspace(call.environment) if is_github(call.environment) else ""
+
+
+def _is_folder(output: str, formats: Sequence[Format[_D]]) -> bool:
+    """Whether the output is a folder: because it is one, is meant to be one, or has to be one."""
+    return Path(output).is_dir() or output.endswith(("/", "\\")) or len(formats) > 1 or not formats[0].filename
+
+
+def _write(texts: Mapping[Path, str], output: str, *, folder: Path | None = None) -> None:
+    """Write the files; nothing is written if one of them cannot be.
+
+    Raises:
+        ConfigurationError: the place is something else already, or cannot be written to.
+    """
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"the report is to be a folder, and {output!r} is a file: name another by --output")
+    _refuse_what_is_no_file(texts)
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, text)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigurationError(
+            f"the report cannot be written to {output!r}: {said}; name another by --output"
+        ) from error
+
+
+def _refuse_what_is_no_file(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no regular file"
+            raise ConfigurationError(
+                f"the report is to be a file, and {str(path)!r} is {kind}: name another by --output"
+            )
+        above = next((folder for folder in path.parents if folder.exists()), None)
+        if above is not None and not above.is_dir():
+            raise ConfigurationError(f"nothing can be below {str(above)!r}, which is a file: name another by --output")

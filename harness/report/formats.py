@@ -1,0 +1,150 @@
+"""The formats in which a document can be rendered: a table of writers for runs, benchmarks, and what changed.
+
+A format gives the text of one file, or several files by their names. What needs a package that is not installed, or is
+slow to load, is loaded when it is used.
+
+Guarantee: formats that this installation does not have are not in the tables.
+"""
+
+import importlib
+import importlib.util
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from rich.console import Console
+
+from harness.errors import EnvironmentMissing, UsageError
+from harness.report.bench_document import BenchDocument
+from harness.report.bench_markdown import summary
+from harness.report.bench_terminal import show_bench
+from harness.report.charts import charts
+from harness.report.document import RunDocument
+from harness.report.github import GithubWriter
+from harness.report.junit import JunitWriter
+from harness.report.markdown import MarkdownWriter
+from harness.report.run_change import RunChange
+from harness.report.run_change_markdown import change_page
+from harness.report.run_change_terminal import show_change
+from harness.report.run_json import JsonWriter
+from harness.report.selection import closest
+from harness.report.terminal import render
+from harness.report.trace import TraceWriter
+
+__all__ = ["TERMINAL", "Format", "bench_formats", "change_formats", "chosen", "run_formats"]
+
+TERMINAL = "terminal"
+_PAGE = "harness.report.html"
+"""The module of pages: an installation may lack it."""
+_D = TypeVar("_D")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format(Generic[_D]):
+    """A format: its name, its files' names, and how a document, and the root of the sources, become their texts.
+
+    `filename` is empty if there are several files, whose names `render` then chooses.
+    """
+
+    name: str
+    filename: str
+    render: Callable[[_D, str], Mapping[str, str]]
+
+
+def run_formats() -> Mapping[str, Format[RunDocument]]:
+    """The formats of a run document by their names."""
+    formats = [
+        _run(TERMINAL, "report.txt", lambda document, _: render(document, width=120)),
+        _run("markdown", MarkdownWriter.filename, lambda document, _: MarkdownWriter().write(document)),
+        _run("junit", JunitWriter.filename, lambda document, _: JunitWriter().write(document)),
+        _run("json", JsonWriter.filename, lambda document, _: JsonWriter().write(document)),
+        _run("sarif", "report.sarif", _sarif),
+        _run("trace", TraceWriter.filename, lambda document, _: TraceWriter().write(document)),
+        _run("github", "annotations.txt", lambda document, root: GithubWriter(root=root).write(document)),
+    ]
+    if importlib.util.find_spec(_PAGE) is not None:
+        formats.insert(1, _run("html", "report.html", _html))
+    return {each.name: each for each in formats}
+
+
+def bench_formats() -> Mapping[str, Format[BenchDocument]]:
+    """The formats of a benchmark by their names."""
+    formats: list[Format[BenchDocument]] = [
+        Format(name=TERMINAL, filename="report.txt", render=_bench_terminal),
+        Format(name="markdown", filename="summary.md", render=lambda document, _: {"summary.md": summary(document)}),
+        Format(
+            name="json",
+            filename="bench.json",
+            render=lambda document, _: {"bench.json": document.model_dump_json(indent=1) + "\n"},
+        ),
+        Format(name="charts", filename="", render=_charts),
+    ]
+    if importlib.util.find_spec(_PAGE) is not None:
+        formats.insert(1, Format(name="html", filename="report.html", render=_bench_html))
+    return {each.name: each for each in formats}
+
+
+def change_formats() -> Mapping[str, Format[RunChange]]:
+    """The formats of what changed between two runs by their names."""
+    formats: tuple[Format[RunChange], ...] = (
+        Format(
+            name=TERMINAL,
+            filename="changes.txt",
+            render=lambda change, _: {"changes.txt": _printed(lambda console: show_change(change, console))},
+        ),
+        Format(name="markdown", filename="changes.md", render=lambda change, _: {"changes.md": change_page(change)}),
+    )
+    return {each.name: each for each in formats}
+
+
+def chosen(formats: Mapping[str, Format[_D]], names: tuple[str, ...], what: str) -> list[Format[_D]]:
+    """The formats of these names, each once.
+
+    Raises:
+        UsageError: there is no such format for `what` is to be rendered.
+    """
+    for name in names:
+        if name not in formats:
+            close = closest(name, formats)
+            meant = f" (did you mean {close!r}?)" if close is not None else ""
+            raise UsageError(f"{what} has no format {name!r}{meant}; there are {', '.join(formats)}")
+    return [formats[name] for name in dict.fromkeys(names)]
+
+
+def _run(name: str, filename: str, write: Callable[[RunDocument, str], str]) -> Format[RunDocument]:
+    return Format(name=name, filename=filename, render=lambda document, root: {filename: write(document, root)})
+
+
+def _html(document: RunDocument, _: str) -> str:
+    return str(importlib.import_module(_PAGE).html(document))
+
+
+def _bench_html(document: BenchDocument, _: str) -> Mapping[str, str]:
+    return {"report.html": str(importlib.import_module(_PAGE).bench_html(document))}
+
+
+def _sarif(document: RunDocument, root: str) -> str:
+    if importlib.util.find_spec("sarif_pydantic") is None:
+        raise EnvironmentMissing(
+            "the format sarif needs sarif-pydantic, and it is not installed; install the extra: "
+            "pip install 'sessionproof[sarif]'"
+        )
+    module = importlib.import_module("harness.report.sarif")
+    return str(module.SarifWriter(root=root).write(document))
+
+
+def _bench_terminal(document: BenchDocument, _: str) -> Mapping[str, str]:
+    return {"report.txt": _printed(lambda console: show_bench(document, console))}
+
+
+def _charts(document: BenchDocument, _: str) -> Mapping[str, str]:
+    return {f"charts/{name}.svg": text for name, text in charts(document).items()}
+
+
+def _printed(show: Callable[[Console], None]) -> str:
+    """What is shown on a console, as text."""
+    console = Console(file=io.StringIO(), width=120, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        show(console)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"

@@ -1,0 +1,100 @@
+"""Where in the code a finding is."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.evidence import PlaceSeen, RaceKind
+from harness.report.places import Roots, innermost, parse_frame, races_of_findings
+from harness.scenario import SessionMode
+from tests.report import documents, two_tools
+
+law = settings(derandomize=True, deadline=None, max_examples=300)
+
+
+@pytest.mark.parametrize(
+    ("file", "roots", "relative"),
+    [
+        ("/w/shop/app/a.py", Roots(directory="/w/shop"), "app/a.py"),
+        ("app/a.py", Roots(directory="/w/shop"), "app/a.py"),
+        ("app/a.py", Roots(directory="/w/shop/back", root="/w/shop"), "back/app/a.py"),
+        ("../app/a.py", Roots(directory="/w/shop/back", root="/w/shop"), "app/a.py"),
+        ("/w/shop/app/a.py", Roots(directory="/w/shop", root="/elsewhere/shop"), "app/a.py"),
+        ("/w/shopping/a.py", Roots(directory="/w/shop"), None),
+        ("/usr/lib/a.py", Roots(directory="/w/shop"), None),
+        ("../a.py", Roots(directory="/w/shop"), None),
+        ("app/a.py", Roots(), "app/a.py"),
+        ("../a.py", Roots(), None),
+        ("/w/a.py", Roots(), None),
+        ("C:\\shop\\app\\a.py", Roots(directory="c:\\Shop"), "app/a.py"),
+        ("app\\a.py", Roots(directory="C:\\shop"), "app/a.py"),
+        ("D:\\app\\a.py", Roots(directory="C:\\shop"), None),
+        ("/a.py", Roots(directory="/"), "a.py"),
+    ],
+)
+def test_a_file_is_relative_to_the_root_or_to_where_the_run_was(file: str, roots: Roots, relative: str | None) -> None:
+    """Also if it was named relative, on another machine, or on another system."""
+    assert roots.relative(file) == relative
+
+
+@law
+@given(st.text(), st.text(), st.text())
+def test_a_relative_path_stays_below(file: str, directory: str, root: str) -> None:
+    """Whatever the names are, nothing is called relative that leaves the folder."""
+    found = Roots(directory=directory, root=root).relative(file)
+
+    assert found is None or (".." not in found.split("/")[:1] and not found.startswith("/"))
+
+
+def test_a_file_has_a_name_that_is_the_same_everywhere() -> None:
+    """Within the sources, within its package, or only its own."""
+    roots = Roots(directory="/w/shop")
+
+    assert roots.stable("/w/shop/app/a.py") == "app/a.py"
+    assert roots.stable("/venv/lib/python3.13/site-packages/pkg/a.py") == "pkg/a.py"
+    assert roots.stable("/w/shop/.venv/lib/python3.13/site-packages/pkg/a.py") == "pkg/a.py"
+    assert roots.stable("/tmp/made/a.py") == "a.py"
+
+
+@law
+@given(st.text(min_size=1), st.integers(1, 999_999), st.text(min_size=1))
+def test_a_frame_is_read_back(file: str, line: int, function: str) -> None:
+    """As far as the text can tell: a function's name may have anything in it."""
+    place = PlaceSeen(file=file, line=line, function=function)
+
+    read = parse_frame(str(place))
+
+    assert read is not None
+    assert str(read) == str(place)
+
+
+@pytest.mark.parametrize("frame", ["", "app.py", "app.py:x in f", "app.py:0 in f", ":1 in f", "app.py:1 in "])
+def test_what_is_no_frame_has_no_place(frame: str) -> None:
+    """Without an error."""
+    assert parse_frame(frame) is None
+
+
+def test_the_innermost_frame_of_the_sources_is_the_place() -> None:
+    """A library's frames are taken only if there are no others."""
+    own, library = (PlaceSeen(file=file, line=1, function="f") for file in ("/w/shop/a.py", "/usr/lib/b.py"))
+    roots = Roots(directory="/w/shop")
+
+    assert innermost([own, library], roots) == own
+    assert innermost([library], roots) == library
+    assert innermost([], roots) is None
+
+
+@pytest.mark.parametrize("kind", RaceKind)
+def test_findings_find_their_races(kind: RaceKind) -> None:
+    """Two of one place each get their own, in their order; a finding of another check gets none."""
+    seen = [two_tools.race(kind, turn=turn) for turn in ("a", "b")]
+    other = documents.troubled_cells("single_tool", SessionMode.SHARED)[0].findings[0]
+    made = documents.cell(
+        "single_tool",
+        SessionMode.SHARED,
+        findings=[two_tools.finding(each) for each in reversed(seen)],
+        evidence=two_tools.evidence(races=seen),
+    )
+    made = made.model_copy(update={"findings": (other, *made.findings)})
+
+    assert races_of_findings(made) == {1: seen[1], 2: seen[0]}
