@@ -1,9 +1,7 @@
 """The formats in which a document can be rendered: a table of writers for runs, benchmarks, and what changed.
 
-A format gives the text of one file, or several files by their names. What needs a package that is not installed, or is
-slow to load, is loaded when it is used.
-
-Guarantee: formats that this installation does not have are not in the tables.
+A format gives the text of one file, or several files by their names. What needs a package that may not be installed is
+loaded when it is used.
 """
 
 import importlib
@@ -22,21 +20,22 @@ from harness.report.bench_terminal import show_bench
 from harness.report.charts import charts
 from harness.report.document import RunDocument
 from harness.report.github import GithubWriter
+from harness.report.html import HtmlWriter, bench_html, html
 from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
+from harness.report.redact import masker
 from harness.report.run_change import RunChange
 from harness.report.run_change_markdown import change_page
 from harness.report.run_change_terminal import show_change
 from harness.report.run_json import JsonWriter
 from harness.report.selection import closest
+from harness.report.sources import read_sources
 from harness.report.terminal import render
 from harness.report.trace import TraceWriter
 
 __all__ = ["TERMINAL", "Format", "bench_formats", "change_formats", "chosen", "run_formats"]
 
 TERMINAL = "terminal"
-_PAGE = "harness.report.html"
-"""The module of pages: an installation may lack it."""
 _D = TypeVar("_D")
 
 
@@ -56,6 +55,7 @@ def run_formats() -> Mapping[str, Format[RunDocument]]:
     """The formats of a run document by their names."""
     formats = [
         _run(TERMINAL, "report.txt", lambda document, _: render(document, width=120)),
+        _run("html", HtmlWriter.filename, _html),
         _run("markdown", MarkdownWriter.filename, lambda document, _: MarkdownWriter().write(document)),
         _run("junit", JunitWriter.filename, lambda document, _: JunitWriter().write(document)),
         _run("json", JsonWriter.filename, lambda document, _: JsonWriter().write(document)),
@@ -63,8 +63,6 @@ def run_formats() -> Mapping[str, Format[RunDocument]]:
         _run("trace", TraceWriter.filename, lambda document, _: TraceWriter().write(document)),
         _run("github", "annotations.txt", lambda document, root: GithubWriter(root=root).write(document)),
     ]
-    if importlib.util.find_spec(_PAGE) is not None:
-        formats.insert(1, _run("html", "report.html", _html))
     return {each.name: each for each in formats}
 
 
@@ -72,6 +70,7 @@ def bench_formats() -> Mapping[str, Format[BenchDocument]]:
     """The formats of a benchmark by their names."""
     formats: list[Format[BenchDocument]] = [
         Format(name=TERMINAL, filename="report.txt", render=_bench_terminal),
+        Format(name="html", filename="report.html", render=lambda document, _: {"report.html": bench_html(document)}),
         Format(name="markdown", filename="summary.md", render=lambda document, _: {"summary.md": summary(document)}),
         Format(
             name="json",
@@ -80,8 +79,6 @@ def bench_formats() -> Mapping[str, Format[BenchDocument]]:
         ),
         Format(name="charts", filename="", render=_charts),
     ]
-    if importlib.util.find_spec(_PAGE) is not None:
-        formats.insert(1, Format(name="html", filename="report.html", render=_bench_html))
     return {each.name: each for each in formats}
 
 
@@ -117,11 +114,8 @@ def _run(name: str, filename: str, write: Callable[[RunDocument, str], str]) -> 
 
 
 def _html(document: RunDocument, _: str) -> str:
-    return str(importlib.import_module(_PAGE).html(document))
-
-
-def _bench_html(document: BenchDocument, _: str) -> Mapping[str, str]:
-    return {"report.html": str(importlib.import_module(_PAGE).bench_html(document))}
+    """With the application's lines, as far as this process may read them, masked as the document is."""
+    return html(document, sources=read_sources(document, masker()))
 
 
 def _sarif(document: RunDocument, root: str) -> str:

@@ -11,7 +11,7 @@ function excerpt(frame) {
   const line = Number(place.slice(place.lastIndexOf(":") + 1));
   return make(
     "pre",
-    { class: "source" },
+    { class: "source", tabindex: 0 }, // it may scroll
     lines.map((number, index) => {
       const here = first + index === line;
       return make("span", { class: here ? "line here" : "line" }, make("i", {}, `${here ? "▸" : " "}${String(first + index).padStart(5)} `), make("span", {}, text(number)), "\n");
