@@ -22,7 +22,7 @@ from harness.evidence import PlaceSeen, RaceKind, SessionRace
 from harness.report.document import CellDocument, FindingDocument
 from harness.verdict import FindingKind
 
-__all__ = ["Roots", "innermost", "parse_frame", "race_kind", "races_of_findings"]
+__all__ = ["Roots", "innermost", "parse_frame", "places_of", "race_kind", "race_of", "races_of_findings"]
 
 _FRAME = re.compile(r"(?P<file>.+):(?P<line>[1-9][0-9]{0,8}) in (?P<function>.+)", re.DOTALL)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -82,6 +82,11 @@ def parse_frame(frame: str) -> PlaceSeen | None:
     return PlaceSeen(file=found["file"], line=int(found["line"]), function=found["function"])
 
 
+def places_of(stack: Iterable[str]) -> list[PlaceSeen]:
+    """The places that a finding's frames name, in their order; frames that name none are left out."""
+    return [place for frame in stack if (place := parse_frame(frame)) is not None]
+
+
 def innermost(stack: Iterable[PlaceSeen], roots: Roots) -> PlaceSeen | None:
     """The innermost frame that lies in the sources, or failing that the innermost; `None` of no frames."""
     frames = [frame for frame in stack if frame.line >= 1][::-1]
@@ -97,8 +102,7 @@ def races_of_findings(cell: CellDocument) -> Mapping[int, SessionRace]:
     """The races that a cell's findings tell of, by the number of the finding in the cell, from 0."""
     waiting: dict[_Key, deque[SessionRace]] = defaultdict(deque)
     for race in cell.evidence.races.items:
-        stack = tuple(str(place) for place in race.second.stack)
-        waiting[_key(race_kind(race.kind), race.second.turn, race.second.tool_call_id, stack)].append(race)
+        waiting[_key_of_race(race)].append(race)
     found: dict[int, SessionRace] = {}
     for number, finding in enumerate(cell.findings):
         if queue := waiting.get(_key_of(finding)):
@@ -106,8 +110,19 @@ def races_of_findings(cell: CellDocument) -> Mapping[int, SessionRace]:
     return found
 
 
+def race_of(finding: FindingDocument, races: Iterable[SessionRace]) -> SessionRace | None:
+    """The first of the races of which the finding tells; `None` if it tells of none of them."""
+    key = _key_of(finding)
+    return next((race for race in races if _key_of_race(race) == key), None)
+
+
 def _key_of(finding: FindingDocument) -> _Key:
     return _key(finding.kind, finding.turn, finding.tool_call_id, finding.stack)
+
+
+def _key_of_race(race: SessionRace) -> _Key:
+    stack = tuple(map(str, race.second.stack))
+    return _key(race_kind(race.kind), race.second.turn, race.second.tool_call_id, stack)
 
 
 def _key(kind: FindingKind, turn: str | None, call: str | None, stack: tuple[str, ...]) -> _Key:

@@ -3,12 +3,13 @@
 Guarantee: that of `harness.report.markdown`: no HTML, link or image out of the backend's text, and a bounded page.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from harness.report.digest import Outcome
+from harness.report.cell_change import Became, CellChange, Sighting
+from harness.report.digest import Outcome, in_one_line
 from harness.report.document import CellDocument
 from harness.report.markdown import bounded, code, escape, fence
-from harness.report.run_change import Became, CellChange, RunChange, Sighting, conclusion, rest_in_words
+from harness.report.run_change import OneSided, RunChange, conclusion, rest_in_words
 from harness.report.run_change_terminal import stated, step_lines, where
 from harness.report.selection import cell_name
 from harness.report.steps import Difference
@@ -30,8 +31,8 @@ def change_page(change: RunChange) -> str:
     sections: tuple[Iterable[str], ...] = (
         _answer(change),
         bounded(_cell(cell) for cell in change.changed),
-        _only("first", change.only_before),
-        _only("second", change.only_after),
+        *_only("first", change.only_before),
+        *_only("second", change.only_after),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
 
@@ -50,9 +51,13 @@ def _cell(change: CellChange) -> Iterator[str]:
     yield ""
     yield f"Was {_said(was)}, is {_said(now)}."
     yield ""
-    for verb, sightings in (("appeared", change.appeared), ("vanished", change.vanished)):
-        yield from (_sighting(verb, seen) for seen in sightings[:_SHOWN])
-    yield from (f"- {code(objection)}" for objection in change.after.objections[:_SHOWN])
+    told, reasons = list(change.told), change.reasons
+    yield from (_sighting(word, seen) for word, seen in told[:_SHOWN])
+    if len(told) > _SHOWN:
+        yield f"- and {len(told) - _SHOWN} more findings that only one run has"
+    yield from (f"- {code(reason)}" for reason in reasons[:_SHOWN])
+    if len(reasons) > _SHOWN:
+        yield f"- and {len(reasons) - _SHOWN} more reasons"
     yield from _difference(change.difference)
     yield ""
     yield fence(change.after.reproduce, language="sh")
@@ -63,10 +68,10 @@ def _said(outcome: Outcome) -> str:
     return str(outcome) if outcome.good else f"**{outcome}**"
 
 
-def _sighting(verb: str, seen: Sighting) -> str:
+def _sighting(word: str, seen: Sighting) -> str:
     place = f", at {code(seen.place)}" if seen.place else ""
     times = f" ({seen.count} times)" if seen.count > 1 else ""
-    return f"- {verb}: **{escape(seen.finding.kind)}**{place}{times}: {code(seen.finding.message)}"
+    return f"- {word}: **{escape(seen.finding.kind)}**{place}{times}: {code(seen.finding.message)}"
 
 
 def _difference(difference: Difference) -> Iterator[str]:
@@ -78,8 +83,21 @@ def _difference(difference: Difference) -> Iterator[str]:
         yield f"  - {side}: {'; '.join(code(line) for line in lines)}"
 
 
-def _only(side: str, cells: Sequence[CellDocument]) -> Iterator[str]:
-    if cells:
-        yield f"## Only in the {side} run: {len(cells)}"
+def _only(side: str, only: OneSided) -> tuple[Iterable[str], ...]:
+    gaps = [f"{gap.scenario}, {gap.session_mode or 'all modes'}: {gap.reason}" for gap in only.gaps]
+    return (
+        _listed(f"Only in the {side} run", [_with_outcome(cell) for cell in only.cells]),
+        _listed(f"Problems of the {side} run alone", [code(in_one_line(problem)) for problem in only.problems]),
+        _listed(f"Not verified in the {side} run alone", map(code, gaps)),
+    )
+
+
+def _with_outcome(cell: CellDocument) -> str:
+    return f"{code(cell_name(cell))}: {_said(Outcome.of(cell))}"
+
+
+def _listed(title: str, lines: Iterable[str]) -> Iterator[str]:
+    if shown := list(lines):
+        yield f"## {title}: {len(shown)}"
         yield ""
-        yield from bounded([f"- {code(cell_name(cell))}"] for cell in cells)
+        yield from bounded([f"- {line}"] for line in shown)

@@ -1,7 +1,7 @@
 """What changed between two runs, on a terminal: the cells that changed, the worst first, and one last line.
 
 Guarantee: nothing out of the backend is read as rich markup or reaches the terminal as a control character. A command
-is never wrapped by us.
+is never wrapped by us. What is not shown for want of room is counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from harness.report.document import CellDocument, RunDocument
+from harness.report import digest
+from harness.report.cell_change import Became, CellChange, Sighting
+from harness.report.document import RunDocument
 from harness.report.run_change import (
-    Became,
-    CellChange,
+    OneSided,
     RunChange,
-    Sighting,
     cells_in_words,
     change_status,
     conclusion,
@@ -72,18 +72,20 @@ def _cell(change: CellChange) -> Iterator[RenderableType]:
     was, now = change.outcomes
     word = str(change.became).upper() if change.became is not Became.OTHER else "OTHER FINDINGS"
     yield Text.assemble((word, _STYLES[change.became]), f" {inline(change.name, limit=120)}: {was}, now {now}")
-    for verb, sightings in (("appeared", change.appeared), ("vanished", change.vanished)):
-        yield from (_indented(_sighting(verb, seen), by=2) for seen in sightings[:_SHOWN])
-    if change.after.objections:
-        yield _indented(Text(f"because: {inline('; '.join(change.after.objections), limit=400)}"), by=2)
+    told = list(change.told)
+    yield from (_indented(_sighting(word, seen), by=2) for word, seen in told[:_SHOWN])
+    if len(told) > _SHOWN:
+        yield _indented(Text(f"... and {len(told) - _SHOWN} more findings that only one run has"), by=2)
+    if change.reasons:
+        yield _indented(Text(f"because: {inline('; '.join(change.reasons), limit=400)}"), by=2)
     yield from _difference(change.difference)
     yield Text(f"  $ {inline(change.after.reproduce, limit=1000)}", no_wrap=True, style="bold")
 
 
-def _sighting(verb: str, seen: Sighting) -> Text:
+def _sighting(word: str, seen: Sighting) -> Text:
     place = f" at {inline(seen.place, limit=200)}" if seen.place else ""
     times = f", {seen.count} times" if seen.count > 1 else ""
-    return Text.assemble((f"{verb}: {seen.finding.kind}", "bold"), f"{place}{times}: {inline(seen.finding.message)}")
+    return Text.assemble((f"{word}: {seen.finding.kind}", "bold"), f"{place}{times}: {inline(seen.finding.message)}")
 
 
 def _difference(difference: Difference) -> Iterator[RenderableType]:
@@ -113,12 +115,21 @@ def step_lines(step: Step | None, *, with_actor: bool = False) -> Sequence[str]:
     return [f"{who}{step.operation}{session}", *filter(None, lines)]
 
 
-def _only(side: str, cells: Sequence[CellDocument]) -> Iterator[RenderableType]:
-    if cells:
-        yield Text(f"Only in the {side} run ({len(cells)})", style="bold")
-        yield from (_indented(Text(inline(cell_name(cell), limit=120)), by=2) for cell in cells[:_SHOWN])
-        if len(cells) > _SHOWN:
-            yield _indented(Text(f"... and {len(cells) - _SHOWN} more"), by=2)
+def _only(side: str, only: OneSided) -> Iterator[RenderableType]:
+    cells = [f"{inline(cell_name(cell), limit=120)}: {digest.Outcome.of(cell)}" for cell in only.cells]
+    problems = [inline(digest.in_one_line(problem), limit=1000) for problem in only.problems]
+    gaps = [inline(f"{gap.scenario}, {gap.session_mode or 'all modes'}: {gap.reason}") for gap in only.gaps]
+    yield from _listed(f"Only in the {side} run", cells)
+    yield from _listed(f"Problems of the {side} run alone", problems)
+    yield from _listed(f"Not verified in the {side} run alone", gaps)
+
+
+def _listed(title: str, lines: Sequence[str]) -> Iterator[RenderableType]:
+    if lines:
+        yield Text(f"{title} ({len(lines)})", style="bold")
+        yield from (_indented(Text(line), by=2) for line in lines[:_SHOWN])
+        if len(lines) > _SHOWN:
+            yield _indented(Text(f"... and {len(lines) - _SHOWN} more"), by=2)
         yield Text()
 
 

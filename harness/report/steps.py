@@ -12,7 +12,7 @@ do the same by the same SQL to a session that the same actors share; places in t
 Guarantee: the answer depends on neither identifiers, times, numbers of sessions, nor lines of code.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -20,10 +20,12 @@ from typing import TypeVar
 
 from harness.evidence import OperationKind, SessionOperation, Statement, ToolRun, Turn
 from harness.report.document import CellDocument, EvidenceDocument
+from harness.report.turn_events import tool_names
 
 __all__ = ["OWN_CODE", "Difference", "Step", "first_difference"]
 
 _T = TypeVar("_T", SessionOperation, Statement, ToolRun)
+_RECORDS = ("operations", "statements", "tools")
 _ENDS = (OperationKind.COMMIT.value, OperationKind.ROLLBACK.value, OperationKind.CLOSE.value, "end")
 OWN_CODE = "the turn's own code"
 """The actor for what no tool did."""
@@ -70,9 +72,11 @@ class Difference:
 def first_difference(before: CellDocument, after: CellDocument) -> Difference:
     """The first session operation in which two runs of a cell differ, or the reason why none is named."""
     for side, evidence in (("first", before.evidence), ("second", after.evidence)):
-        for name, record in (("operations", evidence.operations), ("statements", evidence.statements)):
-            if record.missing is not None:
-                return Difference(reason=f"the {side} run has no record of its {name}: {record.missing}")
+        for name in _RECORDS:
+            if (missing := getattr(evidence, name).missing) is not None:
+                return Difference(reason=f"the {side} run has no record of its {name}: {missing}")
+    if not before.evidence.turns and not after.evidence.turns:
+        return Difference(reason="neither run has a turn of it")
     turns = zip_longest(_turns(before.evidence), _turns(after.evidence))
     for number, (one, other) in enumerate(turns, 1):
         if one is None or other is None:
@@ -81,7 +85,15 @@ def first_difference(before: CellDocument, after: CellDocument) -> Difference:
             )
         if (found := _compared(one, other, number)) is not None:
             return found
-    return Difference(reason="every task did the same with the database, and in the same order")
+    same = "every task did the same with the database, and in the same order"
+    strayed = _strayed(before.evidence) + _strayed(after.evidence)
+    return Difference(reason=f"{same}; not compared: {strayed} records that name no turn" if strayed else same)
+
+
+def _strayed(evidence: EvidenceDocument) -> int:
+    """How many records belong to none of the turns, so that no actor has them."""
+    turns = {turn.id for turn in evidence.turns}
+    return sum(item.turn not in turns for name in _RECORDS for item in getattr(evidence, name).items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +157,15 @@ def _by_turn(items: Iterable[_T]) -> Mapping[str | None, Sequence[_T]]:
 
 
 def _script(seen: _Seen) -> _Script:
-    actors = _actors(seen)
+    actors = tool_names(seen.turn, seen.runs)
     users: dict[int, set[str]] = defaultdict(set)
     for operation in seen.operations:
-        users[operation.session].add(actors.get(operation.tool_call_id, OWN_CODE))
+        users[operation.session].add(_actor(actors, operation.tool_call_id))
     begun: dict[str, str] = {}
     steps = []
     happened: list[SessionOperation | Statement] = [*seen.operations, *seen.statements]
     for each in sorted(happened, key=_moment):
-        actor = actors.get(each.tool_call_id, OWN_CODE)
+        actor = _actor(actors, each.tool_call_id)
         if isinstance(each, SessionOperation):
             place = each.stack[-1] if each.stack else ""
             if each.kind is OperationKind.BEGIN:
@@ -186,17 +198,8 @@ def _moment(each: SessionOperation | Statement) -> float:
     return each.at if isinstance(each, SessionOperation) else each.interval.start
 
 
-def _actors(seen: _Seen) -> dict[str | None, str]:
-    """The name of each tool call: by the plan, then by when it began."""
-    tools = {call.tool_call_id: call.tool for call in seen.turn.planned}
-    for run in sorted(seen.runs, key=lambda run: run.interval.start):
-        tools.setdefault(run.tool_call_id, run.tool)
-    counts: Counter[str] = Counter()
-    names: dict[str | None, str] = {}
-    for call, tool in tools.items():
-        counts[tool] += 1
-        names[call] = tool if counts[tool] == 1 else f"{tool} #{counts[tool]}"
-    return names
+def _actor(actors: Mapping[str, str], call: str | None) -> str:
+    return OWN_CODE if call is None else actors.get(call, OWN_CODE)
 
 
 def _operation(each: SessionOperation, actor: str, others: set[str], place: str) -> Step:

@@ -5,7 +5,8 @@ there is only one that it can be.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from harness import evidence as ev
 from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 
-__all__ = ["TurnEvents", "events", "evidence_gaps"]
+__all__ = ["TurnEvents", "events", "evidence_gaps", "tool_names"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +82,22 @@ def _moment(item: Any) -> float:
     if (interval := getattr(item, "interval", None)) is not None:
         return float(interval.start)
     return float(getattr(item, "at", None) or getattr(item, "start", None) or 0.0)
+
+
+def tool_names(turn: ev.Turn, runs: Iterable[ev.ToolRun]) -> dict[str, str]:
+    """The name of each tool call of the turn, the same in every run of it: `search`, `search #2`.
+
+    Calls of one tool are numbered in the order of the plan; those that were not planned follow, as they began.
+    """
+    tools = {call.tool_call_id: call.tool for call in turn.planned}
+    for run in sorted(runs, key=lambda run: run.interval.start):
+        tools.setdefault(run.tool_call_id, run.tool)
+    counts: Counter[str] = Counter()
+    names = {}
+    for call, tool in tools.items():
+        counts[tool] += 1
+        names[call] = tool if counts[tool] == 1 else f"{tool} #{counts[tool]}"
+    return names
 
 
 def evidence_gaps(evidence: EvidenceDocument) -> Iterator[tuple[str, str]]:

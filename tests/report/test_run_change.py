@@ -9,16 +9,19 @@ from inline_snapshot import snapshot
 from rich.console import Console
 
 from harness.evidence import Record, ToolOutcome
-from harness.report.document import CellDocument, RunDocument
+from harness.report.cell_change import Became
+from harness.report.digest import Outcome
+from harness.report.document import CellDocument, NotVerifiedDocument, RunDocument
 from harness.report.redact import redact
-from harness.report.run_change import Became, change_status, compare_runs, conclusion
+from harness.report.run_change import change_status, compare_runs, conclusion
 from harness.report.run_change_markdown import change_page
 from harness.report.run_change_terminal import show_change
 from harness.report.run_json import JsonWriter
 from harness.report.steps import first_difference
 from harness.scenario import PoolState, SessionMode
-from harness.verdict import Expectation, FindingKind
+from harness.verdict import Expectation, FindingKind, Verdict
 from tests.report import documents, two_tools
+from tests.report.test_cell_change import WORSE, F, P, R, U, judged
 from tests.report.test_markdown import rendered
 
 
@@ -46,8 +49,8 @@ first run:  passed, 1 cell, 2030-01-02T03:04:05+00:00, sessionproof verify
 second run: failed, 1 cell, 2030-01-02T03:04:05+00:00, sessionproof verify
 
 WORSE two_parallel_tools/per_operation-warm-scripted: passed, now FAILED
-  appeared: session_overlap at app/services/vector.py:21 in VectorService.find: on Session 1, Session.execute of
-  search_documents began while another was in flight
+  appeared, unexpected: session_overlap at app/services/vector.py:21 in VectorService.find: on Session 1,
+  Session.execute of search_documents began while another was in flight
   because: unexpected finding 'session_overlap'
   first difference: turn 1, search_directory, step 1
     first run:  begin, on a session of its own
@@ -76,7 +79,7 @@ def test_the_same_as_a_page() -> None:
 
 Was passed, is **FAILED**.
 
-- appeared: **session_overlap**, at `app/services/vector.py:21 in VectorService.find`: `on Session 1, Session.execute of search_documents began while another was in flight`
+- appeared, unexpected: **session_overlap**, at `app/services/vector.py:21 in VectorService.find`: `on Session 1, Session.execute of search_documents began while another was in flight`
 - `unexpected finding 'session_overlap'`
 - first difference: turn 1, search_directory, step 1
   - first run: `begin, on a session of its own`; `before SELECT 1 FROM directory`; `at app/search_directory.py:10 in search_directory`
@@ -153,11 +156,98 @@ def test_cells_of_one_run_only_are_named() -> None:
     other = two_tools.own_sessions(pool_state=PoolState.COLD)
     before, after = two_tools.run(clean(), other), two_tools.run(clean(), two_tools.shared())
 
-    text = shown(before, after)
+    text, page = shown(before, after), change_page(compare_runs(before, after))
 
-    assert "Only in the first run (1)\n  two_parallel_tools/per_operation-cold-scripted\n" in text
-    assert "Only in the second run (1)\n  two_parallel_tools/shared-warm-scripted\n" in text
-    assert text.endswith("1 cell is as it was\nUNKNOWN: 1 only in the first run, 1 only in the second run\n")
+    assert "Only in the first run (1)\n  two_parallel_tools/per_operation-cold-scripted: passed\n" in text
+    assert "Only in the second run (1)\n  two_parallel_tools/shared-warm-scripted: reproduced\n" in text
+    assert text.endswith("1 cell is as it was\nUNKNOWN: 1 cell only in the first run, 1 cell only in the second run\n")
+    assert "## Only in the first run: 1\n\n- `two_parallel_tools/per_operation-cold-scripted`: passed\n" in page
+
+
+def test_nothing_is_said_to_have_vanished_for_which_nobody_looked() -> None:
+    """Nor to have appeared."""
+    seen = judged(
+        F, seen=[(FindingKind.MISSING_ROW, False)], checks={"errors": Verdict.FAILED, "ledger": Verdict.PASSED}
+    )
+    blind = judged(U, checks={"errors": Verdict.UNKNOWN, "ledger": Verdict.PASSED})
+
+    gone, come = shown(*map(two_tools.run, (seen, blind))), shown(*map(two_tools.run, (blind, seen)))
+
+    assert "seen before, undecided now: missing_row" in gone
+    assert gone.endswith("UNKNOWN: 1 of 1 cell undecided\n")
+    assert "seen now, undecided before, unexpected: missing_row" in come
+    assert "vanished" not in gone + come
+    assert "appeared" not in gone + come
+
+
+@pytest.mark.parametrize(("outcome", "status"), [(P, 0), (R, 0), (F, 1), (U, 3)])
+def test_a_cell_that_only_the_second_run_has_counts(outcome: Outcome, status: int) -> None:
+    """By its outcome, which is said."""
+    before = documents.document([clean()])
+    change = compare_runs(before, documents.document([clean(), judged(outcome)]))
+
+    assert change_status(change) == status
+    assert conclusion(change).endswith("1 cell only in the second run" + ("" if outcome.good else f" (1 {outcome})"))
+
+
+def test_cells_of_one_name_do_not_hide_each_other() -> None:
+    """They are compared in their order."""
+    change = compare_runs(documents.document([judged(P), judged(P)]), documents.document([judged(F), judged(P)]))
+
+    assert [each.became for each in change.changed] == [WORSE]
+    assert change.unchanged == 1
+
+
+def gap(reason: str = "no key", mode: SessionMode | None = None) -> NotVerifiedDocument:
+    return NotVerifiedDocument(scenario="streaming", reason=reason, session_mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        ([], ["worker 'gw1' crashed"], 3),
+        (["worker 'gw0' crashed"], ["worker 'gw1' crashed"], 3),
+        (["worker 'gw1' crashed"], ["worker 'gw1' crashed"] * 2, 3),
+        (["worker 'gw1' crashed"], ["worker 'gw1' crashed"], 0),
+        (["worker 'gw1' crashed"], [], 0),
+        ([], [gap()], 3),
+        ([gap("no engine")], [gap()], 3),
+        ([gap(mode=SessionMode.SHARED)], [gap()], 3),
+        ([gap()], [gap(mode=SessionMode.SHARED)], 0),
+        ([gap()], [gap()], 0),
+        ([gap()], [], 0),
+    ],
+)
+def test_problems_and_gaps_of_one_run_alone_are_shown(before: list[object], after: list[object], status: int) -> None:
+    """In both formats, and in the last word; those of the second run leave the answer unknown."""
+    runs = [
+        documents.document(
+            [clean()],
+            problems=[each for each in told if isinstance(each, str)],
+            not_verified=[each for each in told if isinstance(each, NotVerifiedDocument)],
+        )
+        for told in (before, after)
+    ]
+    change = compare_runs(*runs)
+    text, page = shown(*runs), change_page(change)
+
+    assert change_status(change) == status
+    for only, side in ((change.only_before, "first"), (change.only_after, "second")):
+        listed = {
+            f"Problems of the {side} run alone": only.problems,
+            f"Not verified in the {side} run alone": only.gaps,
+        }
+        for title, what in listed.items():
+            assert (f"{title} ({len(what)})\n" in text) == bool(what)
+            assert (f"## {title}: {len(what)}\n" in page) == bool(what)
+        assert (f"of the {side} run alone" in conclusion(change)) == any(listed.values())
+
+
+def test_a_second_run_that_verified_nothing_says_so() -> None:
+    """It is not that nothing changed."""
+    assert conclusion(compare_runs(documents.document([]), documents.document([]))) == (
+        "UNKNOWN: the second run verified nothing"
+    )
 
 
 def cell(seen: object) -> CellDocument:
@@ -248,13 +338,28 @@ def test_turns_are_compared_in_their_order() -> None:
     assert (found.turn, found.reason) == (2, "only the second run has turn 2")
 
 
-def test_a_record_that_is_absent_is_said() -> None:
+@pytest.mark.parametrize("name", ["operations", "statements", "tools"])
+def test_a_record_that_is_absent_is_said(name: str) -> None:
     """Nothing is concluded from what nobody saw."""
-    blind = documents.cell("single_tool", SessionMode.SHARED)
+    seen = two_tools.evidence()
+    blind = replace(two_tools.evidence(turn="b"), **{name: Record.absent(name, "it was not installed")})  # type: ignore[arg-type]  # a record
 
-    found = first_difference(cell(two_tools.evidence()), blind)
+    found = first_difference(cell(seen), cell(blind))
 
-    assert found.reason == "the second run has no record of its operations: it was not installed"
+    assert found.reason == f"the second run has no record of its {name}: it was not installed"
+
+
+def test_where_there_is_no_turn_nothing_was_the_same() -> None:
+    """And of what names no turn it is said that it was not compared."""
+    seen = two_tools.evidence()
+    nowhere = [replace(each, turn=None) for each in seen.statements.items]
+    strayed = cell(replace(seen, statements=Record.of("statements", nowhere)))
+    bare = cell(replace(seen, turns=()))
+
+    assert first_difference(bare, bare).reason == "neither run has a turn of it"
+    assert first_difference(strayed, strayed).reason == (
+        "every task did the same with the database, and in the same order; not compared: 4 records that name no turn"
+    )
 
 
 @pytest.mark.parametrize("width", [60, 120])

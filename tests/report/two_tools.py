@@ -24,9 +24,9 @@ from harness.evidence import (
     ToolRun,
     Turn,
 )
-from harness.report.document import CellDocument, RunDocument, SourceDocument
+from harness.report.document import CellDocument, CheckDocument, RunDocument, SourceDocument
 from harness.scenario import PoolState, SessionMode
-from harness.verdict import Expectation, Finding, FindingKind
+from harness.verdict import CheckResult, Expectation, Finding, FindingKind
 from tests.report import documents
 
 __all__ = ["DIRECTORY", "bleed", "evidence", "finding", "overlap", "own_sessions", "race", "run", "shared"]
@@ -232,12 +232,14 @@ def shared(
 
 def own_sessions(*, turn: str = TURN, start: float = 20.0, pool_state: PoolState = PoolState.WARM) -> CellDocument:
     """Each tool has its own session, and nothing is found."""
-    return documents.cell(
+    made = documents.cell(
         "two_parallel_tools",
         SessionMode.PER_OPERATION,
         pool_state=pool_state,
         evidence=evidence(turn=turn, start=start, shared=False),
     )
+    looked = CheckDocument.of(CheckResult.of("sessions", []))
+    return made.model_copy(update={"checks": (*made.checks, looked)})
 
 
 def run(*cells: CellDocument, problems: Sequence[str] = (), told: bool = True) -> RunDocument:
