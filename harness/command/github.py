@@ -1,8 +1,11 @@
 """What the command does where it runs as a step of a GitHub Actions job: the job's summary, and annotations.
 
-Problem: GitHub takes every line that begins with `::` for a command, and a report quotes the backend.
+Problem: GitHub takes every line that begins with `::`, after blanks, for a command, and `##[…]` anywhere in a line; a
+report quotes the backend.
 
-Mechanism: while anything else is printed, commands are stopped by a token that nobody can guess.
+Mechanism: while anything else is printed, commands are stopped by a token that nobody can guess. What is to be read as
+JSON has no lines of its own around it: in it the beginning of a command is written as an escape. Where standard output
+is a file, GitHub reads none of it, and it is left as it is.
 
 Guarantee: nothing of this happens anywhere else, unless it is asked for, and nothing of it changes the exit status: a
 summary that cannot be written is said, and that is all.
@@ -10,9 +13,11 @@ summary that cannot be written is said, and that is all.
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -22,7 +27,9 @@ from harness.report.github import SUMMARY_LIMIT, GithubWriter, command, fitting
 from harness.report.markdown import MarkdownWriter
 from harness.report.text import inline
 
-__all__ = ["announce", "append_summary", "commands_stopped", "is_github", "publish", "workspace"]
+__all__ = ["announce", "append_summary", "commands_stopped", "is_github", "print_report", "publish", "workspace"]
+
+_JSON = frozenset({"json", "sarif", "trace"})
 
 
 def is_github(environment: Mapping[str, str]) -> bool:
@@ -38,7 +45,7 @@ def workspace(environment: Mapping[str, str]) -> str:
 @contextmanager
 def commands_stopped(environment: Mapping[str, str], *, console: Console) -> Iterator[None]:
     """What is printed meanwhile is no command, whatever it is; elsewhere nothing."""
-    if not is_github(environment):
+    if not is_github(environment) or _is_file(console.file):
         yield
         return
     token = secrets.token_hex(16)
@@ -48,6 +55,26 @@ def commands_stopped(environment: Mapping[str, str], *, console: Console) -> Ite
         yield
     finally:
         console.print(Text(f"::{token}::"), soft_wrap=True)
+
+
+def _is_file(stream: IO[str]) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # a stream without a descriptor
+        return False
+
+
+def print_report(
+    name: str, text: str, environment: Mapping[str, str], *, console: Console, write: Callable[[str], None]
+) -> None:
+    """Print a report in the format of this name, so that nothing of the backend's in it is a command."""
+    if name == "github" or not is_github(environment):
+        write(text)
+    elif name in _JSON:
+        write(text.replace("##[", r"\u0023#["))
+    else:
+        with commands_stopped(environment, console=console):
+            write(text if text.endswith("\n") else f"{text}\n")  # the token has a line of its own
 
 
 def announce(failure: str, *, console: Console) -> None:
@@ -70,11 +97,17 @@ def append_summary(page: str, environment: Mapping[str, str], *, errors: Console
     path = Path(place)
     try:
         written = path.stat().st_size if path.exists() else 0
-        room = SUMMARY_LIMIT - written - len("\n")
+        shown = fitting(page, SUMMARY_LIMIT - written - len("\n"))
+        if not shown:
+            _not_written("there is no room left below GitHub's 1 MiB", place, errors)
+            return
         with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(("\n" if written else "") + fitting(page, room))
+            file.write(("\n" if written else "") + shown)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        said = f"the job's summary was not written: {error.strerror} ({place})"
-        errors.print(Text(inline(said), style="yellow"), soft_wrap=True)
+        _not_written(str(error.strerror), place, errors)
+
+
+def _not_written(why: str, place: str, errors: Console) -> None:
+    errors.print(Text(inline(f"the job's summary was not written: {why} ({place})"), style="yellow"), soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from harness.command.github import append_summary, is_github, workspace
+from harness.command.github import append_summary, commands_stopped, is_github, print_report, workspace
 from harness.errors import ConfigurationError, UsageError
 from harness.files import replace_file
 from harness.report.bench_document import BenchDocument
@@ -116,7 +116,8 @@ def _compare(call: Rendering, documents: Sequence[Document]) -> int:
 def _deliver(call: Rendering, formats: Sequence[Format[_D]], value: _D, show_it: Callable[[], None]) -> None:
     """Render in every format, then show, or write."""
     if call.output is None and [each.name for each in formats] == [TERMINAL]:
-        show_it()
+        with commands_stopped(call.environment, console=call.console):
+            show_it()
         return
     root = _root(call)
     if call.output is None and (len(formats) > 1 or not formats[0].filename):
@@ -124,7 +125,8 @@ def _deliver(call: Rendering, formats: Sequence[Format[_D]], value: _D, show_it:
         raise UsageError(f"{what} more than one file: name a folder by --output DIR")
     rendered = [each.render(value, root) for each in formats]
     if call.output is None:
-        call.write(next(iter(rendered[0].values())))
+        text = next(iter(rendered[0].values()))
+        print_report(formats[0].name, text, call.environment, console=call.console, write=call.write)
     elif _is_folder(call.output, formats):
         texts = {Path(call.output, name): text for files in rendered for name, text in files.items()}
         _write(texts, call.output, folder=Path(call.output))
