@@ -15,18 +15,12 @@ from typing import Any
 
 from harness import evidence as ev
 from harness.report.document import FindingDocument
-from harness.report.turn_events import TurnEvents
-from harness.verdict import FindingKind
+from harness.report.lasting import Lasting, checkouts, transactions
+from harness.report.places import race_of
+from harness.report.turn_events import TurnEvents, tool_names
 
 __all__ = ["Lane", "LaneKind", "Mark", "MarkKind", "Point", "Sign", "Timeline", "race_of", "timeline"]
 
-_RACES = {
-    FindingKind.SESSION_OVERLAP: ev.RaceKind.OVERLAP,
-    FindingKind.SESSION_UNORDERED: ev.RaceKind.UNORDERED,
-    FindingKind.BLEED: ev.RaceKind.BLEED,
-    FindingKind.SESSION_FOREIGN_THREAD: ev.RaceKind.FOREIGN_THREAD,
-    FindingKind.SESSION_FOREIGN_LOOP: ev.RaceKind.FOREIGN_LOOP,
-}
 _MODEL_SPAN = "chat "
 _TOOL_SPAN = "execute_tool "
 
@@ -82,8 +76,6 @@ _POOL = {
     ev.PoolEventKind.INVALIDATE: MarkKind.INVALIDATE,
     ev.PoolEventKind.CLOSE: MarkKind.DISCARD,
 }
-_ENDS = {ev.OperationKind.COMMIT, ev.OperationKind.ROLLBACK, ev.OperationKind.CLOSE}
-_GIVEN_BACK = {ev.PoolEventKind.CHECKIN, ev.PoolEventKind.INVALIDATE, ev.PoolEventKind.CLOSE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,8 +203,7 @@ class _Maker:
     _pids: dict[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        planned = {call.tool_call_id: call.tool for call in self.seen.turn.planned}
-        self._tools = _numbered(planned | {run.tool_call_id: run.tool for run in self.seen.tools})
+        self._tools = tool_names(self.seen.turn, self.seen.tools)
         used: Iterable[ev.Statement | ev.PoolEvent] = (*self.seen.statements, *self.seen.pool)
         self._pids = {each.connection: each.backend_pid for each in used if each.backend_pid is not None}
         self.lanes.of(*_TURN, label="turn")
@@ -291,38 +282,34 @@ class _Maker:
             yield Mark(kind=MarkKind.ERROR, lane=lane, task=lane, start=at, text=said, stack=error.stack, failed=True)
 
     def _operations(self) -> Iterator[Mark]:
-        begun: dict[int, float] = {}
-        for operation in sorted(self.seen.operations, key=lambda each: each.at):
-            at = self._since(operation.at)
-            lane = self.lanes.of(LaneKind.SESSION, operation.session, f"session {operation.session}")
+        for operation in self.seen.operations:
+            lane = self._session(operation)
             rows = f"{operation.rows} {'row' if operation.rows == 1 else 'rows'}" if operation.rows else ""
             task = self._task(operation.tool_call_id, operation.task)
-            kind = _OPERATIONS[operation.kind]
+            at, kind = self._since(operation.at), _OPERATIONS[operation.kind]
             yield Mark(kind=kind, lane=lane, task=task, start=at, text=rows, stack=operation.stack)
-            if operation.kind is ev.OperationKind.BEGIN:
-                begun.setdefault(lane, at)
-            elif operation.kind in _ENDS and lane in begun:
-                said = f"ended by {operation.kind}"
-                yield Mark(kind=MarkKind.TRANSACTION, lane=lane, start=begun.pop(lane), end=at, text=said)
-        yield from self._unended(MarkKind.TRANSACTION, begun)
+        for each in transactions(self.seen.operations):
+            said = "" if each.end is None else f"ended by {each.end.kind}"
+            yield self._between(MarkKind.TRANSACTION, self._session(each.start), each, text=said)
+
+    def _session(self, operation: ev.SessionOperation) -> int:
+        return self.lanes.of(LaneKind.SESSION, operation.session, f"session {operation.session}")
 
     def _pool(self) -> Iterator[Mark]:
-        out: dict[int, float] = {}
-        for event in sorted(self.seen.pool, key=lambda each: each.at):
-            at = self._since(event.at)
+        for event in self.seen.pool:
             lane = self._backend(event.connection, event.backend_pid)
             task = self._task(event.tool_call_id, event.task)
-            yield Mark(kind=_POOL[event.kind], lane=lane, task=task, start=at, stack=event.stack)
-            if event.kind is ev.PoolEventKind.CHECKOUT:
-                out.setdefault(lane, at)
-            elif event.kind in _GIVEN_BACK and lane in out:
-                yield Mark(kind=MarkKind.HELD, lane=lane, start=out.pop(lane), end=at)
-        yield from self._unended(MarkKind.HELD, out)
+            yield Mark(kind=_POOL[event.kind], lane=lane, task=task, start=self._since(event.at), stack=event.stack)
+        for each in checkouts(self.seen.pool):
+            yield self._between(MarkKind.HELD, self._backend(each.start.connection, each.start.backend_pid), each)
 
-    def _unended(self, kind: MarkKind, begun: Mapping[int, float]) -> Iterator[Mark]:
-        last = self.seen.turn.interval.seconds
-        for lane, start in begun.items():
-            yield Mark(kind=kind, lane=lane, start=start, end=max(start, last), unended=True)
+    def _between(
+        self, kind: MarkKind, lane: int, each: Lasting[ev.SessionOperation] | Lasting[ev.PoolEvent], text: str = ""
+    ) -> Mark:
+        end = self._since(each.until(self.seen.turn.interval.end))
+        return Mark(
+            kind=kind, lane=lane, start=self._since(each.start.at), end=end, text=text, unended=each.end is None
+        )
 
     def _backend(self, connection: int, pid: int | None) -> int:
         """Of a connection whose process nobody knows, the lane of the one that it had."""
@@ -374,25 +361,3 @@ class _Maker:
             return Point(lane=lane, at=mark.start)
         ended = [mark.end for mark in mine if mark.kind is MarkKind.TOOL and mark.end is not None]
         return Point(lane=lane, at=ended[-1]) if ended else None
-
-
-def race_of(finding: FindingDocument, races: Iterable[ev.SessionRace]) -> ev.SessionRace | None:
-    """The race of which a finding tells: of its kind, by the same call, at the same place."""
-    kind = _RACES.get(finding.kind)
-    for race in races:
-        who = race.second
-        if (race.kind, who.turn, who.tool_call_id) == (kind, finding.turn, finding.tool_call_id) and (
-            tuple(map(str, who.stack)) == finding.stack
-        ):
-            return race
-    return None
-
-
-def _numbered(tools: Mapping[str, str]) -> dict[str, str]:
-    """The tools by call; one that is called several times is told apart by a number."""
-    counts: dict[str, int] = {}
-    named = {}
-    for call, tool in tools.items():
-        counts[tool] = counts.get(tool, 0) + 1
-        named[call] = tool if counts[tool] == 1 else f"{tool} {counts[tool]}"
-    return named

@@ -87,11 +87,11 @@ def _moment(item: Any) -> float:
 def tool_names(turn: ev.Turn, runs: Iterable[ev.ToolRun]) -> dict[str, str]:
     """The name of each tool call of the turn, the same in every run of it: `search`, `search #2`.
 
-    Calls of one tool are numbered in the order of the plan; those that were not planned follow, as they began.
+    Calls of one tool are numbered in the order of the plan; those that were not planned follow, as they began. The tool
+    is the one that ran, or else the one that was planned.
     """
     tools = {call.tool_call_id: call.tool for call in turn.planned}
-    for run in sorted(runs, key=lambda run: run.interval.start):
-        tools.setdefault(run.tool_call_id, run.tool)
+    tools |= {run.tool_call_id: run.tool for run in sorted(runs, key=lambda run: run.interval.start)}
     counts: Counter[str] = Counter()
     names = {}
     for call, tool in tools.items():

@@ -316,7 +316,8 @@ def test_tools_of_one_name_are_told_apart_by_the_plan() -> None:
     for each in (one, other):
         (turn,) = each.turns
         planned = tuple(replace(call, tool="search") for call in turn.planned)
-        seen.append(replace(each, turns=(replace(turn, planned=planned),)))
+        runs = [replace(run, tool="search") for run in each.tools.items]
+        seen.append(replace(each, turns=(replace(turn, planned=planned),), tools=Record.of("tools", runs)))
     seen[1] = replace(seen[1], statements=Record.of("statements", seen[1].statements.items[:1]))
 
     assert first_difference(cell(seen[0]), cell(seen[1])).actor == "search #2"

@@ -182,4 +182,4 @@ def test_a_tool_that_is_called_twice_has_two_lanes() -> None:
     twice = [replace(run, tool="search", task="search") for run in seen.tools.items]
     cell = documents.cell("s", SessionMode.SHARED, evidence=replace(seen, tools=Record.of("tools", twice)))
 
-    assert [lane.label for lane in drawn(cell).lanes if lane.kind is LaneKind.TASK] == ["turn", "search", "search 2"]
+    assert [lane.label for lane in drawn(cell).lanes if lane.kind is LaneKind.TASK] == ["turn", "search", "search #2"]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from harness.evidence import Interval, Record
-from harness.report.document import RunDocument
+from harness.evidence import Evidence, Interval, Record
+from harness.report.document import CellDocument, RunDocument
 from harness.report.redact import redact
 from harness.report.selection import select_turn
 from harness.report.trace import TraceWriter
@@ -215,8 +215,130 @@ def test_the_same_document_gives_the_same_text() -> None:
     assert TraceWriter().write(again) == TraceWriter().write(document)
 
 
+def other(document: RunDocument) -> dict[str, Any]:
+    """What the trace says beside its events."""
+    said: dict[str, Any] = json.loads(TraceWriter().write(document))["otherData"]
+    return said
+
+
+def bare(seen: Evidence) -> CellDocument:
+    return documents.cell("single_tool", SessionMode.SHARED, evidence=seen)
+
+
+NAME = "single_tool/shared-warm-scripted"
+
+
+@pytest.mark.parametrize(
+    ("record", "processes"),
+    [
+        ("tools", ["tasks"]),
+        ("statements", ["backend processes", "tasks"]),
+        ("operations", ["sessions"]),
+        ("pool", ["backend processes"]),
+        ("requests", ["model requests"]),
+        ("stalls", ["event loop"]),
+        ("races", ["tasks"]),
+    ],
+)
+def test_a_record_that_is_missing_is_no_empty_lane(record: str, processes: list[str]) -> None:
+    """It is an instant where its records would be, with the reason, and stands beside the events."""
+    seen = replace(two_tools.evidence(), **{record: Record.absent(record, "it broke")})  # type: ignore[arg-type]  # a record
+    document = two_tools.run(bare(seen))
+    made = events(document)
+    named = threads(made)
+
+    found = [event for event in made if event.get("cat") == "gap"]
+
+    assert sorted(named[event["pid"], event["tid"]] for event in found) == [
+        f"{NAME}: {process} / not recorded" for process in processes
+    ]
+    assert {(event["name"], event["ts"]) for event in found} == {(f"no record of {record}", 0.0)}
+    assert {event["args"]["reason"] for event in found} == {"it broke"}
+    assert other(document)["not recorded"] == [f"{NAME}: {record}: it broke"]
+
+
+def test_what_the_picture_is_not_made_of_is_no_gap_of_it() -> None:
+    """A ledger that nobody read, for example."""
+    document = two_tools.run(bare(replace(two_tools.evidence(), ledger=Record.absent("ledger", "no table"))))
+
+    assert other(document) == {"tool": "sessionproof", "verdict": "passed", "command": "sessionproof verify"}
+    assert not [event for event in events(document) if event.get("cat") == "gap"]
+
+
+def test_a_run_that_is_not_whole_says_so() -> None:
+    """Beside the events: its problems, what was not verified, and a cell without a turn."""
+    told = other(documents.troubled())
+    turnless = other(two_tools.run(bare(replace(two_tools.evidence(), turns=()))))
+
+    assert told["problems"] == ["worker 'gw1' crashed"]
+    assert told["not verified"] == [
+        "streaming, all modes: the backend cannot stream",
+        "single_tool, locked: the backend has no mode 'locked'",
+    ]
+    assert turnless["not recorded"] == [f"{NAME}: it has no turn"]
+
+
+def test_only_a_flush_has_rows() -> None:
+    """A commit of 0 rows would be a lie: nobody counted."""
+    made = events(two_tools.run(two_tools.shared()))
+
+    counted = {event["name"]: event["args"].get("rows") for event in made if event.get("cat") == "sessions"}
+
+    assert (counted["flush"], counted["commit"]) == (1, None)
+    assert [event["name"] for event in made if "rows" in event.get("args", {})] == ["flush"]
+
+
+def test_what_has_no_end_lasts_as_long_as_anything_is_known() -> None:
+    """Also where no turn is, which would end it."""
+    seen = two_tools.evidence(shared=False)
+    begun = replace(
+        seen,
+        operations=Record.of("operations", seen.operations.items[:1]),
+        pool=Record.of("pool", seen.pool.items[:1]),
+        turns=(),
+    )
+    made = events(two_tools.run(bare(begun)))
+
+    assert told(made, "X", "session 1") == [("transaction: open", 14000.0, 75000.0)]
+    assert told(made, "X", "connection 1, backend 4001")[0] == ("checked out", 13000.0, 76000.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome"),
+    [
+        ({}, "answered"),
+        ({"answer": None}, "not recorded"),
+        ({"answer": None, "error": "no"}, "failed"),
+        ({"answer": None, "error": "no", "error_type": "E"}, "E"),
+        ({"answer": None, "timed_out": True}, "timed out"),
+        ({"answer": None, "error": "gone", "interrupted": "the client went away"}, "interrupted: the client went away"),
+    ],
+)
+def test_a_turn_has_the_outcome_that_was_recorded(changed: dict[str, Any], outcome: str) -> None:
+    """None is made up."""
+    seen = two_tools.evidence()
+    made = events(two_tools.run(bare(replace(seen, turns=(replace(seen.turns[0], **changed),)))))
+
+    assert [event["args"]["outcome"] for event in made if event["name"] == "turn"] == [outcome]
+
+
+def test_a_moment_that_was_not_recorded_is_called_so() -> None:
+    """That of a finding without a time, and that of a race's first access."""
+    made = events(two_tools.run(two_tools.shared()))
+    lost = events(documents.document(documents.troubled_cells("single_tool", SessionMode.SHARED)[:1]))
+
+    moments = [event["args"]["moment"] for event in [*made, *lost] if "moment" in event.get("args", {})]
+
+    assert moments == [
+        "not recorded: when its task last began something",
+        "when it was seen",
+        "when it was seen",
+        "not recorded: when its turn was over",
+    ]
+
+
 def test_a_time_that_is_none_is_left_out() -> None:
-    """A statement of which nobody saw the end does not spoil the trace."""
+    """A statement of which nobody saw the end does not spoil the trace; how many are left out is said."""
     seen = two_tools.evidence()
     broken = [replace(each, interval=Interval(start=10.02, end=float("nan"))) for each in seen.statements.items]
     backwards = [replace(each, interval=Interval(start=10.05, end=10.01)) for each in seen.tools.items]
@@ -230,3 +352,4 @@ def test_a_time_that_is_none_is_left_out() -> None:
 
     assert "NaN" not in text
     assert "SELECT" not in text
+    assert other(two_tools.run(cell))["not recorded"] == [f"{NAME}: the time of 2 records, which are left out"]
