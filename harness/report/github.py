@@ -20,7 +20,7 @@ from harness.evidence import PlaceSeen
 from harness.explain import EXPLANATIONS
 from harness.report import digest
 from harness.report.document import CellDocument, FindingDocument, RunDocument
-from harness.report.places import Roots, innermost, parse_frame
+from harness.report.places import Roots, innermost, places_of
 from harness.report.selection import cell_name
 from harness.report.text import block, inline
 from harness.verdict import FindingKind, Verdict
@@ -109,7 +109,7 @@ def _of_cell(cell: CellDocument, roots: Roots) -> Iterator[tuple[object, _Annota
     unexpected = any(finding.unexpected for finding in cell.findings)
     for group in digest.reasons(cell) if unexpected else ():
         finding = group.first
-        place = innermost((made for frame in finding.stack if (made := parse_frame(frame)) is not None), roots)
+        place = innermost(places_of(finding.stack), roots)
         if place is not None and roots.relative(place.file) is None:
             place = None  # GitHub shows no file outside of the workspace
         yield (

@@ -7,7 +7,7 @@ Mechanism: `Roots` knows the folder of the run and the root of the sources; a fi
 frame is read back from the text that findings have, and a finding that tells of a race is brought together with it by
 what both have: kind, turn, tool call and stack, in their order.
 
-Guarantee: a path that is called relative is so, has no `..` in it, and uses `/`.
+Guarantee: a path that is called relative is so, has no `..` in it, and uses `/`. What is no file is below no folder.
 """
 
 import ntpath
@@ -16,16 +16,29 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from types import ModuleType
+from urllib.parse import quote
 
 from harness.evidence import PlaceSeen, RaceKind, SessionRace
 from harness.report.document import CellDocument, FindingDocument
 from harness.verdict import FindingKind
 
-__all__ = ["Roots", "innermost", "parse_frame", "places_of", "race_kind", "race_of", "races_of_findings"]
+__all__ = [
+    "Roots",
+    "innermost",
+    "is_pseudo",
+    "parse_frame",
+    "places_of",
+    "quoted",
+    "race_kind",
+    "race_of",
+    "races_of_findings",
+]
 
 _FRAME = re.compile(r"(?P<file>.+):(?P<line>[1-9][0-9]{0,8}) in (?P<function>.+)", re.DOTALL)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_LONG = re.compile(r"//\?/(?P<share>UNC/)?", re.IGNORECASE)
 _INSTALLED = re.compile(r".*[\\/](?:site|dist)-packages[\\/]", re.DOTALL)
 _Key = tuple[FindingKind, str | None, str | None, tuple[str, ...]]
 
@@ -39,8 +52,9 @@ class Roots:
 
     def relative(self, file: str) -> str | None:
         """The file's path below the root, or below the run's folder; `None` if it is below neither."""
-        rules = _rules(self.directory or file)
-        whole = rules.normpath(rules.join(self.directory, file))
+        if is_pseudo(file):
+            return None
+        rules, whole = self._whole(file)
         for base in (self.root, self.directory):
             if base and _rules(base) is rules and (found := _below(whole, base, rules)):
                 return found
@@ -50,8 +64,25 @@ class Roots:
 
     def absolute(self, file: str) -> str:
         """The file's whole path with `/`, as far as it is known."""
-        rules = _rules(self.directory or file)
-        return str(rules.normpath(rules.join(self.directory, file)).replace(rules.sep, "/"))
+        rules, whole = self._whole(file)
+        return whole.replace(rules.sep, "/")
+
+    def uri(self, file: str) -> str:
+        """The file's address, `file:///srv/a.py` or `file:///C:/a.py`; relative if nobody knows where it lies."""
+        rules, whole = self._whole(file)
+        if not rules.isabs(whole):
+            return quoted(whole.replace(rules.sep, "/"))
+        drive, path = (part.replace(rules.sep, "/") for part in rules.splitdrive(whole))
+        if _LONG.match(drive):
+            drive = _LONG.sub(lambda found: "//" if found["share"] else "", drive)
+        if drive.startswith("//"):
+            return f"file:{quoted(drive)}{quoted(path)}"
+        return f"file:///{drive}{'/' if drive else ''}{quoted(path.lstrip('/'))}"
+
+    def _whole(self, file: str) -> tuple[ModuleType, str]:
+        """The rules of the file's system, and its path as far as it is known."""
+        rules = ntpath if _WINDOWS.match(file) else _rules(self.directory or file)
+        return rules, str(rules.normpath(rules.join(self.directory, file)))
 
     def stable(self, file: str) -> str:
         """A name of the file that is the same on every machine: relative, within its package, or the bare name."""
@@ -61,6 +92,16 @@ class Roots:
         if installed := _INSTALLED.match(whole):
             return whole[installed.end() :]
         return posixpath.basename(whole)
+
+
+def is_pseudo(file: str) -> bool:
+    """Whether Python's name of a file names none: `<string>`, `<frozen importlib._bootstrap>`."""
+    return file.startswith("<") and file.endswith(">")
+
+
+def quoted(path: str) -> str:
+    """A path with `/` as a part of a URI."""
+    return quote(path, safe="/", errors="backslashreplace")
 
 
 def _rules(path: str) -> ModuleType:
@@ -88,9 +129,11 @@ def places_of(stack: Iterable[str]) -> list[PlaceSeen]:
 
 
 def innermost(stack: Iterable[PlaceSeen], roots: Roots) -> PlaceSeen | None:
-    """The innermost frame that lies in the sources, or failing that the innermost; `None` of no frames."""
+    """The innermost frame that lies in the sources, failing that in any file, or at all; `None` of no frames."""
     frames = [frame for frame in stack if frame.line >= 1][::-1]
-    return next((frame for frame in frames if roots.relative(frame.file)), frames[0] if frames else None)
+    own = (frame for frame in frames if roots.relative(frame.file))
+    real = (frame for frame in frames if not is_pseudo(frame.file))
+    return next(chain(own, real, frames), None)
 
 
 def race_kind(kind: RaceKind) -> FindingKind:

@@ -3,26 +3,26 @@
 Problem: the same defect is found in dozens of cells, and again in every run; a viewer wants it once, beside the line
 that causes it, with what happened before it, and wants to know it again tomorrow.
 
-Mechanism: findings of one kind that have the same places are one result, which counts its occurrences and names its
-cells. A race has both accesses, where their tasks were created and where the session was made as related locations, and
-both stacks as the two threads of a code flow; any other finding has its stack. The fingerprint is made of what does not
-change from run to run or from machine to machine: kind, files, functions and operations, not lines, identifiers or
-times. What is no finding with a place is a notification of the invocation: an empty list of results is no proof.
+Mechanism: findings with the same fingerprint are one result, which counts its occurrences, names its cells, and has
+the other lines at which it was seen as related locations. A race has both accesses, where their tasks were created and
+where the session was made as related locations, too, and both stacks as the two threads of a code flow; any other
+finding has its stack. `harness.report.sarif_defects` makes the fingerprints, as the standard advises (3.27.17, and
+appendix B). What is no finding with a place is a notification of the invocation: an empty list of results is no proof.
+One of level `error` says that the results are not complete.
 
 Levels: `error` for what must not be in its cell, `warning` for what was expected in a cell that is not as expected, and
-`note` for what was expected, and seen.
+`note` for what was expected, and seen; of a result in several cells, the worst.
 
 Guarantee: text of the backend makes no links and no placeholders. Paths below the root of the sources are relative URIs
 to `%SRCROOT%`. The models of `sarif-pydantic` lack a few properties of the standard, which are given by their names.
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 from sarif_pydantic.sarif import (
     ArtifactLocation,
@@ -52,8 +52,11 @@ from sarif_pydantic.sarif import (
 
 from harness.evidence import AccessSeen, PlaceSeen, SessionRace
 from harness.explain import EXPLANATIONS
-from harness.report.document import CellDocument, FindingDocument, RunDocument, exit_status
-from harness.report.places import Roots, innermost, parse_frame, races_of_findings
+from harness.report.digest import Outcome
+from harness.report.document import FindingDocument, RunDocument, exit_status
+from harness.report.places import Roots, innermost, is_pseudo, places_of, quoted
+from harness.report.sarif_defects import Defect, defects
+from harness.report.selection import cell_name
 from harness.report.text import block, inline
 from harness.verdict import FindingKind
 
@@ -63,9 +66,9 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 _ROOT = "%SRCROOT%"
 _TEXT_LIMIT = 4000
 _CELLS_LIMIT = 50
+_LINES_LIMIT = 20
 _LINK = re.compile(r"\]\(")
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
-_SEVERITY = (Level.ERROR, Level.WARNING, Level.NOTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +86,9 @@ class SarifWriter:
         return f"{log.model_dump_json(by_alias=True, exclude_none=True, indent=1)}\n"
 
 
-@dataclass(slots=True, kw_only=True)
-class _Defect:
-    """Findings that are one result: the first of them, and where all were."""
-
-    finding: FindingDocument
-    race: SessionRace | None
-    place: PlaceSeen
-    level: Level
-    cells: dict[str, None] = field(default_factory=dict)
-    count: int = 0
-
-
 def _run(document: RunDocument, roots: Roots) -> Run:
-    defects = _defects(document, roots)
-    kinds = sorted({defect.finding.kind for defect in defects})
+    found = defects(document, roots)
+    kinds = sorted({defect.worst.finding.kind for defect in found})
     source = document.environment.source
     provenance = source and VersionControlDetails(
         repository_uri=source.repository,
@@ -114,40 +105,12 @@ def _run(document: RunDocument, roots: Roots) -> Run:
             )
         ),
         automation_details=RunAutomationDetails(id="sessionproof/"),
-        invocations=[_invocation(document, defects)],
+        invocations=[_invocation(document, found)],
         version_control_provenance=[provenance] if provenance else None,
         original_uri_base_ids={_ROOT: ArtifactLocation(description=Message(text="The root of the sources."))},
-        results=[_result(defect, kinds.index(defect.finding.kind), roots) for defect in defects],
+        results=[_result(defect, kinds.index(defect.worst.finding.kind), roots) for defect in found],
         columnKind="unicodeCodePoints",
     )
-
-
-def _defects(document: RunDocument, roots: Roots) -> list[_Defect]:
-    """The worst first, then in the document's order."""
-    found: dict[object, _Defect] = {}
-    for cell in document.cells:
-        races = races_of_findings(cell)
-        for number, finding in enumerate(cell.findings):
-            place = innermost(_frames(finding), roots)
-            if place is None:
-                continue
-            race, level = races.get(number), _level(finding, cell)
-            other = race and innermost(race.first.stack, roots)
-            key = (level, finding.kind, place, other)
-            defect = found.setdefault(key, _Defect(finding=finding, race=race, place=place, level=level))
-            defect.cells[f"{cell.scenario}/{cell.id}"] = None
-            defect.count += 1
-    return sorted(found.values(), key=lambda defect: _SEVERITY.index(defect.level))
-
-
-def _frames(finding: FindingDocument) -> list[PlaceSeen]:
-    return [place for frame in finding.stack if (place := parse_frame(frame)) is not None]
-
-
-def _level(finding: FindingDocument, cell: CellDocument) -> Level:
-    if finding.unexpected:
-        return Level.ERROR
-    return Level.NOTE if cell.as_expected else Level.WARNING
 
 
 def _rule(kind: FindingKind) -> ReportingDescriptor:
@@ -166,26 +129,31 @@ def _rule(kind: FindingKind) -> ReportingDescriptor:
     )
 
 
-def _result(defect: _Defect, rule: int, roots: Roots) -> Result:
-    finding, race = defect.finding, defect.race
-    cells = list(defect.cells)
-    more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
-    said = f"{block(finding.message, limit=_TEXT_LIMIT)}\nSeen in {inline(cells[0])}{more}. To see it again: "
-    located: dict[str, Any] = {"stacks": [_stack(finding, roots)]} if race is None else _both(race, roots)
+def _result(defect: Defect, rule: int, roots: Roots) -> Result:
+    worst, cells = defect.worst, defect.cells
+    finding, race = worst.finding, worst.race
+    names = list(cells)
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    said = f"{block(finding.message, limit=_TEXT_LIMIT)}\nSeen in {inline(names[0])}{more}. To see it again: "
+    located: dict[str, Any] = (
+        {"stacks": [_stack(finding, roots)]} if race is None else {"code_flows": _flows(race, roots)}
+    )
     return Result(
         rule_id=finding.kind.value,
         rule_index=rule,
-        level=defect.level,
+        level=worst.level,
         message=_message(f"{said}{inline(finding.reproduce, limit=1000)}"),
-        locations=[_location(defect.place, roots)],
-        partial_fingerprints={"sessionproof/v1": _fingerprint(defect, roots)},
-        occurrenceCount=defect.count,
+        locations=[_location(worst.place, roots)],
+        related_locations=_related(defect, roots) or None,
+        partial_fingerprints={"sessionproof/v1": defect.fingerprint},
+        occurrenceCount=len(defect.seen),
         properties={
             "check": inline(finding.check),
             "expected": not finding.unexpected,
             "reproduce": inline(finding.reproduce, limit=1000),
-            "cells": [inline(cell) for cell in cells[:_CELLS_LIMIT]],
-            "cellCount": len(cells),
+            "cells": [inline(name) for name in names[:_CELLS_LIMIT]],
+            "cellCount": len(names),
+            "cellsByLevel": {level.value: count for level, count in Counter(cells.values()).items()},
         },
         **located,
     )
@@ -196,29 +164,11 @@ def _message(text: str) -> Message:
     return Message(text=_PLACEHOLDER.sub(r"{{\1}}", _LINK.sub("] (", text)) or "-")
 
 
-def _fingerprint(defect: _Defect, roots: Roots) -> str:
-    parts = [defect.finding.kind.value]
-    race = defect.race
-    if race is None:
-        parts += _names([defect.place], roots)
-    else:
-        for access in (race.first, race.second):
-            place = innermost(access.stack, roots)
-            parts += [access.operation, *_names([place] if place else [], roots)]
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
-
-
-def _names(places: Iterable[PlaceSeen], roots: Roots) -> list[str]:
-    return [f"{roots.stable(place.file)} {place.function}" for place in places]
-
-
 def _location(place: PlaceSeen, roots: Roots, *, number: int | None = None, message: str | None = None) -> Location:
     function = inline(place.function)
     return Location(
         id=number,
-        physical_location=PhysicalLocation(
-            artifact_location=_artifact(place.file, roots), region=Region(start_line=place.line)
-        ),
+        physical_location=None if is_pseudo(place.file) else _physical(place, roots),
         logical_locations=[
             LogicalLocation(name=function.rpartition(".")[2], fully_qualified_name=function, kind="function")
         ],
@@ -226,46 +176,50 @@ def _location(place: PlaceSeen, roots: Roots, *, number: int | None = None, mess
     )
 
 
-def _artifact(file: str, roots: Roots) -> ArtifactLocation:
-    relative = roots.relative(file)
-    if relative is not None:
-        return ArtifactLocation(uri=_quoted(relative), uri_base_id=_ROOT)
-    whole = roots.absolute(file)
-    return ArtifactLocation(uri=f"file:///{_quoted(whole.lstrip('/'))}")
-
-
-def _quoted(path: str) -> str:
-    return quote(path, safe="/", errors="backslashreplace")
+def _physical(place: PlaceSeen, roots: Roots) -> PhysicalLocation:
+    relative = roots.relative(place.file)
+    artifact = (
+        ArtifactLocation(uri=roots.uri(place.file))
+        if relative is None
+        else ArtifactLocation(uri=quoted(relative), uri_base_id=_ROOT)
+    )
+    return PhysicalLocation(artifact_location=artifact, region=Region(start_line=place.line))
 
 
 def _stack(finding: FindingDocument, roots: Roots) -> Stack:
     """The finding's stack, innermost first, as the standard has it."""
-    frames = [StackFrame(location=_location(place, roots)) for place in reversed(_frames(finding))]
+    frames = [StackFrame(location=_location(place, roots)) for place in reversed(places_of(finding.stack))]
     return Stack(message=Message(text="The application's frames."), frames=frames)
 
 
-def _both(race: SessionRace, roots: Roots) -> dict[str, Any]:
-    """What a result has of a race: its places, and both tasks as the threads of a code flow."""
+def _flows(race: SessionRace, roots: Roots) -> list[CodeFlow] | None:
+    """How both tasks came to their accesses, as the threads of a code flow."""
     threads = [
         ThreadFlow(id=str(order), message=_message(f"The {word} access: {_who(access)}."), locations=steps)
         for order, (word, access) in enumerate((("first", race.first), ("second", race.second)), 1)
         if (steps := list(_steps(access, order, roots)))
     ]
-    flow = CodeFlow(message=_message(f"How both came to {inline(race.subject)}."), thread_flows=threads)
-    return {"related_locations": _related(race, roots) or None, "code_flows": [flow] if threads else None}
+    message = _message(f"How both came to {inline(race.subject)}.")
+    return [CodeFlow(message=message, thread_flows=threads)] if threads else None
 
 
-def _related(race: SessionRace, roots: Roots) -> list[Location]:
-    subject = inline(race.subject)
-    said: Sequence[tuple[str, Sequence[PlaceSeen]]] = (
+def _related(defect: Defect, roots: Roots) -> list[Location]:
+    """Both accesses of a race, where what they used was made, and the other lines at which the same was seen."""
+    race = defect.worst.race
+    said = [] if race is None else _of_race(race)
+    found = [(message, place) for message, stack in said if (place := innermost(stack, roots)) is not None]
+    found += [("The same was seen here.", place) for place in defect.others[:_LINES_LIMIT]]
+    return [_location(place, roots, number=number, message=message) for number, (message, place) in enumerate(found, 1)]
+
+
+def _of_race(race: SessionRace) -> list[tuple[str, Sequence[PlaceSeen]]]:
+    return [
         (f"The first access: {_who(race.first)}.", race.first.stack),
         (f"The second access: {_who(race.second)}.", race.second.stack),
-        (f"{subject} was made here.", race.subject_created),
+        (f"{inline(race.subject)} was made here.", race.subject_created),
         ("The task of the first access was created here.", race.first.task_created),
         ("The task of the second access was created here.", race.second.task_created),
-    )
-    found = [(message, place) for message, stack in said if (place := innermost(stack, roots)) is not None]
-    return [_location(place, roots, number=number, message=message) for number, (message, place) in enumerate(found, 1)]
+    ]
 
 
 def _who(access: AccessSeen) -> str:
@@ -285,18 +239,28 @@ def _steps(access: AccessSeen, order: int, roots: Roots) -> Iterator[ThreadFlowL
         )
 
 
-def _invocation(document: RunDocument, defects: Sequence[_Defect]) -> Invocation:
+def _invocation(document: RunDocument, defects: Sequence[Defect]) -> Invocation:
+    told = [*_notifications(document, defects)]
     return Invocation(
         command_line=inline(document.command, limit=_TEXT_LIMIT),
         start_time_utc=document.started_at,
-        end_time_utc=document.started_at + timedelta(seconds=document.seconds),
-        execution_successful=bool(document.cells) and not document.problems,
+        end_time_utc=_ended(document),
+        execution_successful=not any(each.level is Level.ERROR for each in told),
         exitCode=exit_status(document),
-        toolExecutionNotifications=[*_notifications(document, defects)],
+        toolExecutionNotifications=told,
     )
 
 
-def _notifications(document: RunDocument, defects: Sequence[_Defect]) -> Iterator[Notification]:
+def _ended(document: RunDocument) -> datetime | None:
+    """When the run was over; `None` if what the document says of that is no time."""
+    try:
+        return document.started_at + timedelta(seconds=document.seconds) if document.seconds >= 0 else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _notifications(document: RunDocument, defects: Sequence[Defect]) -> Iterator[Notification]:
+    """What an empty list of results would hide; errors are what keeps the results from being complete."""
     for problem in document.problems:
         yield Notification(level=Level.ERROR, message=_message(block(problem, limit=_TEXT_LIMIT)))
     if not document.cells:
@@ -304,14 +268,14 @@ def _notifications(document: RunDocument, defects: Sequence[_Defect]) -> Iterato
     for cell in document.cells:
         if not cell.as_expected:
             said = "; ".join(cell.objections) or "not as expected"
-            text = inline(f"{cell.scenario}/{cell.id}: {said}", limit=_TEXT_LIMIT)
-            yield Notification(level=Level.WARNING, message=_message(text))
+            text = inline(f"{cell_name(cell)}: {said}", limit=_TEXT_LIMIT)
+            level = Level.ERROR if Outcome.of(cell) is Outcome.UNKNOWN else Level.WARNING
+            yield Notification(level=level, message=_message(text))
     for gap in document.not_verified:
         text = inline(f"not verified: {gap.scenario}, {gap.session_mode or 'all modes'}: {gap.reason}")
         yield Notification(level=Level.NOTE, message=_message(text))
-    placeless = sum(len(cell.findings) for cell in document.cells) - sum(defect.count for defect in defects)
+    placeless = sum(len(cell.findings) for cell in document.cells) - sum(len(defect.seen) for defect in defects)
     if placeless:
-        yield Notification(
-            level=Level.NOTE,
-            message=Message(text=f"{placeless} findings have no place in the code, and are in run.json alone."),
-        )
+        have = "1 finding has" if placeless == 1 else f"{placeless} findings have"
+        text = f"{have} no place in the code, and {'is' if placeless == 1 else 'are'} in run.json alone."
+        yield Notification(level=Level.NOTE, message=Message(text=text))

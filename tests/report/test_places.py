@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evidence import PlaceSeen, RaceKind
-from harness.report.places import Roots, innermost, parse_frame, races_of_findings
+from harness.report.document import FindingDocument
+from harness.report.places import Roots, innermost, parse_frame, race_of, races_of_findings
 from harness.scenario import SessionMode
 from tests.report import documents, two_tools
 
@@ -30,11 +31,36 @@ law = settings(derandomize=True, deadline=None, max_examples=300)
         ("app\\a.py", Roots(directory="C:\\shop"), "app/a.py"),
         ("D:\\app\\a.py", Roots(directory="C:\\shop"), None),
         ("/a.py", Roots(directory="/"), "a.py"),
+        ("C:\\app\\a.py", Roots(directory="/w/shop"), None),
+        ("<string>", Roots(directory="/w/shop"), None),
+        ("<frozen importlib._bootstrap>", Roots(), None),
     ],
 )
 def test_a_file_is_relative_to_the_root_or_to_where_the_run_was(file: str, roots: Roots, relative: str | None) -> None:
     """Also if it was named relative, on another machine, or on another system."""
     assert roots.relative(file) == relative
+
+
+@pytest.mark.parametrize(
+    ("file", "directory", "uri"),
+    [
+        ("/usr/lib/a b.py", "/w/shop", "file:///usr/lib/a%20b.py"),
+        ("../a.py", "/w/shop", "file:///w/a.py"),
+        ("../a.py", "", "../a.py"),
+        ("odd:name.py", "", "odd%3Aname.py"),
+        ("//usr/lib/a.py", "/w", "file:///usr/lib/a.py"),
+        ("C:\\lib\\a b#c.py", "", "file:///C:/lib/a%20b%23c.py"),
+        ("D:/lib/a.py", "C:\\shop", "file:///D:/lib/a.py"),
+        ("..\\a.py", "C:\\shop\\back", "file:///C:/shop/a.py"),
+        ("\\\\server\\share\\lib\\a.py", "C:\\shop", "file://server/share/lib/a.py"),
+        ("\\\\?\\C:\\lib\\a.py", "", "file:///C:/lib/a.py"),
+        ("\\\\?\\UNC\\server\\share\\a.py", "", "file://server/share/a.py"),
+        ("C:\\a.py", "/w/shop", "file:///C:/a.py"),
+    ],
+)
+def test_a_file_has_an_address(file: str, directory: str, uri: str) -> None:
+    """By the rules of its own system; a colon stands where it is a drive's, and nowhere else."""
+    assert Roots(directory=directory).uri(file) == uri
 
 
 @law
@@ -84,6 +110,14 @@ def test_the_innermost_frame_of_the_sources_is_the_place() -> None:
     assert innermost([], roots) is None
 
 
+def test_what_is_no_file_is_the_place_only_if_there_is_no_other() -> None:
+    """It says nothing to whoever looks for the line."""
+    real, none = (PlaceSeen(file=file, line=1, function="f") for file in ("/usr/lib/b.py", "<string>"))
+
+    assert innermost([real, none], Roots(directory="/w/shop")) == real
+    assert innermost([none], Roots(directory="/w/shop")) == none
+
+
 @pytest.mark.parametrize("kind", RaceKind)
 def test_findings_find_their_races(kind: RaceKind) -> None:
     """Two of one place each get their own, in their order; a finding of another check gets none."""
@@ -98,3 +132,15 @@ def test_findings_find_their_races(kind: RaceKind) -> None:
     made = made.model_copy(update={"findings": (other, *made.findings)})
 
     assert races_of_findings(made) == {1: seen[1], 2: seen[0]}
+
+
+@pytest.mark.parametrize("kind", RaceKind)
+def test_a_finding_finds_its_race_among_others(kind: RaceKind) -> None:
+    """The same one as among all of the cell; a bleed also if its finding has another frame."""
+    seen = [two_tools.race(kind, turn=turn) for turn in ("a", "b")]
+    told = [FindingDocument.of(two_tools.finding(each), "") for each in seen]
+    elsewhere = told[0].model_copy(update={"stack": ("app/elsewhere.py:1 in f",)})
+
+    assert [race_of(each, seen) for each in told] == seen
+    assert race_of(told[0], seen[1:]) is None
+    assert race_of(elsewhere, seen) == (seen[0] if kind is RaceKind.BLEED else None)

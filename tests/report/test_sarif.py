@@ -1,6 +1,7 @@
 """Findings for code scanning."""
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,11 +13,11 @@ from inline_snapshot import snapshot
 from sarif_pydantic import Sarif
 
 from harness.evidence import PlaceSeen
-from harness.report.document import RunDocument
+from harness.report.document import CellDocument, RunDocument
 from harness.report.redact import redact
 from harness.report.sarif import SarifWriter
 from harness.scenario import PoolState, SessionMode
-from harness.verdict import FindingKind
+from harness.verdict import Expectation, FindingKind
 from tests.report import documents, two_tools
 
 law = settings(derandomize=True, deadline=None, max_examples=60)
@@ -81,13 +82,13 @@ def test_what_is_written_is_sarif(name: str) -> None:
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_addresses_are_uris(name: str) -> None:
-    """A relative one below the root of the sources, or a whole one of a file."""
+    """A relative one, below the root of the sources if that is known, or a whole one of a file."""
     for location in every(written(CORPUS[name]), "artifactLocation"):
         parts = urlsplit(location["uri"])
-        relative = location.get("uriBaseId") == "%SRCROOT%"
         assert location["uri"].isascii()
-        assert parts.scheme == ("" if relative else "file")
-        assert parts.path.startswith("/") is not relative
+        assert parts.scheme in {"", "file"}
+        assert parts.path.startswith("/") is (parts.scheme == "file")
+        assert not parts.scheme or "uriBaseId" not in location
         assert not {" ", "\\", "<", ">", '"'} & set(location["uri"])
 
 
@@ -196,14 +197,98 @@ def test_one_defect_is_one_result_that_names_its_cells() -> None:
         two_tools.shared(turn=str(number) * 8, start=10.0 * number, pool_state=state)
         for number, state in enumerate(PoolState, 1)
     ]
-    results = written(two_tools.run(*cells, two_tools.shared(expected=False)))["results"]
+    other = documents.troubled_cells("single_tool", SessionMode.PER_OPERATION)
+    results = written(two_tools.run(*cells, *other))["results"]
 
-    assert [(result["level"], result["occurrenceCount"]) for result in results] == [("error", 1), ("note", 4)]
+    assert [(result["level"], result["occurrenceCount"]) for result in results] == [("error", 4), ("note", 4)]
     assert results[1]["properties"]["cellCount"] == 4
     assert results[1]["properties"]["cells"][0] == "two_parallel_tools/shared-cold-scripted"
     assert results[1]["message"]["text"].endswith(
         "Seen in two_parallel_tools/shared-cold-scripted and 3 more. To see it again: sessionproof verify "
         "--scenario two_parallel_tools --mode shared --pool-state cold --tier scripted"
+    )
+
+
+def seen_at(line: int, *, mode: SessionMode = SessionMode.SHARED, expected: bool = False) -> CellDocument:
+    """A cell with the race, whose second access is at that line of the same function."""
+    seen = two_tools.overlap(line=line)
+    told = two_tools.finding(seen)
+    expectation = Expectation(required=frozenset({told.kind})) if expected else None
+    return documents.cell(
+        "two_parallel_tools",
+        mode,
+        findings=[told],
+        expectation=expectation,
+        evidence=two_tools.evidence(races=[seen]),
+    )
+
+
+def test_what_has_one_fingerprint_is_one_result_of_the_worst_level() -> None:
+    """With the line and the command of the worst, all its cells, and every other line at which it was seen."""
+    cells = [
+        seen_at(21, expected=True),
+        seen_at(30, mode=SessionMode.PER_OPERATION),
+        seen_at(40, mode=SessionMode.LOCKED),
+    ]
+    (result,) = written(two_tools.run(*cells))["results"]
+
+    lines = [
+        (each["message"]["text"], each["physicalLocation"]["region"]["startLine"])
+        for each in result["relatedLocations"]
+        if each["message"]["text"].startswith("The same")
+    ]
+    assert (result["level"], result["occurrenceCount"]) == ("error", 3)
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 30
+    assert lines == [("The same was seen here.", 21), ("The same was seen here.", 40)]
+    assert "--mode per_operation" in result["message"]["text"]
+    assert result["properties"]["cells"] == [
+        f"two_parallel_tools/{mode}-warm-scripted" for mode in ("per_operation", "locked", "shared")
+    ]
+    assert result["properties"]["cellsByLevel"] == {"error": 2, "note": 1}
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_no_two_results_have_the_same_fingerprint(name: str) -> None:
+    """A viewer would take one for the other."""
+    prints = [result["partialFingerprints"][FINGERPRINT] for result in written(CORPUS[name])["results"]]
+
+    assert len(prints) == len(set(prints))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ended"), [(1.5, "2030-01-02T03:04:06.500000Z"), (1e300, None), (math.nan, None), (-5.0, None)]
+)
+def test_a_run_that_ended_at_no_time_has_no_end(seconds: float, ended: str | None) -> None:
+    """And is written all the same."""
+    document = documents.troubled().model_copy(update={"seconds": seconds})
+
+    assert written(document)["invocations"][0].get("endTimeUtc") == ended
+
+
+def test_a_run_is_complete_if_no_cell_is_unknown() -> None:
+    """One that failed does not keep the others from being looked at."""
+    doubtful = documents.cell("single_tool", SessionMode.SHARED, unknown="no ledger")
+    runs = [two_tools.run(two_tools.shared(expected=False)), two_tools.run(doubtful)]
+
+    assert [written(each)["invocations"][0]["executionSuccessful"] for each in runs] == [True, False]
+
+
+def test_what_python_calls_a_file_and_is_none_is_no_place() -> None:
+    """A frame of it has the function alone, and a finding in nothing else is counted."""
+    told = two_tools.finding(two_tools.overlap())
+    stacks = [("<frozen importlib._bootstrap>:7 in _call",), ("app/a.py:3 in f", "<string>:1 in <module>")]
+    cell = documents.cell("single_tool", SessionMode.SHARED, findings=[replace(told, stack=stack) for stack in stacks])
+
+    made = written(two_tools.run(cell))
+    (result,) = made["results"]
+
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "app/a.py"
+    assert [sorted(frame["location"]) for frame in result["stacks"][0]["frames"]] == [
+        ["logicalLocations"],
+        ["logicalLocations", "physicalLocation"],
+    ]
+    assert made["invocations"][0]["toolExecutionNotifications"][-1]["message"]["text"] == (
+        "1 finding has no place in the code, and is in run.json alone."
     )
 
 
@@ -287,7 +372,7 @@ def test_an_empty_list_of_results_is_no_proof() -> None:
         [
             ("error", "worker 'gw1' crashed"),
             (
-                "warning",
+                "error",
                 "single_tool/per_operation-warm-scripted: check 'ledger' could not decide: the ledger could not be read: no such table",  # noqa: E501  # golden text
             ),
             (
