@@ -64,14 +64,14 @@ class GithubWriter:
 
 @dataclass(slots=True, kw_only=True)
 class _Annotation:
-    """One line to come; `also` are the other cells in which it is so."""
+    """One line to come; `cells` are those in which it is so, the first of which it tells of."""
 
     level: str
     title: str
     text: str
     place: PlaceSeen | None
     rank: tuple[int, bool]
-    also: list[str] = field(default_factory=list)
+    cells: list[str] = field(default_factory=list)
 
 
 def _lines(document: RunDocument, roots: Roots) -> Iterator[str]:
@@ -84,7 +84,9 @@ def _lines(document: RunDocument, roots: Roots) -> Iterator[str]:
         if left := len(several) - len(shown):
             text = f"and {left} more, in the job's summary and in run.json"
             yield command(several[0].level, text, title="sessionproof")
-    said = "\n".join([*digest.headline(document), digest.conclusion(document)])
+    gaps = len(document.not_verified)
+    open_ = [f"not verified: {gaps}, with the reasons in the job's summary and in run.json"] if gaps else []
+    said = "\n".join([*digest.headline(document), *open_, digest.conclusion(document)])
     yield command("notice", said, title="sessionproof")
 
 
@@ -97,10 +99,9 @@ def _annotations(document: RunDocument, roots: Roots) -> list[_Annotation]:
         for text in problems
     }
     for surprise in digest.surprises(document):
-        cells = [cell_name(cell) for cell in (surprise.cell, *surprise.others)]
-        for key, made in _of_cell(surprise.cell, roots):
-            known = found.setdefault(key, made)
-            known.also += [name for name in cells if name not in known.also]
+        for cell in (surprise.cell, *surprise.others):
+            for key, made in _of_cell(cell, roots):
+                found.setdefault(key, made).cells.append(cell_name(cell))
     return list(found.values())
 
 
@@ -127,7 +128,8 @@ def _of_cell(cell: CellDocument, roots: Roots) -> Iterator[tuple[object, _Annota
             [*(inline(each, limit=_TEXT_LIMIT) for each in objections[:5]), f"To see it: {cell.reproduce}"]
         )
         title = f"not as expected: {cell_name(cell)}"
-        yield (level, text), _Annotation(level=level, title=title, text=text, place=None, rank=(3, True))
+        key = (level, cell.scenario, cell.session_mode, *objections)
+        yield key, _Annotation(level=level, title=title, text=text, place=None, rank=(3, True))
 
 
 def _rank(kind: FindingKind) -> int:
@@ -144,7 +146,7 @@ def _explained(finding: FindingDocument) -> str:
 
 
 def _line(each: _Annotation, roots: Roots) -> str:
-    others = len(each.also) - 1
+    others = len(each.cells) - 1
     text = f"{each.text}\nAlike in {others} more {'cell' if others == 1 else 'cells'}." if others > 0 else each.text
     where = {}
     if each.place is not None:

@@ -52,7 +52,9 @@ def _parts(change: RunChange) -> Iterator[RenderableType]:
         yield from _cell(cell)
         yield Text()
     if len(change.changed) > _SHOWN:
-        yield Text(f"... and {len(change.changed) - _SHOWN} more cells that changed; --format markdown has them")
+        yield Text(
+            f"... and {len(change.changed) - _SHOWN} more cells that changed; --format markdown has more of them"
+        )
         yield Text()
     yield from _only("first", change.only_before)
     yield from _only("second", change.only_after)

@@ -5,12 +5,14 @@ its server process; everything else is in one. What is between two records (a tr
 connection from checkout to checkin) is a mark, too, of a kind of its own. A finding is a sign: where it was seen, and,
 if two accesses were wrong together, where the first one was.
 
-Guarantee: pure, and one mark for each record of the turn, in the order of time. Times are seconds since the turn began.
+Guarantee: pure, and one mark for each record of the turn that has a time, in the order of time. Times are seconds since
+the turn began. What has no end that is a time is unended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from harness import evidence as ev
@@ -167,7 +169,8 @@ _TURN: _Key = (LaneKind.TASK, "")
 def timeline(seen: TurnEvents) -> Timeline:
     """The turn on one axis."""
     maker = _Maker(seen)
-    marks = sorted(maker.marks(), key=lambda mark: (mark.start, mark.end is None, -(mark.end or 0.0)))
+    seen_at = (mark for mark in maker.marks() if isfinite(mark.start))
+    marks = sorted(seen_at, key=lambda mark: (mark.start, mark.end is None, -(mark.end or 0.0)))
     signs = list(maker.signs(marks))
     firsts: dict[int, float] = {}
     for mark in marks:
@@ -225,8 +228,10 @@ class _Maker:
         return self.lanes.of(LaneKind.TASK, call, self._tools.get(call) or name or call)
 
     def _lasting(self, kind: MarkKind, lane: int, interval: ev.Interval, **others: Any) -> Mark:
-        start, end = self._since(interval.start), self._since(interval.end)
-        return Mark(kind=kind, lane=lane, start=start, end=max(start, end), **others)
+        ended = isfinite(interval.end)
+        start, end = self._since(interval.start), self._since(interval.end if ended else self.seen.turn.interval.end)
+        unended = others.pop("unended", False) or not ended
+        return Mark(kind=kind, lane=lane, start=start, end=max(start, end), unended=unended, **others)
 
     def _model(self) -> Iterator[Mark]:
         """The model's requests as they were recorded; where they are not, their spans."""

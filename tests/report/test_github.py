@@ -12,7 +12,7 @@ from harness.report.document import RunDocument
 from harness.report.github import GithubWriter, command, fitting
 from harness.report.markdown import MarkdownWriter
 from harness.report.redact import redact
-from harness.scenario import SessionMode
+from harness.scenario import PoolState, SessionMode
 from harness.verdict import Finding, FindingKind
 from tests.report import documents, two_tools
 
@@ -44,7 +44,7 @@ def test_a_run_as_expected_has_one_notice() -> None:
     """What reproduced as expected is no error."""
     assert lines(documents.as_expected()) == snapshot(
         [
-            "::notice title=sessionproof::per_operation: 32 of 32 cells passed%0Ashared: bug reproduced in 22 of 22, as expected; 10 of 10 clean cells passed%0Alocked: 8 of 8 cells passed%0Asequential: 8 of 8 cells passed%0AAS EXPECTED: 80 of 80 cells, 80 turns, 42.1 s"  # noqa: E501  # golden text
+            "::notice title=sessionproof::per_operation: 32 of 32 cells passed%0Ashared: bug reproduced in 22 of 22, as expected; 10 of 10 clean cells passed%0Alocked: 8 of 8 cells passed%0Asequential: 8 of 8 cells passed%0Anot verified: 1, with the reasons in the job's summary and in run.json%0AAS EXPECTED: 80 of 80 cells, 80 turns, 42.1 s"  # noqa: E501  # golden text
         ]
     )
 
@@ -153,6 +153,35 @@ def test_a_defect_in_several_cells_is_told_once() -> None:
 
     assert len(errors) == 1
     assert parsed(errors[0])[2].endswith("Alike in 7 more cells.")
+
+
+def test_cells_that_are_alike_but_for_the_place_are_told_apart() -> None:
+    """Each place has its line; only what is the same in others is called alike."""
+    told = two_tools.finding(two_tools.overlap())
+    cells = [
+        documents.cell(
+            "single_tool", SessionMode.PER_OPERATION, pool_state=state, findings=[replace(told, stack=stack)]
+        )
+        for state, stack in zip(PoolState, [("a.py:1 in f",), ("a.py:1 in f",), ("b.py:2 in g",)], strict=False)
+    ]
+
+    errors = [parsed(line) for line in lines(documents.document(cells)) if line.startswith("::error")]
+
+    assert [(given["file"], text.endswith("Alike in 1 more cell.")) for _, given, text in errors] == [
+        ("a.py", True),
+        ("b.py", False),
+    ]
+
+
+def test_objections_of_alike_cells_are_told_once() -> None:
+    """With the command of the first."""
+    cells = [
+        documents.cell("single_tool", SessionMode.SHARED, pool_state=state, unknown="no table") for state in PoolState
+    ]
+
+    (warning,) = [parsed(line) for line in lines(documents.document(cells)) if line.startswith("::warning")]
+
+    assert warning[2].endswith("Alike in 3 more cells.")
 
 
 def test_hostile_text_is_no_command() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.evidence import Evidence, RaceKind, Record
+from harness.evidence import Evidence, PoolEventKind, RaceKind, Record
 from harness.report.document import CellDocument
 from harness.report.timeline import LaneKind, MarkKind, Timeline, timeline
 from harness.report.turn_events import events
@@ -174,6 +174,66 @@ def test_what_does_not_end_with_the_turn_says_so() -> None:
     unended = {mark.kind: mark.end for mark in drawn(cell).marks if mark.unended}
 
     assert unended == {MarkKind.TRANSACTION: pytest.approx(0.2), MarkKind.HELD: pytest.approx(0.2)}
+
+
+def test_what_has_no_time_has_no_mark() -> None:
+    """It did not happen when the turn began; and what has no end is unended."""
+    seen = racing.evidence()
+    nowhere = [replace(each, at=float("nan")) for each in seen.operations.items]
+    endless = [
+        replace(each, interval=replace(each.interval, end=float("nan")))
+        for each in seen.statements.items
+        if each.injected
+    ]
+    cell = documents.cell(
+        "s",
+        SessionMode.SHARED,
+        evidence=replace(
+            seen, operations=Record.of("operations", nowhere), statements=Record.of("statements", endless)
+        ),
+    )
+
+    made = drawn(cell)
+
+    assert not counted(made).keys() & {MarkKind.BEGIN, MarkKind.COMMIT, MarkKind.TRANSACTION}
+    delays = [mark for mark in made.marks if mark.kind is MarkKind.DELAY]
+    assert [mark.end for mark in delays] == pytest.approx([0.2, 0.2])
+    assert all(mark.unended for mark in delays)
+
+
+def test_a_connection_that_was_given_back_unseen_is_not_held_on() -> None:
+    """Its next checkout says so."""
+    seen = racing.evidence()
+    checkouts = [event for event in seen.pool.items if event.kind is PoolEventKind.CHECKOUT]
+    again = [*checkouts, *(replace(event, at=event.at + 0.05) for event in checkouts)]
+    cell = documents.cell("s", SessionMode.SHARED, evidence=replace(seen, pool=Record.of("pool", again)))
+
+    held = [mark for mark in drawn(cell).marks if mark.kind is MarkKind.HELD]
+
+    assert [mark.start for mark in held] == pytest.approx([0.0128, 0.0628])
+    assert [mark.end for mark in held] == pytest.approx([0.0628, 0.2])
+    assert all(mark.unended for mark in held)
+
+
+def test_a_bleed_has_its_sign_whatever_the_frame_of_its_finding_is() -> None:
+    """The finding has the stack of the commit that was replayed."""
+    seen = racing.evidence()
+    race = replace(seen.races.items[0], kind=RaceKind.BLEED)
+    finding = Finding(
+        kind=FindingKind.BLEED,
+        message="a commit covered it",
+        check="sessions",
+        turn=race.second.turn,
+        tool_call_id=race.second.tool_call_id,
+        stack=("app/elsewhere.py:1 in f",),
+    )
+    cell = documents.cell(
+        "s", SessionMode.SHARED, findings=[finding], evidence=replace(seen, races=Record.of("races", [race]))
+    )
+
+    (sign,) = drawn(cell).signs
+
+    assert sign.first is not None
 
 
 def test_a_tool_that_is_called_twice_has_two_lanes() -> None:
