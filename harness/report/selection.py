@@ -46,26 +46,43 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def select_cells(documents: Sequence[RunDocument], wanted: Sequence[str]) -> list[RunDocument]:
     """The runs with the cells of these names or patterns alone, and their verdicts on them; all if none is named.
 
+    What was not verified is left out only if it is of a scenario that has cells, and none of them is selected: what
+    nobody looked at may be a part of what was asked for. Costs and problems are the whole run's.
+
     Raises:
-        UsageError: a name or pattern fits no cell of any of them.
+        UsageError: a name or pattern fits no cell of any of them, nor a scenario that was not verified.
     """
     if not wanted:
         return list(documents)
     cells = [cell for document in documents for cell in document.cells]
+    gaps = {gap.scenario for document in documents for gap in document.not_verified}
     for name in wanted:
-        if not any(_fits(cell, name) for cell in cells):
-            raise UsageError(f"there is no cell {name!r} in the run; {nearest(name, map(cell_name, cells))}")
+        if name not in gaps and not any(_fits(cell, name) for cell in cells):
+            raise UsageError(
+                f"there is no cell {name!r} in the run; {nearest(name, [*map(cell_name, cells), *sorted(gaps)])}"
+            )
     return [_with_cells(document, wanted) for document in documents]
 
 
 def _with_cells(document: RunDocument, wanted: Sequence[str]) -> RunDocument:
-    return RunDocument.of(
+    """The run with some of its cells; all that is not said of a cell stays as it is."""
+    cells = [cell for cell in document.cells if any(_fits(cell, name) for name in wanted)]
+    judged = RunDocument.of(
         started_at=document.started_at,
         seconds=document.seconds,
         command=document.command,
         environment=document.environment,
-        cells=[cell for cell in document.cells if any(_fits(cell, name) for name in wanted)],
+        cells=cells,
         problems=document.problems,
+    )
+    others = {cell.scenario for cell in document.cells} - {cell.scenario for cell in cells}
+    return document.model_copy(
+        update={
+            "verdict": judged.verdict,
+            "turns": judged.turns,
+            "cells": judged.cells,
+            "not_verified": tuple(gap for gap in document.not_verified if gap.scenario not in others),
+        }
     )
 
 

@@ -39,6 +39,39 @@ def test_the_verdict_is_that_of_the_selected_cells() -> None:
     assert good.turns == 2
 
 
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        ("single_tool", ["streaming", "single_tool"]),
+        ("single_tool/per_operation-warm-scripted", ["streaming", "single_tool"]),
+        ("two_parallel_tools/*-cold-*", ["streaming"]),
+        ("streaming", ["streaming"]),
+    ],
+)
+def test_what_was_not_verified_is_left_out_only_with_its_scenario(wanted: str, kept: list[str]) -> None:
+    """A gap of a scenario without any cell belongs to none that could be left out."""
+    (made,) = select_cells([documents.troubled()], [wanted])
+
+    assert [gap.scenario for gap in made.not_verified] == kept
+
+
+def test_a_scenario_that_was_not_verified_can_be_selected() -> None:
+    """It has no cell, and so no verdict."""
+    (made,) = select_cells([documents.troubled()], ["streaming"])
+
+    assert (made.cells, made.verdict) == ((), Verdict.UNKNOWN)
+
+
+def test_what_is_said_of_the_whole_run_stays() -> None:
+    """Costs above all: the requests of the cells that are left out were paid, too."""
+    whole = documents.paid()
+
+    (made,) = select_cells([whole], ["single_tool"])
+
+    assert made == whole
+    assert made.costs is not None
+
+
 def test_a_cell_that_is_not_there_names_the_nearest() -> None:
     """Also of two runs, where one having it is enough."""
     run = two_tools.run(two_tools.shared())
