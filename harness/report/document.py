@@ -25,12 +25,14 @@ __all__ = [
     "CostsDocument",
     "EnvironmentDocument",
     "EvidenceDocument",
+    "ExcerptDocument",
     "FindingDocument",
     "NotVerifiedDocument",
     "PostgresDocument",
     "RecordDocument",
     "RunDocument",
     "SourceDocument",
+    "SourceFileDocument",
     "exit_status",
 ]
 
@@ -266,12 +268,32 @@ class EnvironmentDocument(DocumentModel):
     source: SourceDocument | None = None
 
 
+class ExcerptDocument(DocumentModel):
+    """Lines of a file that follow one another; `first` is the number of the first one, from 1."""
+
+    first: Annotated[int, Field(ge=1)]
+    lines: tuple[str, ...]
+
+
+class SourceFileDocument(DocumentModel):
+    """What stood around the lines of one file of the application to which stacks point, when it ran.
+
+    `file` is as the stacks have it. `missing` is the reason why there is nothing: above all that the file was changed
+    since.
+    """
+
+    file: str
+    missing: str | None = None
+    excerpts: tuple[ExcerptDocument, ...] = ()
+
+
 class RunDocument(DocumentModel):
     """One run.
 
     `verdict` is `passed` if every cell is as expected, `failed` if one is not, and `unknown` if evidence is
     missing or nothing was verified. It is about expectations: a shared session that failed as expected does
-    not fail the run. `costs` are those of a run that has a budget.
+    not fail the run. `costs` are those of a run that has a budget. `source_files` is empty in documents of versions
+    that kept none.
     """
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
@@ -285,6 +307,7 @@ class RunDocument(DocumentModel):
     cells: tuple[CellDocument, ...]
     not_verified: tuple[NotVerifiedDocument, ...] = ()
     problems: tuple[str, ...] = ()
+    source_files: tuple[SourceFileDocument, ...] = ()
 
     @classmethod
     def of(

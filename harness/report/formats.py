@@ -23,13 +23,12 @@ from harness.report.github import GithubWriter
 from harness.report.html import HtmlWriter, bench_html, html
 from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
-from harness.report.redact import masker
 from harness.report.run_change import RunChange
 from harness.report.run_change_markdown import change_page
 from harness.report.run_change_terminal import show_change
 from harness.report.run_json import JsonWriter
 from harness.report.selection import closest
-from harness.report.sources import read_sources
+from harness.report.sources import sources_of
 from harness.report.terminal import render
 from harness.report.trace import TraceWriter
 
@@ -114,8 +113,8 @@ def _run(name: str, filename: str, write: Callable[[RunDocument, str], str]) -> 
 
 
 def _html(document: RunDocument, _: str) -> str:
-    """With the application's lines, as far as this process may read them, masked as the document is."""
-    return html(document, sources=read_sources(document, masker()))
+    """With the application's lines that the document has: in this machine's files others may stand."""
+    return html(document, sources=sources_of(document))
 
 
 def _sarif(document: RunDocument, root: str) -> str:

@@ -3,8 +3,8 @@
 Problem: CI picks files up while they are written, a disk fills in the middle, and yesterday's report looks
 like today's.
 
-Mechanism: the document is redacted once, and the lines of the application that it points to are read, because writers
-read nothing. Every file is written in full beside its place and then renamed onto it.
+Mechanism: the document is redacted once, and gets the lines of the application that it points to, because writers read
+nothing. Every file is written in full beside its place and then renamed onto it.
 
 Guarantee: a file of the report is the whole of this run's or what was there before, never half of one, and no
 secret that `harness.report.redact` knows reaches the disk.
@@ -20,7 +20,8 @@ from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
 from harness.report.redact import masked, masker
 from harness.report.run_json import JsonWriter
-from harness.report.sources import read_sources
+from harness.report.source_reading import with_sources
+from harness.report.sources import sources_of
 from harness.report.writer import Writer
 
 __all__ = ["WRITERS", "prepare_directory", "write_reports"]
@@ -57,8 +58,8 @@ def write_reports(
         ConfigurationError: the folder cannot be made or written to, or its disk is full.
     """
     mask = masker(environment)
-    redacted = masked(document, mask)
-    page = HtmlWriter(sources=read_sources(redacted, mask))
+    redacted = with_sources(masked(document, mask), mask)
+    page = HtmlWriter(sources=sources_of(redacted))
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return [

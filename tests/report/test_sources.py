@@ -1,75 +1,73 @@
 """The application's lines in a report."""
 
-from pathlib import Path
+from collections.abc import Sequence
 
-import pytest
-
-from harness.report.document import RunDocument
-from harness.report.redact import masker
-from harness.report.sources import read_sources
+from harness.report.document import ExcerptDocument, RunDocument, SourceFileDocument
+from harness.report.formats import run_formats
+from harness.report.sources import PLACE, PLACES_LIMIT, Excerpt, places_of, sources_of
 from harness.scenario import SessionMode
 from harness.verdict import Finding, FindingKind
 from tests.report import documents
 
 
-def pointing_to(*frames: str) -> RunDocument:
+def pointing_to(*frames: str, files: Sequence[SourceFileDocument] = ()) -> RunDocument:
     finding = Finding(kind=FindingKind.MISSING_ROW, message="lost", check="ledger", stack=frames)
-    return documents.document([documents.cell("s", SessionMode.SHARED, findings=[finding])])
+    made = documents.document([documents.cell("s", SessionMode.SHARED, findings=[finding])])
+    return made.model_copy(update={"source_files": tuple(files)})
 
 
-@pytest.fixture
-def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "app" / "service.py"
-    path.parent.mkdir()
-    path.write_text("".join(f"line_{number} = {number}\n" for number in range(1, 8)), encoding="utf-8")
-    return path
+def kept(file: str, first: int, last: int) -> SourceFileDocument:
+    lines = tuple(f"line {number}" for number in range(first, last + 1))
+    return SourceFileDocument(file=file, excerpts=(ExcerptDocument(first=first, lines=lines),))
 
 
-def test_a_place_is_shown_with_its_neighbours(application: Path) -> None:
-    """Two lines before and after, as far as there are any."""
-    found = read_sources(
-        pointing_to("app/service.py:4 in work", f"{application}:1 in work", "app/service.py:99 in work"), masker({})
+def test_a_place_is_shown_with_its_neighbours() -> None:
+    """Two lines before and after, as far as they were kept."""
+    document = pointing_to(
+        "a.py:4 in work", "a.py:8 in work", "a.py:99 in work", "b.py:1 in f", files=[kept("a.py", 2, 9)]
     )
 
-    assert {place: (excerpt.first, excerpt.lines[0], excerpt.lines[-1]) for place, excerpt in found.items()} == {
-        "app/service.py:4": (2, "line_2 = 2", "line_6 = 6"),
-        f"{application}:1": (1, "line_1 = 1", "line_3 = 3"),
+    assert sources_of(document) == {
+        "a.py:4": Excerpt(first=2, lines=("line 2", "line 3", "line 4", "line 5", "line 6")),
+        "a.py:8": Excerpt(first=6, lines=("line 6", "line 7", "line 8", "line 9")),
     }
 
 
-def test_secrets_in_it_are_masked(application: Path) -> None:
-    """Code has them, too."""
-    application.write_text("password = 'hunter22'\n", encoding="utf-8")
+def test_why_lines_are_missing_stands_in_their_place() -> None:
+    """At the number of the line."""
+    document = pointing_to("a.py:4 in work", files=[SourceFileDocument(file="a.py", missing="the file was changed")])
 
-    found = read_sources(pointing_to("app/service.py:1 in work"), masker({}))
-
-    assert found["app/service.py:1"].lines == ("password = ***",)
+    assert sources_of(document) == {"a.py:4": Excerpt(first=4, lines=("[not shown: the file was changed]",))}
 
 
-def test_only_python_files_that_can_be_imported_are_read(
-    application: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """A document from elsewhere cannot have other files shown."""
-    outside = tmp_path_factory.mktemp("outside") / "private.py"
-    outside.write_text("private = 1\n", encoding="utf-8")
-    (application.parent / "secrets.env").write_text("private\n", encoding="utf-8")
-    (application.parent / "link.py").symlink_to(outside)
+def test_a_page_that_is_made_again_has_the_lines_of_the_run() -> None:
+    """Whatever stands in this machine's files."""
+    here = pointing_to(f"{__file__}:1 in f", files=[kept(__file__, 1, 3)])
 
-    found = read_sources(
-        pointing_to(
-            "/etc/passwd:1 in f",
-            f"{outside}:1 in f",
-            "app/link.py:1 in f",
-            "app/secrets.env:1 in f",
-            "app/../../outside/private.py:1 in f",
-            f"{pytest.__file__}:1 in f",
-            "app:1 in f",
-            "app/nul\x00.py:1 in f",
-            "no place at all",
-        ),
-        masker({}),
+    (page,) = run_formats()["html"].render(here, "").values()
+    (without,) = run_formats()["html"].render(pointing_to(f"{__file__}:1 in f"), "").values()
+
+    assert "line 1" in page
+    assert "line 1" not in without
+    assert "The application&#39;s lines in a report" not in page + without
+
+
+def test_what_is_not_as_expected_comes_first() -> None:
+    """So that it is what there is room for."""
+    frames = [f"a.py:{number} in f" for number in range(1, 2 * PLACES_LIMIT)]
+    good = documents.expected_to_show("a", SessionMode.SHARED)
+    document = documents.document([good, *pointing_to(*frames).cells]).model_copy(
+        update={"source_files": (kept("a.py", 1, 2000),)}
     )
 
-    assert found == {}
+    assert next(places_of(document))["place"] == "a.py:1"
+    assert len(sources_of(document)) == PLACES_LIMIT
+
+
+def test_a_frame_is_read_as_the_page_reads_it() -> None:
+    """Up to the first number that a colon and a function are around."""
+    match = PLACE.match("C:\\shop\\a.py:41 in Shop.<locals>.work:3 in f")
+
+    assert match is not None
+    assert (match["place"], match["function"]) == ("C:\\shop\\a.py:41", "Shop.<locals>.work:3 in f")
+    assert not list(places_of(pointing_to("no place at all", "a.py: in f", "a.py:12345678 in f")))

@@ -1,0 +1,126 @@
+"""The application's lines that a run keeps: read when it ends, by the process that ran it.
+
+Problem: a report may be made again later, or elsewhere, where other lines stand at the same numbers; and the file may
+have been changed while the application ran.
+
+Mechanism: around each place in the findings' and the races' stacks some lines are read, and kept in the document. A
+file that was written since the run began, or in which one of the places does not lie in its function, is not what ran:
+all that is kept of it is that.
+
+Guarantee: only lines of Python files that this process could import are read, of installed packages none: text of the
+backend cannot name another file of this machine and get it shown. Secrets are masked, and of a secret that goes over
+several lines none is kept. Every length is bounded.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import decode_source
+from itertools import count
+from pathlib import Path
+from sys import path as import_path
+
+from harness.report.document import ExcerptDocument, RunDocument, SourceFileDocument
+from harness.report.redact import MASK, Mask
+from harness.report.sources import AROUND, PLACES_LIMIT, places_of
+from harness.stacks import is_application
+
+__all__ = ["with_sources"]
+
+_FILE_LIMIT = 2_000_000
+_LINE_LIMIT = 200
+_CHANGED = "the file was changed after the run began"
+_OTHER = "the file is not what ran: a line of a stack is not in its function"
+
+
+def with_sources(document: RunDocument, mask: Mask) -> RunDocument:
+    """The document with what stands at the places of its findings in this process's files."""
+    places: dict[str, list[re.Match[str]]] = {}
+    for match, _ in zip(places_of(document), range(PLACES_LIMIT), strict=False):
+        places.setdefault(match["file"], []).append(match)
+    began = document.started_at.timestamp()
+    directory = Path(document.environment.directory or Path.cwd())
+    kept = [_kept(file, directory / file, frames, began, mask) for file, frames in places.items() if _named(file)]
+    return document.model_copy(update={"source_files": tuple(each for each in kept if each is not None)})
+
+
+def _named(file: str) -> bool:
+    """Whether this may be a file's name at all."""
+    return file.endswith(".py") and "\0" not in file
+
+
+def _kept(
+    file: str, path: Path, frames: Sequence[re.Match[str]], began: float, mask: Mask
+) -> SourceFileDocument | None:
+    """What is kept of a file; nothing if it is not to be read."""
+    try:
+        path = path.resolve()
+        if not _may_be_shown(path):
+            return None
+        status = path.stat()
+        if status.st_size > _FILE_LIMIT:
+            return SourceFileDocument(file=file, missing="the file is too large")
+        if status.st_mtime > began:
+            return SourceFileDocument(file=file, missing=_CHANGED)
+        content = path.read_bytes()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    lines = _lines(content)
+    if not _are_what_ran(lines, frames):
+        return SourceFileDocument(file=file, missing=_OTHER)
+    return SourceFileDocument(file=file, excerpts=tuple(_excerpts(lines, frames, mask)))
+
+
+def _may_be_shown(path: Path) -> bool:
+    if not path.is_file() or path.suffix != ".py" or not is_application(str(path)):
+        return False
+    roots = [Path.cwd(), *(Path(entry).resolve() for entry in import_path if entry)]
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines as Python counts them; none of what is not Python's."""
+    try:
+        return decode_source(content).split("\n")
+    except (SyntaxError, ValueError):
+        return []
+
+
+def _are_what_ran(lines: Sequence[str], frames: Iterable[re.Match[str]]) -> bool:
+    """Whether every place is there, in a function, or a class, of the name that its frame has."""
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    spans: dict[str, list[range]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            spans.setdefault(node.name, []).append(range(first, (node.end_lineno or node.lineno) + 1))
+    anywhere = [range(1, len(lines) + 1)]
+    return all(_lies_in(int(frame["line"]), _spans(frame["function"], spans, anywhere)) for frame in frames)
+
+
+def _spans(function: str, spans: dict[str, list[range]], anywhere: list[range]) -> list[range]:
+    """Where code of this qualified name can be: that of a lambda, or of a comprehension, in what is around it."""
+    names = [name for name in function.split(".") if name and not name.startswith("<")]
+    return spans.get(names[-1], []) if names else anywhere
+
+
+def _lies_in(line: int, spans: Iterable[range]) -> bool:
+    return any(line in span for span in spans)
+
+
+def _excerpts(lines: Sequence[str], frames: Iterable[re.Match[str]], mask: Mask) -> Iterator[ExcerptDocument]:
+    """The lines around the places, each once."""
+    wanted = {int(frame["line"]) + step for frame in frames for step in range(-AROUND, AROUND + 1)}
+    numbers = {number for number in wanted if 0 < number <= len(lines)}
+    for first in sorted(number for number in numbers if number - 1 not in numbers):
+        last = next(number for number in count(first) if number + 1 not in numbers)
+        yield ExcerptDocument(first=first, lines=_masked(lines[first - 1 : last], mask))
+
+
+def _masked(lines: Sequence[str], mask: Mask) -> tuple[str, ...]:
+    """The lines, masked together, because a secret may stand below its name, and then cut to a length."""
+    shown = mask("\n".join(lines)).split("\n")
+    return tuple(line[:_LINE_LIMIT] for line in shown) if len(shown) == len(lines) else (MASK,) * len(lines)
