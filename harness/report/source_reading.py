@@ -19,6 +19,7 @@ from importlib.util import decode_source
 from itertools import count
 from pathlib import Path
 from sys import path as import_path
+from warnings import catch_warnings
 
 from harness.report.document import ExcerptDocument, RunDocument, SourceFileDocument
 from harness.report.redact import MASK, Mask
@@ -89,7 +90,8 @@ def _lines(content: bytes) -> list[str]:
 def _are_what_ran(lines: Sequence[str], frames: Iterable[re.Match[str]]) -> bool:
     """Whether every place is there, in a function, or a class, of the name that its frame has."""
     try:
-        tree = ast.parse("\n".join(lines))
+        with catch_warnings(action="ignore"):  # that of an escape that means nothing, above all
+            tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     spans: dict[str, list[range]] = {}

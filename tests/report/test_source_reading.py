@@ -121,6 +121,15 @@ def test_lines_are_counted_as_python_counts_them(application: Path) -> None:
     assert found.excerpts[0].lines == ("x = '\x0c'", "def work():", "    return 'é'", "")
 
 
+def test_code_of_which_python_warns_is_code(application: Path) -> None:
+    """An escape that means nothing is no error."""
+    write(application, "def work():\n    return '\\d'\n")
+
+    (found,) = kept("app/service.py:2 in work")
+
+    assert found.missing is None
+
+
 def test_a_file_that_is_too_large_is_not_read(application: Path) -> None:
     """Nobody wrote it by hand."""
     write(application, SOURCE + "#" * 2_000_000)
