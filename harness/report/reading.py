@@ -3,9 +3,10 @@
 Problem: a report is made again from a file that somebody else uploaded, cut off, or wrote with another version.
 
 Mechanism: the file is read once; what it is is told by the field that only its kind has, then its schema version is
-compared, and only then every field.
+compared, only then every field, and at last the numbers and times (`harness.report.bounds`).
 
-Guarantee: whatever the file is, the result is a document or a `UsageError` of one line that names the file.
+Guarantee: whatever the file is, the result is a document that every format of its kind can show, or a `UsageError` of
+one line that names the file.
 """
 
 import stat
@@ -19,6 +20,7 @@ from pydantic_core import from_json
 
 from harness.errors import UsageError
 from harness.report.bench_document import BENCH_SCHEMA_VERSION, BenchDocument
+from harness.report.bounds import absurdity
 from harness.report.document import SCHEMA_VERSION, RunDocument
 from harness.report.text import inline
 
@@ -62,17 +64,26 @@ def read_document(path: Path) -> Document:
     if kind.model is None:
         raise UsageError(f"{str(path)!r} is {kind.what}, of which there is no report: {kind.instead}")
     _check_version(path, kind, value)
+    document = _validated(path, kind.what, kind.model, content)
+    if (said := absurdity(document)) is not None:
+        raise UsageError(f"{str(path)!r} is {kind.what} with what no run can have: at {inline(said, limit=500)}")
+    return document
+
+
+def _validated(path: Path, what: str, model: type[Document], content: bytes) -> Document:
     try:
-        return kind.model.model_validate_json(content)
+        return model.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         count = "" if error.error_count() == 1 else f" ({error.error_count()} errors)"
         said = inline(f"at {place}: {first['msg']}{count}", limit=500)
-        raise UsageError(f"{str(path)!r} is not {kind.what} that follows its schema: {said}") from error
+        raise UsageError(f"{str(path)!r} is not {what} that follows its schema: {said}") from error
 
 
 def _content(path: Path) -> bytes:
+    if str(path) == "-":
+        raise UsageError("a document is read from a file, and not from standard input: name the file")
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
