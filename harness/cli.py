@@ -269,7 +269,7 @@ def doctor(context: click.Context, /, *, debug: bool, **options: Any) -> None:
 @click.option("--output", metavar="FILE|DIR", help="Where the report goes [standard output].")
 @click.option("--cell", "cells", multiple=True, metavar="NAME", help="Only this cell: SCENARIO/MODE-POOL-TIER.")
 @click.option("--turn", metavar="TURN", help="Only this turn of it, by number or id, for --format trace.")
-@click.option("--root", metavar="DIR", help="Where the sources are [where the run was started].")
+@click.option("--root", metavar="DIR", help="Where the sources are, for sarif and github [where it ran].")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.pass_context
 def report(

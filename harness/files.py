@@ -1,16 +1,21 @@
-"""Files that are written so that nobody sees half of one.
+"""Files that are written so that nobody sees half of one, or some of several.
 
 Problem: CI picks files up while they are written, and a disk fills in the middle.
 
-Mechanism: a file is written in full beside its place, and then renamed onto it.
+Mechanism: a file is written in full beside its place, and then renamed onto it; of several, the first is renamed when
+the last one is written.
 
-Guarantee: a file is the whole of what was to be written or what was there before, and nothing is left beside it.
+Guarantee: a file is the whole of what was to be written or what was there before, and nothing is left beside it. If one
+of several cannot be written, all are what was there before.
 """
 
+import errno
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["beside", "replace_file"]
+__all__ = ["beside", "replace_file", "replace_files"]
 
 
 def replace_file(path: Path, text: str) -> Path:
@@ -19,13 +24,26 @@ def replace_file(path: Path, text: str) -> Path:
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
-    temporary = beside(path)
+    (written,) = replace_files({path: text})
+    return written
+
+
+def replace_files(texts: Mapping[Path, str]) -> list[Path]:
+    """Write each text to its path, and return the paths; they take their places in their order.
+
+    Raises:
+        OSError: one of them cannot be written, or is a folder; what was there before is still there.
+    """
     try:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-        temporary.replace(path)
+        for path, text in texts.items():
+            beside(path).write_text(text, encoding="utf-8", newline="\n")
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        return [beside(path).replace(path) for path in texts]
     finally:
-        temporary.unlink(missing_ok=True)
-    return path
+        for path in texts:
+            with suppress(OSError):  # most are in their places; what may have failed is said
+                beside(path).unlink()
 
 
 def beside(path: Path) -> Path:

@@ -1,11 +1,13 @@
 """`sessionproof report`: any report again, from the document alone; or what changed between two runs.
 
-Guarantee: everything is rendered before anything is written, and every file is written beside its place and then
-renamed onto it; a failure leaves what was there. Secrets are masked once more, by what this process's environment
+Guarantee: everything is rendered before anything is written, and all files are written beside their places and then
+renamed onto them; a failure leaves what was there. Secrets are masked once more, by what this process's environment
 knows.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +16,7 @@ from rich.console import Console
 
 from harness.command.github import append_summary, commands_stopped, is_github, print_report, workspace
 from harness.errors import ConfigurationError, UsageError
-from harness.files import replace_file
+from harness.files import replace_files
 from harness.report.bench_document import BenchDocument
 from harness.report.bench_terminal import show_bench
 from harness.report.document import RunDocument
@@ -31,6 +33,10 @@ __all__ = ["Rendering", "report"]
 
 _D = TypeVar("_D")
 _TWO = 2
+_SLASHES = ("/", "\\")
+_ENDING = re.compile(r".*[^/\\.]\.[A-Za-z]{1,8}", re.DOTALL)
+"""A name that ends as a file's does."""
+_NAMES_FILES = frozenset({"github", "sarif"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +44,8 @@ class Rendering:
     """One call: which documents, in which formats, and where to.
 
     `cells` and `turn` are names of `harness.report.selection`. `root` is where the sources are, for formats that name
-    files. Without an `output` the format `terminal` is shown on `console`, and the text of another one given to `write`
-    as it is. `output` is a file, or a folder if it is one already or ends with a slash.
+    files to other tools. Without an `output` the format `terminal` is shown on `console`, and the text of another one
+    given to `write` as it is. `output` is a file, or a folder if it is one already or ends with a slash.
     """
 
     documents: Sequence[Path]
@@ -69,6 +75,8 @@ def report(call: Rendering) -> int:
         raise UsageError(f"expected one document, or two to compare, and not {len(call.documents)}")
     if call.turn is not None and set(call.formats) != {"trace"}:
         raise UsageError("--turn is for --format trace alone; other formats have all turns of a cell")
+    if call.root is not None and not _NAMES_FILES & set(call.formats):
+        raise UsageError(f"--root is for --format {' and '.join(sorted(_NAMES_FILES))}: no other format names files")
     mask = masker(call.environment)
     documents = [masked(read_document(path), mask) for path in call.documents]
     if len(documents) == _TWO:
@@ -81,11 +89,12 @@ def report(call: Rendering) -> int:
 
 def _run(call: Rendering, document: RunDocument) -> int:
     formats = chosen(run_formats(), call.formats, "a run")
+    _check_output(call, formats)
     (selected,) = select_cells([document], call.cells)
     if call.turn is not None:
         selected = select_turn(selected, call.turn)
     _deliver(call, formats, selected, lambda: show(selected, call.console))
-    if call.output is None and call.formats == ("github",):
+    if call.output is None and set(call.formats) == {"github"}:
         append_summary(MarkdownWriter().write(selected), call.environment, errors=call.errors)
     return 0
 
@@ -94,6 +103,7 @@ def _bench(call: Rendering, document: BenchDocument) -> int:
     if call.cells:
         raise UsageError(f"{str(call.documents[0])!r} is a benchmark, which has no cells to choose by --cell")
     formats = chosen(bench_formats(), call.formats, "a benchmark")
+    _check_output(call, formats)
     _deliver(call, formats, document, lambda: show_bench(document, call.console))
     return 0
 
@@ -106,9 +116,10 @@ def _compare(call: Rendering, documents: Sequence[Document]) -> int:
         )
     if len(runs) < _TWO:
         raise UsageError("a run and a benchmark have nothing in common to compare: give two of run.json")
+    formats = chosen(change_formats(), call.formats, "a comparison of two runs")
+    _check_output(call, formats)
     before, after = select_cells(runs, call.cells)
     change = compare_runs(before, after)
-    formats = chosen(change_formats(), call.formats, "a comparison of two runs")
     _deliver(call, formats, change, lambda: show_change(change, call.console))
     return change_status(change)
 
@@ -141,29 +152,82 @@ def _root(call: Rendering) -> str:
     return workspace(call.environment) if is_github(call.environment) else ""
 
 
+def _check_output(call: Rendering, formats: Sequence[Format[_D]]) -> None:
+    """Refuse an output that cannot be meant, before anything is rendered.
+
+    Raises:
+        UsageError: it is no name, a file's name where a folder has to be, or the document's own.
+    """
+    if (output := call.output) is None:
+        return
+    if output in {"", "-"}:
+        raise UsageError(
+            f"--output {output!r} names no file and no folder; standard output is meant by leaving it away"
+        )
+    folder = _is_folder(output, formats)
+    if folder and not output.endswith(_SLASHES) and not _is_directory(Path(output)) and _ENDING.fullmatch(output):
+        meant = f"{Path(output).with_suffix('')}/"
+        raise UsageError(
+            f"the report is several files, and {output!r} is named as one: name a folder by --output, such as {meant!r}"
+        )
+    for path in (Path(output, each.filename) if folder else Path(output) for each in formats if each.filename):
+        if any(_same(path, document) for document in call.documents):
+            raise UsageError(f"{str(path)!r} is the document that the report is made of: name another by --output")
+
+
+def _same(path: Path, document: Path) -> bool:
+    try:
+        return path.samefile(document)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it may not be asked, or its name is too long: both are said when it is written
+        return False
+
+
 def _is_folder(output: str, formats: Sequence[Format[_D]]) -> bool:
     """Whether the output is a folder: because it is one, is meant to be one, or has to be one."""
-    return Path(output).is_dir() or output.endswith(("/", "\\")) or len(formats) > 1 or not formats[0].filename
+    return _is_directory(Path(output)) or output.endswith(_SLASHES) or len(formats) > 1 or not formats[0].filename
 
 
 def _write(texts: Mapping[Path, str], output: str, *, folder: Path | None = None) -> None:
-    """Write the files; nothing is written if one of them cannot be.
+    """Write the files; nothing is written, and no folder is left, if one of them cannot be.
 
     Raises:
         ConfigurationError: the place is something else already, or cannot be written to.
     """
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ConfigurationError(f"the report is to be a folder, and {output!r} is a file: name another by --output")
-    _refuse_what_is_no_file(texts)
+    made: list[Path] = []
     try:
-        for path, text in texts.items():
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise ConfigurationError(
+                f"the report is to be a folder, and {output!r} is a file: name another by --output"
+            )
+        _refuse_what_is_no_file(texts)
+        for path in texts:
+            made += [each for each in (path.parent, *path.parent.parents) if not each.exists()][::-1]
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, text)
-    except (OSError, ValueError) as error:
+        replace_files({_behind_links(path): text for path, text in texts.items()})
+    except (OSError, ValueError, RuntimeError) as error:
+        _remove_folders(made)
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(
             f"the report cannot be written to {output!r}: {said}; name another by --output"
         ) from error
+
+
+def _remove_folders(made: Sequence[Path]) -> None:
+    for folder in reversed(made):
+        with suppress(OSError):  # somebody else put something into it
+            folder.rmdir()
+
+
+def _behind_links(path: Path) -> Path:
+    """The file that a link leads to: the link stays, and what it leads to is replaced."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _refuse_what_is_no_file(paths: Iterable[Path]) -> None:

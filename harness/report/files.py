@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.errors import ConfigurationError
-from harness.files import beside, replace_file
+from harness.files import beside, replace_file, replace_files
 
-__all__ = ["beside", "refuse", "replace_file"]
+__all__ = ["beside", "refuse", "replace_file", "replace_files"]
 
 
 def refuse(directory: Path, error: OSError) -> NoReturn:

@@ -4,9 +4,9 @@ Problem: CI picks files up while they are written, a disk fills in the middle, a
 like today's.
 
 Mechanism: the document is redacted once, and gets the lines of the application that it points to, because writers read
-nothing. Every file is written in full beside its place and then renamed onto it.
+nothing. All files are written in full beside their places, and then renamed onto them.
 
-Guarantee: a file of the report is the whole of this run's or what was there before, never half of one, and no
+Guarantee: the files of the report are whole, and all of this run, or all what was there before; no
 secret that `harness.report.redact` knows reaches the disk.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.report.document import RunDocument
-from harness.report.files import beside, refuse, replace_file
+from harness.report.files import beside, refuse, replace_files
 from harness.report.html import HtmlWriter
 from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
@@ -62,9 +62,11 @@ def write_reports(
     page = HtmlWriter(sources=sources_of(redacted))
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return [
-            replace_file(directory / writer.filename, (page if writer.name == page.name else writer).write(redacted))
-            for writer in WRITERS
-        ]
+        return replace_files(
+            {
+                directory / writer.filename: (page if writer.name == page.name else writer).write(redacted)
+                for writer in WRITERS
+            }
+        )
     except OSError as error:
         refuse(directory, error)
