@@ -22,23 +22,32 @@ from harness.report.bench_document import (
 )
 from harness.report.bench_tables import Grid
 from harness.report.charts import charts
+from harness.report.cuts import first
 from harness.report.svg import STYLE
 from harness.report.text import inline
 
-__all__ = ["Section", "sections"]
+__all__ = ["Section", "Table", "sections"]
 
 _LINES = 60
 _ROWS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The first rows of a table, and how many others it has."""
+
+    grid: Grid
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of the page; of the tables' rows and the remarks, the first ones."""
+    """A part of the page; of the remarks the first ones, and how many others there are."""
 
     title: str
     question: str
     charts: tuple[Markup, ...]
-    tables: tuple[Grid, ...]
+    tables: tuple[Table, ...]
     remarks: tuple[str, ...]
 
 
@@ -71,7 +80,7 @@ def _section(title: str, question: str, drawn: Iterable[str], shown: Sequence[Gr
         question=inline(question, limit=600),
         charts=tuple(Markup(_unstyled(each)) for each in drawn),  # noqa: S704  # an element tree of ours wrote it
         tables=tuple(_cut(grid) for grid in shown if not grid.empty),
-        remarks=tuple(inline(said, limit=1000) for said in islice(remarks, _LINES)),
+        remarks=tuple(first([inline(said, limit=1000) for said in remarks], _LINES, file="bench.json")),
     )
 
 
@@ -80,8 +89,9 @@ def _unstyled(drawing: str) -> str:
     return drawing.replace(f"<style>{STYLE}</style>", "")
 
 
-def _cut(grid: Grid) -> Grid:
-    return Grid(title=" ".join(grid.title.split()), headers=grid.headers, rows=grid.rows[:_ROWS])
+def _cut(grid: Grid) -> Table:
+    shown = Grid(title=" ".join(grid.title.split()), headers=grid.headers, rows=grid.rows[:_ROWS])
+    return Table(grid=shown, left=max(0, len(grid.rows) - _ROWS))
 
 
 def _ending(of: CaseDocument | CostDocument) -> list[str]:

@@ -8,12 +8,13 @@ drawn on demand, cells and the timelines of turns, is one compressed value (`har
 scripts of ours make text nodes, never markup. Style and scripts are files in `assets`, put into the page as they are.
 
 Guarantee: pure, and the same document gives the same bytes. A content security policy allows these very scripts and
-styles, by their hashes, and nothing else: no request, no other script. Under 1 MB for the default matrix.
+styles, by their hashes, and nothing else: no request, no other script. Under 1 MB, whatever the document is: what has
+no room is counted, and said.
 """
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -28,6 +29,7 @@ from harness.report.bench_document import BenchDocument, ChangeOutcome, Comparis
 from harness.report.bench_page import sections
 from harness.report.document import RunDocument
 from harness.report.packed import LIMIT, pack
+from harness.report.screen import Screen, Shown
 from harness.report.sources import Sources
 from harness.report.svg import page_style
 from harness.report.text import inline, printable
@@ -57,7 +59,17 @@ _SCRIPTS = (
 )
 _BENCH_SCRIPTS = ("dom.js", "theme.js", "copy.js", "bench.js")
 _TEMPLATES = ("layout.html.jinja", "macros.html.jinja", "run.html.jinja", "bench.html.jinja")
-_ITEMS = 300
+_PAGE = 990_000
+"""How long a page is at most, in bytes."""
+_SCREEN = 250_000
+"""How much of that the lists of the first screen of a run's page may have."""
+_BRIEFS = 12_000
+"""How much of that is for cells that are not as expected, and have no room for more than a line."""
+_AROUND = 150_000
+"""How much of a benchmark's page is for everything but its lists."""
+_REMARKS = 30_000
+_HOLE = "\x00"
+"""Where what is drawn on demand will be: nothing that the page says has this character."""
 
 
 class HtmlWriter:
@@ -75,68 +87,99 @@ class HtmlWriter:
 
 
 def html(document: RunDocument, *, sources: Sources | None = None, limit: int = LIMIT) -> str:
-    """The page about a run; what is drawn on demand takes at most `limit` characters, if there is a way."""
+    """The page about a run; what is drawn on demand takes at most `limit` characters, and never more than fits."""
     lines = sources or {}
-    packed = pack(document, lines, limit=limit)
-    troubles, more_troubles = overview.troubles(document, lines)
-    columns, rows, more_rows = overview.matrix(document)
+    head, tail = _run_page(document, lines).split(_HOLE)
+    room = _PAGE - len(head.encode("utf-8")) - len(tail.encode("utf-8"))
+    return f"{head}{pack(document, lines, limit=min(limit, room)).text}{tail}"
+
+
+def _run_page(document: RunDocument, lines: Sources) -> str:
+    """The page but for what is drawn on demand, in whose place there is a hole."""
+    columns, rows = overview.matrix(document)
     fault_modes, faults = overview.fault_rows(document)
     title, scope = overview.verdict(document)
+    packages, more_packages = overview.versions(document.environment.packages)
     return _page(
         "run.html.jinja",
         _STYLES,
         _SCRIPTS,
+        lists=_first_screen(document, lines, rows, faults),
         document=document,
         environment=document.environment,
+        packages=packages,
+        more_packages=more_packages,
         title=title,
         scope=scope,
         headline=[sentence.partition(": ")[::2] for sentence in digest.headline(document)],
         losses=[sentence.partition(": ")[::2] for sentence in digest.losses(document)],
-        problems=[inline(problem, limit=600) for problem in digest.problems(document)[:_ITEMS]],
-        gaps=_gaps(document),
+        looked_at=overview.looked_at(document),
         limits=digest.limits(document),
         server=inline(digest.server(document), limit=600),
         tiers=[tier.value for tier in ModelTier if tier in {cell.tier for cell in document.cells}],
-        troubles=troubles,
-        more_troubles=more_troubles,
         columns=columns,
-        rows=rows,
-        more_rows=more_rows,
         fault_modes=fault_modes,
-        faults=faults,
         filters=_filters(document),
         symbols=overview.SYMBOLS,
         letters=overview.LETTERS,
-        choices=[inline(said, limit=600) for said in digest.choices(document)][:_ITEMS],
-        examples=overview.examples(document),
-        packed=packed,
+        hole=_HOLE,
     )
 
 
-def _gaps(document: RunDocument) -> list[tuple[str, list[str]]]:
-    """What was not verified, by its reason."""
-    found: dict[str, list[str]] = {}
-    for gap in digest.gaps(document):
-        what = f"{inline(gap.scenario, limit=100)} ({gap.session_mode or 'all modes'})"
-        found.setdefault(inline(gap.reason, limit=600), []).append(what)
-    return list(found.items())[:_ITEMS]
+def _first_screen(
+    document: RunDocument, lines: Sources, rows: Sequence[overview.Row], faults: Sequence[overview.FaultRow]
+) -> dict[str, Shown]:
+    """The lists, each as long as there is room for it; what is not as expected gets the room that others leave."""
+    screen, made = Screen(_SCREEN), _macros()
+    numbers = {id(cell): number for number, cell in enumerate(document.cells)}
+    surprises = digest.surprises(document)
+
+    def told(surprise: digest.Surprise) -> overview.Trouble:
+        return overview.trouble(surprise, numbers[id(surprise.cell)], lines)
+
+    shown = {
+        "rows": screen.fit(rows, made.row, most=75_000, later=lambda row: row.good),
+        "faults": screen.fit(faults, made.fault_row, most=85_000, later=lambda row: row.good),
+        "problems": screen.fit(_problems(document), made.problem, most=8_000),
+        "gaps": screen.fit(overview.gaps(document), made.gap, most=12_000),
+        "examples": screen.fit(overview.examples(document), made.example, most=18_000),
+        "choices": screen.fit(_choices(document), made.choice, most=6_000),
+    }
+    troubles = screen.fit(surprises, lambda each: str(made.trouble(told(each))), most=screen.room - _BRIEFS)
+    others = [surprises[number] for number in troubles.without]
+    briefs = screen.fit(others, lambda each: str(made.brief(told(each))))
+    return {**shown, "troubles": troubles, "briefs": briefs}
+
+
+def _problems(document: RunDocument) -> list[str]:
+    return [inline(problem, limit=600) for problem in digest.problems(document)]
+
+
+def _choices(document: RunDocument) -> list[str]:
+    return [inline(said, limit=600) for said in digest.choices(document)]
 
 
 def _filters(document: RunDocument) -> dict[str, list[str]]:
     """What the matrix can be narrowed to, where there is a choice."""
     cells = document.cells
-    found: dict[str, Iterable[str]] = {
-        "mode": dict.fromkeys(cell.session_mode.value for cell in cells),
-        "pool": dict.fromkeys(cell.pool_state.value for cell in cells),
-        "tier": dict.fromkeys(cell.tier.value for cell in cells),
-        "outcome": dict.fromkeys(digest.Outcome.of(cell).value for cell in cells),
+    outcomes = {digest.Outcome.of(cell) for cell in cells}
+    if document.not_verified:
+        outcomes.add(digest.Outcome.NOT_VERIFIED)
+    found: dict[str, set[str]] = {
+        "mode": {*digest.modes(document), *digest.faulty_modes(document)},
+        "pool": {cell.pool_state for cell in cells},
+        "tier": {cell.tier for cell in cells},
+        "outcome": {*outcomes},
     }
-    return {name: sorted(values) for name, values in found.items() if len(list(values)) > 1}
+    return {name: sorted(map(str, values)) for name, values in found.items() if len(values) > 1}
 
 
 def bench_html(document: BenchDocument, comparison: ComparisonDocument | None = None) -> str:
     """The page about a benchmark: its answer, what is wrong, the charts, and the tables that they are drawn from."""
     environment = document.environment
+    packages, more_packages = overview.versions(environment.packages, file="bench.json")
+    screen, made = Screen(_PAGE - _AROUND), _macros()
+    warnings = [inline(warning, limit=600) for warning in document.warnings]
     return _page(
         "bench.html.jinja",
         _BENCH_STYLES,
@@ -144,14 +187,21 @@ def bench_html(document: BenchDocument, comparison: ComparisonDocument | None = 
         extra_style=page_style(),
         document=document,
         environment=environment,
+        packages=packages,
+        more_packages=more_packages,
         title=bench_digest.answer(document),
         unfinished=bench_digest.unfinished(document),
         sound=bench_digest.sound(document) and (comparison is None or comparison.outcome is ChangeOutcome.NOT_WORSE),
-        groups=[(heading, list(remarks)[:_ITEMS]) for heading, remarks in bench_digest.groups(document)],
-        warnings=[inline(warning, limit=600) for warning in document.warnings[:_ITEMS]],
+        groups=[
+            (heading, screen.fit(list(remarks), made.remark, most=_REMARKS))
+            for heading, remarks in bench_digest.groups(document)
+        ],
+        warnings=screen.fit(warnings, made.problem, most=_REMARKS),
         server=bench_digest.server(document),
         machine=bench_digest.machine(document),
-        sections=list(sections(document, comparison)),
+        sections=screen.fit(
+            list(enumerate(sections(document, comparison), 1)), lambda each: str(made.measurement(*each))
+        ),
         parts={name: said for name, said in wording.PARTS.items() if name in _parts(document)},
         limits=list(bench_digest.limits(document)),
     )
@@ -197,6 +247,11 @@ def _environment() -> Environment:
     environment.filters["inline"] = _shown
     environment.filters["slug"] = _slug
     return environment
+
+
+def _macros() -> Any:
+    """The pieces that pages are made of, as functions."""
+    return _environment().get_template("macros.html.jinja").module
 
 
 def _shown(text: object, limit: int = 300) -> str:

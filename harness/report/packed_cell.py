@@ -4,12 +4,13 @@ The page's scripts read the same rows; `assets/data.js` says which place is what
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any
 
 from harness import evidence as ev
 from harness.report import digest
+from harness.report.cuts import first
 from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 from harness.report.packed_texts import Texts
 from harness.report.sides import Bill, Line, bills, money, sides
@@ -17,7 +18,7 @@ from harness.report.timeline import LaneKind, Mark, MarkKind, race_of, timeline
 from harness.report.turn_events import TurnEvents, evidence_gaps
 from harness.verdict import Damage, ModelChoices
 
-__all__ = ["describe_cell", "describe_turn"]
+__all__ = ["describe_cell", "describe_turn", "kept_findings"]
 
 _LANES = {kind: number for number, kind in enumerate(LaneKind)}
 _MARKS = {kind: number for number, kind in enumerate(MarkKind)}
@@ -25,24 +26,21 @@ _FAILED, _UNENDED = 1, 2
 _ROWS = 200
 _LINES = 400
 _SHOWN = 20
+_CHECKS = 100
 
 
-def describe_cell(cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, *, findings: int) -> dict[str, Any]:
-    """The cell without the details of its turns, with so many of its findings."""
+def kept_findings(cell: CellDocument, most: int) -> list[int]:
+    """The numbers of the findings that stand in the cell itself: unexpected ones first, if there are more."""
     shown = sorted(range(len(cell.findings)), key=lambda number: (not cell.findings[number].unexpected, number))
-    kept = sorted(shown[:findings])
-    turns = {each.turn.id: number for number, each in enumerate(seen)}
-    races: list[dict[str, Any]] = []
-    left = list(cell.evidence.races.items)
-    rows = []
-    for number in kept:
-        finding = cell.findings[number]
-        race = race_of(finding, left)
-        if race is not None:
-            left.remove(race)
-            races.append(_race(race, texts))
-        place = len(races) - 1 if race is not None else -1
-        rows.append([number, *_finding(finding, cell, turns, texts), place])
+    return sorted(shown[:most])
+
+
+def describe_cell(
+    cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, *, findings: int, turns: int
+) -> dict[str, Any]:
+    """The cell without the details of its turns, with so many of its findings, and a line for so many of its turns."""
+    places = {each.turn.id: number for number, each in enumerate(seen[:turns])}
+    rows, races = _told(kept_findings(cell, findings), cell, cell.evidence.races.items, places, texts)
     _, others = bills(cell)
     return {
         "scenario": texts(cell.scenario),
@@ -58,24 +56,52 @@ def describe_cell(cell: CellDocument, seen: Sequence[TurnEvents], texts: Texts, 
         "fault": texts(cell.fault),
         "damage": texts(_damage(cell.damage)),
         "choices": _choices(cell.choices, texts),
-        "objections": [texts(objection) for objection in digest.objections(cell)[:20]],
+        "objections": _texts(digest.objections(cell), texts),
         "checks": [
-            [check.check, check.verdict.value, texts(check.reason), [texts(note) for note in check.notes[:20]]]
-            for check in cell.checks
+            [texts(check.check), check.verdict.value, texts(check.reason), _texts(check.notes, texts)]
+            for check in cell.checks[:_CHECKS]
         ],
+        "unchecked": max(0, len(cell.checks) - _CHECKS),
         "counts": dict(Counter(finding.kind.value for finding in cell.findings)),
         "findings": rows,
         "races": races,
         "command": texts(cell.reproduce),
         "gaps": [[name, texts(reason)] for name, reason in evidence_gaps(cell.evidence)],
-        "notes": [texts(note) for note in cell.evidence.notes[:20]],
+        "notes": _texts(cell.evidence.notes, texts),
         "also": [[texts(name), texts(said)] for name, said in _also(cell.evidence)],
         "grain": cell.evidence.ledger_grain.value,
         "others": [[texts(said) for said in _strayed(row)] for row in others[:_ROWS]],
         "strayed": len(others),
-        "turns": [_summary(each, texts) for each in seen],
+        "total": len(seen),
+        "turns": [_summary(each, cell.evidence, texts) for each in seen[:turns]],
         "details": {},
     }
+
+
+def _texts(said: Sequence[str], texts: Texts) -> list[int]:
+    return [texts(each) for each in first(said, _SHOWN)]
+
+
+def _told(
+    numbers: Iterable[int],
+    cell: CellDocument,
+    races: Iterable[ev.SessionRace],
+    turns: dict[str, int],
+    texts: Texts,
+) -> tuple[list[list[Any]], list[dict[str, Any]]]:
+    """The findings of these numbers, and the races of which they tell, each with the place of its own."""
+    left = list(races)
+    rows: list[list[Any]] = []
+    told: list[dict[str, Any]] = []
+    for number in numbers:
+        finding = cell.findings[number]
+        race = race_of(finding, left)
+        if race is not None:
+            left.remove(race)
+            told.append(_race(race, texts))
+        place = len(told) - 1 if race is not None else -1
+        rows.append([number, *_finding(finding, cell, turns, texts), place])
+    return rows, told
 
 
 def _finding(
@@ -84,7 +110,6 @@ def _finding(
     return [
         finding.kind.value,
         texts(finding.message),
-        finding.check,
         texts(finding.where),
         -1 if finding.turn is None else turns.get(finding.turn, -1),
         texts.stack(finding.stack),
@@ -113,17 +138,19 @@ def _access(access: ev.AccessSeen, texts: Texts) -> list[int]:
     ]
 
 
-def _summary(seen: TurnEvents, texts: Texts) -> list[Any]:
+def _summary(seen: TurnEvents, evidence: EvidenceDocument, texts: Texts) -> list[Any]:
+    """A turn's line; what would be counted from a record that is missing is nothing, and not 0."""
     turn = seen.turn
     failed = sum(run.outcome is not ev.ToolOutcome.RETURNED for run in seen.tools)
+    tools_known, statements_known = evidence.tools.missing is None, evidence.statements.missing is None
     return [
         texts(turn.id),
         texts(f"{turn.tenant}/{turn.agent}"),
         _micro(turn.interval.seconds),
         _state(turn),
-        len(seen.tools),
-        failed,
-        len(seen.statements),
+        len(seen.tools) if tools_known else None,
+        failed if tools_known else None,
+        len(seen.statements) if statements_known else None,
         len(seen.findings),
         turn.parallel,
     ]
@@ -137,10 +164,15 @@ def _state(turn: ev.Turn) -> str:
     return "answered" if turn.answer is not None else "failed"
 
 
-def describe_turn(cell: CellDocument, seen: TurnEvents, bill: Bill, texts: Texts) -> dict[str, Any]:
-    """What is drawn of one turn."""
+def describe_turn(
+    cell: CellDocument, number: int, seen: TurnEvents, bill: Bill, texts: Texts, *, findings: int
+) -> dict[str, Any]:
+    """What is drawn of one turn, and those of its findings that do not stand in the cell."""
     drawn, turn = timeline(seen), seen.turn
     made = sides(bill, cell.evidence)
+    in_cell = set(kept_findings(cell, findings))
+    found = [each for each, _ in seen.findings if each not in in_cell]
+    told, races = _told(found, cell, seen.races, {turn.id: number}, texts)
     rows, last = [], 0
     for mark in drawn.marks:
         start = _micro(mark.start)
@@ -163,6 +195,8 @@ def describe_turn(cell: CellDocument, seen: TurnEvents, bill: Bill, texts: Texts
             ]
             for sign in drawn.signs
         ],
+        "findings": told,
+        "races": races,
         "message": texts(turn.message),
         "answer": texts("" if answer is None else answer.text),
         "error": texts(_error(turn)),
@@ -172,7 +206,8 @@ def describe_turn(cell: CellDocument, seen: TurnEvents, bill: Bill, texts: Texts
             "lines": [_line(line, texts) for line in made.lines[:_LINES]],
             "left": max(0, len(made.lines) - _LINES),
             "sums": _line(made.sums, texts),
-            "missing": [texts(reason) for reason in made.missing],
+            "missing": [[side, texts(reason)] for side, reason in made.missing],
+            "whole": made.whole,
         },
     }
 
@@ -227,15 +262,29 @@ def _damage(damage: Damage | None) -> str:
 
 
 def _also(evidence: EvidenceDocument) -> Iterator[tuple[str, str]]:
-    """What was recorded of the cell, and stands in no turn."""
+    """What was recorded of the cell, and stands in no turn; of a record that is missing, why."""
     struck = Counter(fault.label for fault in evidence.faults.items)
-    yield "faults that struck", _counted(struck) if struck else ""
-    pairs = [f"{_finite(pair.speedup):.2f}" if pair.parallel else "?" for pair in evidence.pairs.items[:_SHOWN]]
-    yield "one by one / together, of each pair of turns", ", ".join(pairs)
-    idle = [f"{each.state}: pid {each.backend_pid}, {each.query}" for each in evidence.idle_transactions.items[:_SHOWN]]
-    yield "transactions that were left open", "\n".join(idle)
-    yield "requests that were not let through", "\n".join(evidence.refusals.items[:_SHOWN])
-    yield "differences from the recording", "\n".join(each.message for each in evidence.replay.items[:_SHOWN])
+    pairs = [f"{_finite(pair.speedup):.2f}" if pair.parallel else "?" for pair in evidence.pairs.items]
+    idle = [f"{each.state}: pid {each.backend_pid}, {each.query}" for each in evidence.idle_transactions.items]
+    refusals = evidence.refusals
+    told = "\n".join(first([each.message for each in evidence.replay.items], _SHOWN))
+    yield "faults that struck", _known(evidence.faults.missing, _counted(struck) if struck else "")
+    yield (
+        "one by one / together, of each pair of turns",
+        _known(evidence.pairs.missing, ", ".join(first(pairs, _SHOWN))),
+    )
+    yield (
+        "transactions that were left open",
+        _known(evidence.idle_transactions.missing, "\n".join(first(idle, _SHOWN))),
+    )
+    yield "requests that were not let through", _known(refusals.missing, "\n".join(first(refusals.items, _SHOWN)))
+    # without a recording there is nothing to differ from: the record of differences is missing wherever nothing is
+    # replayed
+    yield "differences from the recording", told
+
+
+def _known(missing: str | None, said: str) -> str:
+    return said if missing is None else f"not recorded: {missing}"
 
 
 def _choices(made: ModelChoices | None, texts: Texts) -> list[list[int]]:

@@ -2,7 +2,8 @@
 
 Guarantee: pure. Every line of the invoice, every response and every row of the turn is there once; sums are exact, with
 all the digits of what was added. A difference is named by its side and column, and nothing is said against a side that
-was not recorded. What tokens cost is not worked out here: findings say what a price should have been.
+was not recorded: it has no sum either, for nothing was recorded of which 0 could be the sum. What tokens cost is not
+worked out here: findings say what a price should have been.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ LEDGER = ("model", "prompt", "completion", "total", "prompt cost", "completion c
 
 _EXACT = Context(prec=400, traps=[])
 _NULL = "NULL"
+_UNTOLD = "?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +42,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sides:
-    """The lines, and each side's sums; `missing` says why a side was not recorded."""
+    """The lines, and each side's sums; `missing` names the sides that were not recorded, each with the reason.
+
+    `whole` is whether all sides can be compared: each was recorded, and the provider told all of its tokens.
+    """
 
     lines: tuple[Line, ...]
     sums: Line
-    missing: tuple[str, ...]
+    missing: tuple[tuple[str, str], ...]
+    whole: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +96,8 @@ def sides(bill: Bill, evidence: EvidenceDocument) -> Sides:
     return Sides(
         lines=tuple(lines),
         sums=_sums(bill, missing),
-        missing=tuple(f"{name}: {reason}" for name, reason in missing.items()),
+        missing=tuple(missing.items()),
+        whole=not missing and all(charge.untold is None for charge in bill.charges),
     )
 
 
@@ -145,12 +152,17 @@ def _line(
     ):
         differs.append("invoice")
     return Line(
-        invoice=() if charge is None else (f"{charge.provider}/{charge.model}", *map(str, _tokens(charge))),
+        invoice=() if charge is None else (f"{charge.provider}/{charge.model}", *_counted(charge)),
         client=() if response is None else (response.model or _NULL, *map(str, _tokens(response))),
         ledger=() if row is None else _row(row),
         differs=tuple(differs),
         remark="" if charge is None else _remark(charge),
     )
+
+
+def _counted(charge: Charge) -> tuple[str, ...]:
+    """The tokens that the provider counted, where that is known."""
+    return (_UNTOLD, _UNTOLD) if charge.untold is not None else tuple(map(str, _tokens(charge)))
 
 
 def _unlike(charge: Charge, other: ModelResponseSeen | LedgerRow | None) -> Iterator[str]:
@@ -194,10 +206,12 @@ def money(amount: Decimal) -> str:
 
 
 def _sums(bill: Bill, missing: dict[str, str]) -> Line:
+    """The sums of the sides that were recorded; of an invoice that does not tell all of its tokens, the least."""
     known = [charge for charge in bill.charges if charge.untold is None]
     served, received, written = _total(known), _total(bill.responses), _total(bill.rows)
+    whole = len(known) == len(bill.charges)
     differs = []
-    if "invoice" not in missing and len(known) == len(bill.charges):
+    if "invoice" not in missing and whole:
         for side, sums in (("client", received), ("ledger", written)):
             if side not in missing:
                 differs += [
@@ -205,15 +219,20 @@ def _sums(bill: Bill, missing: dict[str, str]) -> Line:
                     for name, *pair in zip(INVOICE[1:], served, sums, strict=True)
                     if pair[0] != pair[1]
                 ]
-    costs = [_added(row.prompt_cost for row in bill.rows), _added(row.completion_cost for row in bill.rows)]
-    costs.append(_added(row.total_cost for row in bill.rows))
-    total = sum(row.total_tokens or 0 for row in bill.rows)
+    least = "" if whole else "at least "
     return Line(
-        invoice=("sum", *map(str, served)),
-        client=("sum", *map(str, received)),
-        ledger=("sum", *map(str, written), str(total), *(_NULL if cost is None else money(cost) for cost in costs), ""),
+        invoice=() if "invoice" in missing else ("sum", *(f"{least}{count}" for count in served)),
+        client=() if "client" in missing else ("sum", *map(str, received)),
+        ledger=() if "ledger" in missing else _sum_of_rows(bill.rows, written),
         differs=tuple(differs),
     )
+
+
+def _sum_of_rows(rows: Sequence[LedgerRow], tokens: tuple[int, int]) -> tuple[str, ...]:
+    costs = [_added(row.prompt_cost for row in rows), _added(row.completion_cost for row in rows)]
+    costs.append(_added(row.total_cost for row in rows))
+    total = sum(row.total_tokens or 0 for row in rows)
+    return ("sum", *map(str, tokens), str(total), *(_NULL if cost is None else money(cost) for cost in costs), "")
 
 
 def _total(items: Sequence[Charge | ModelResponseSeen | LedgerRow]) -> tuple[int, int]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
-from harness.evidence import Evidence, LedgerGrain, Record
-from harness.report.sides import Sides, bills, money, sides
+from harness.evidence import Charge, Evidence, LedgerGrain, LedgerRow, ModelResponseSeen, Record
+from harness.report.sides import Line, Sides, bills, money, sides
 from harness.scenario import SessionMode
 from tests.report import documents, racing
 
@@ -73,11 +73,44 @@ def test_a_response_with_other_tokens_is_marked() -> None:
     assert found.sums.differs == ("client.completion",)
 
 
-def test_nothing_is_said_against_a_side_that_was_not_recorded() -> None:
-    """Its reason is given instead."""
-    found = made(replace(racing.evidence(), ledger=Record.absent("ledger", "no such table")))
+def test_a_side_that_was_not_recorded_has_no_sum_and_no_differences() -> None:
+    """Its reason is given instead; 0 would say that there was nothing."""
+    seen = racing.evidence()
+    invoice: Record[Charge] = Record.absent("invoice", "no invoice")
+    responses: Record[ModelResponseSeen] = Record.absent("responses", "no responses")
+    ledger: Record[LedgerRow] = Record.absent("ledger", "no ledger")
 
-    assert found.missing == ("ledger: no such table",)
+    found = [
+        made(replace(seen, invoice=invoice)),
+        made(replace(seen, responses=responses)),
+        made(replace(seen, ledger=ledger)),
+    ]
+    nothing = made(replace(seen, invoice=invoice, responses=responses, ledger=ledger))
+
+    assert [each.missing for each in found] == [
+        (("invoice", "no invoice"),),
+        (("client", "no responses"),),
+        (("ledger", "no ledger"),),
+    ]
+    assert (found[0].sums.invoice, found[1].sums.client, found[2].sums.ledger) == ((), (), ())
+    assert [each.sums.differs for each in found] == [(), ("ledger.prompt", "ledger.completion"), ()]
+    assert not any(each.whole for each in (*found, nothing))
+    assert [side for side, _ in nothing.missing] == ["invoice", "client", "ledger"]
+    assert (nothing.lines, nothing.sums) == ((), Line())
+
+
+def test_tokens_that_the_provider_did_not_tell_are_no_zeros() -> None:
+    """The sum is then the least that it can be, and differs from nothing."""
+    seen = racing.evidence(shared=False)
+    charges = [
+        seen.invoice.items[0],
+        replace(seen.invoice.items[1], prompt_tokens=0, completion_tokens=0, untold="cut"),
+    ]
+
+    found = made(replace(seen, invoice=Record.of("invoice", charges)))
+
+    assert found.lines[1].invoice == ("openai/gpt-4o", "?", "?")
+    assert found.sums.invoice == ("sum", "at least 431", "at least 62")
     assert not found.sums.differs
 
 

@@ -12,20 +12,33 @@ async function unpack(packed) {
 const text = (number) => RUN.texts[number];
 const stackOf = (number) => RUN.stacks[number].map(text);
 
-/** A cell's findings, with numbers as the timelines have them. */
-function findingsOf(cell) {
-  return cell.findings.map(([number, kind, message, check, where, turn, stack, unexpected, own, race]) => ({
+/** The findings that stand in a cell, and those that stand in one of its turns, with numbers as the timelines have them. */
+function findingsOf(cell, turn) {
+  const found = [cell, cell.details[turn]].flatMap((place) => (place === undefined ? [] : place.findings.map((row) => findingOf(row, place.races, cell))));
+  return found.sort((one, other) => one.number - other.number);
+}
+
+function findingOf([number, kind, message, where, turn, stack, unexpected, own, race], races, cell) {
+  return {
     number,
     kind,
     message: text(message),
-    check,
     where: text(where),
     turn,
     stack: stackOf(stack),
     unexpected,
     command: text(own || cell.command),
-    race: race < 0 ? null : raceOf(cell.races[race]),
-  }));
+    race: race < 0 ? null : raceOf(races[race]),
+  };
+}
+
+/** What to call to find a cell in run.json. */
+const nameOf = (cell) => `${text(cell.scenario)}/${cell.mode}-${cell.pool}-${cell.tier}`;
+
+/** A command that makes a page about some cells alone, which has more room for each of them. */
+function pageCommand(cells) {
+  const quoted = cells.map((cell) => `--cell '${nameOf(cell).replaceAll("'", "'\\''")}'`);
+  return `sessionproof report run.json --format html --output part.html ${quoted.join(" ")}`;
 }
 
 function raceOf(race) {

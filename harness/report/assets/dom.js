@@ -45,6 +45,9 @@ function say(text) {
   byId("said").textContent = text;
 }
 
+/** What is left out, counted; nothing if nothing is. */
+const more = (count, noun) => (count > 0 ? make("p", { class: "dim" }, `and ${plural(count, noun)} more, in run.json`) : null);
+
 /** A command with a button that copies it. */
 function command(text) {
   return make("div", { class: "command" }, make("code", {}, text), make("button", { type: "button", class: "copy" }, "Copy"));

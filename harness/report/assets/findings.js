@@ -1,6 +1,6 @@
 // Findings: both accesses with their stacks, where tasks and session were made, the cause, the repair, the command.
 
-const SOME_FINDINGS = 12;
+const SOME_FINDINGS = 12; // of a cell, at first
 const MORE_FINDINGS = 25;
 
 const ORDER = {
@@ -15,7 +15,7 @@ function accessColumn(access, order) {
   return make(
     "div",
     { class: "access" },
-    make("h5", {}, make("code", {}, access.operation), ` of ${access.who}`, make("span", { class: "dim" }, ` ${order}`)),
+    make("h4", {}, make("code", {}, access.operation), ` of ${access.who}`, make("span", { class: "dim" }, ` ${order}`)),
     stackList(access.stack),
     access.created.length ? make("details", {}, make("summary", {}, "Where its task was created"), stackList(access.created)) : null,
   );
@@ -43,7 +43,7 @@ function findingArticle(finding, first, show) {
     "article",
     { class: finding.unexpected ? "finding unexpected" : "finding", id, tabindex: -1, "aria-labelledby": `${id}-title` },
     make(
-      "h4",
+      "h3",
       { id: `${id}-title` },
       make("span", { class: "badge" }, String(finding.number + 1)),
       make("span", { class: "kind" }, finding.kind),
@@ -66,25 +66,25 @@ function findingsSection(cell, findings, show) {
   const total = Object.values(cell.counts).reduce((sum, count) => sum + count, 0);
   if (!total) return null;
   const list = make("div", { class: "findings" });
-  const more = make("button", { type: "button" }, "");
+  const button = make("button", { type: "button" }, "");
   let shown = 0;
   const add = (count) => {
     const next = findings.slice(shown, shown + count);
     const first = (finding) => findings.find((other) => other.kind === finding.kind && other.command === finding.command);
     list.append(...next.map((finding) => findingArticle(finding, first(finding), show)));
     shown += next.length;
-    more.textContent = `Show ${Math.min(MORE_FINDINGS, findings.length - shown)} more of ${findings.length}`;
-    more.hidden = shown >= findings.length;
+    button.textContent = `Show ${Math.min(MORE_FINDINGS, findings.length - shown)} more of ${findings.length}`;
+    button.hidden = shown >= findings.length;
   };
-  more.addEventListener("click", () => add(MORE_FINDINGS));
+  button.addEventListener("click", () => add(MORE_FINDINGS));
   add(SOME_FINDINGS);
   const section = make(
     "section",
     { "aria-labelledby": "findings-title" },
-    make("h3", { id: "findings-title" }, "Findings ", make("span", { class: "count" }, String(total))),
+    make("h2", { id: "findings-title" }, "Findings ", make("span", { class: "count" }, String(total))),
     list,
-    more,
-    total > findings.length ? make("p", { class: "dim" }, `${plural(total - findings.length, "finding")} more in run.json`) : null,
+    button,
+    more(total - findings.length, "finding"),
   );
   const reach = (number) => {
     const place = findings.findIndex((finding) => finding.number === number);

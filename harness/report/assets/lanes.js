@@ -5,6 +5,9 @@ const BAR_STEP = 13;
 const GLYPH_ROW = 15;
 const LANE_PADDING = 4;
 const MOST_MARKS = 3000;
+const SIGN_STEP = 17;
+const SIGN_EDGE = 9;
+const MOST_SIGNS = 3;
 
 /** Give each bar of a lane the highest row in which it meets no other. */
 function stackBars(bars) {
@@ -43,6 +46,37 @@ function layOut(turn) {
     top += lane.height;
   }
   return { lanes, height: top, left: Math.max(0, turn.marks.length - MOST_MARKS) };
+}
+
+/** How wide the sign of so many findings is. */
+const groupWidth = (count) => 13 + 7 * String(count).length;
+
+/** Where some signs begin that would lie on each other, so that they stay inside of the drawing. */
+function settled(x, members, width) {
+  const room = members.length > MOST_SIGNS ? groupWidth(members.length) + 2 : members.length * SIGN_STEP;
+  const start = Math.max(SIGN_EDGE, Math.min(x, width - room + SIGN_STEP - SIGN_EDGE));
+  return { x, members, start, end: start + room };
+}
+
+/**
+ * Signs by where they are, from left to right: those that would lie on each other are together, a few beside each
+ * other, more of them as one. Those whose moment is not seen stay where that is.
+ */
+function gather(places, width) {
+  const found = [];
+  places.forEach((x, index) => {
+    if (x < 0 || x > width) {
+      found.push({ x, members: [index], start: x, end: -Infinity });
+      return;
+    }
+    let here = settled(x, [index], width);
+    while (found.length && found.at(-1).end > here.start) {
+      const before = found.pop();
+      here = settled(before.x, [...before.members, ...here.members], width);
+    }
+    found.push(here);
+  });
+  return found;
 }
 
 /** A mark in one sentence, as it is read aloud. */

@@ -8,6 +8,7 @@ function startViews() {
   const title = document.title;
   let waiting = null;
   let place = 0;
+  let followed = null;
 
   const leave = (cell, turn, finding) => {
     waiting = finding;
@@ -16,10 +17,25 @@ function startViews() {
     else location.hash = hash;
   };
 
+  function viewOf(number, turn) {
+    const cell = RUN.cells[number] ?? null;
+    if (cell === null) return { nodes: absentView(number), title: `Cell ${number + 1}`, reach: () => null };
+    const wanted = turn === undefined ? null : Math.max(0, Math.min(Number(turn), cell.turns.length) - 1);
+    return { ...cellView(number, wanted, leave), title: `${text(cell.scenario)}, ${cell.mode} ${cell.pool} ${cell.tier}` };
+  }
+
+  /** The link that skips the head of the page goes to what is shown, and leaves the address alone. */
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    const shown = overview.hidden ? view : overview;
+    event.preventDefault();
+    shown.focus({ preventScroll: true });
+    shown.scrollIntoView();
+  });
+
   function show() {
     const [, cell, turn] = VIEW.exec(location.hash) ?? [];
     const number = Number(cell);
-    if (cell === undefined || !(number in RUN.cells)) {
+    if (cell === undefined || number >= RUN.cells.length + RUN.missing) {
       const back = overview.hidden;
       view.hidden = true;
       view.replaceChildren();
@@ -27,17 +43,21 @@ function startViews() {
       document.title = title;
       if (back) {
         window.scrollTo(0, place);
-        overview.focus({ preventScroll: true });
+        const home = followed !== null && followed.checkVisibility() ? followed : overview;
+        home.focus({ preventScroll: true });
       }
       return;
     }
-    if (!overview.hidden) place = window.scrollY;
-    const made = cellView(number, turn === undefined ? null : Math.min(Number(turn), RUN.cells[number].turns.length) - 1, leave);
+    if (!overview.hidden) {
+      place = window.scrollY;
+      const links = [...overview.querySelectorAll(`a[href="#cell-${number}"]`)];
+      followed = links.find((link) => link === document.activeElement) ?? links.find((link) => link.matches(".squares a, .damage a")) ?? links[0] ?? null;
+    }
+    const made = viewOf(number, turn);
     overview.hidden = true;
     view.replaceChildren(...made.nodes);
     view.hidden = false;
-    const { scenario, mode, pool, tier } = RUN.cells[number];
-    document.title = `${text(scenario)}, ${mode} ${pool} ${tier} · sessionproof`;
+    document.title = `${made.title} · sessionproof`;
     const target = waiting === null ? (turn === undefined ? null : byId("turn-title")) : made.reach(waiting);
     waiting = null;
     if (target) {

@@ -11,13 +11,14 @@ function startFilters() {
   const isCell = (chip) => chip.getAttribute("href").startsWith("#cell-");
   const total = rows.reduce((sum, { chips }) => sum + chips.filter(isCell).length, 0);
 
-  const fits = (chip, wanted) =>
-    Object.entries(wanted).every(([name, value]) => !value || !(name in chip.dataset) || chip.dataset[name] === value);
+  // what was not verified was not in any pool state and with any model: there it fits whatever is wanted
+  const fits = (chip, wanted) => Object.entries(wanted).every(([name, value]) => !value || !chip.dataset[name] || chip.dataset[name] === value);
 
   const apply = () => {
     const { text: name = "", ...wanted } = Object.fromEntries(new FormData(form));
     const narrowed = Object.values(wanted).some(Boolean);
     let shown = 0;
+    let gaps = 0;
     for (const entry of rows) {
       const named = entry.name.includes(name.trim().toLowerCase());
       let left = 0;
@@ -29,11 +30,13 @@ function startFilters() {
         if (figures !== null && figures.classList.contains("figures")) figures.hidden = !stays;
         left += stays;
         cells += stays && isCell(chip);
+        gaps += stays && !isCell(chip);
       }
       entry.row.hidden = !named || (narrowed && !left);
       shown += cells;
     }
-    form.querySelector("output").textContent = shown === total ? `${plural(total, "cell")}` : `${shown} of ${plural(total, "cell")}`;
+    const said = shown === total ? plural(total, "cell") : `${shown} of ${plural(total, "cell")}`;
+    form.querySelector("output").textContent = gaps ? `${said}, ${gaps} not verified` : said;
   };
 
   form.addEventListener("input", apply);

@@ -4,14 +4,14 @@ const AXIS_HEIGHT = 22;
 let drawings = 0;
 
 class Timeline {
-  /** `hooks` has `inspect(mark or sign, turn)`, called for what is looked at, and `follow(finding)`. */
+  /** `hooks` has `inspect(subject)` and `pin(subject)` for what is looked at, `finding(number)` and `follow(number)`. */
   constructor(turn, axis, title, hooks) {
     Object.assign(this, { turn, axis, title, hooks });
     this.id = `timeline-${(drawings += 1)}`;
     this.plan = layOut(turn);
     this.width = 0;
-    this.items = [];
-    this.lines = [];
+    this.items = []; // marks and signs, by lane and moment
+    this.groups = []; // signs of several findings, as long as these would lie on each other
     this.element = this.#build();
     axis.watch(() => this.#place());
     new ResizeObserver(() => this.#resize()).observe(this.canvas);
@@ -43,7 +43,7 @@ class Timeline {
     );
     for (const lane of lanes) this.#fill(lane);
     for (const sign of this.turn.signs) this.#link(sign);
-    this.items.sort((one, other) => one.lane - other.lane || one.at - other.at);
+    this.items.sort(inOrder);
     if (this.items.length) this.items[0].element.setAttribute("tabindex", "0");
     svg.addEventListener("keydown", (event) => this.#key(event));
     this.canvas = make("div", { class: "canvas" }, svg);
@@ -94,11 +94,10 @@ class Timeline {
     const line = first === null ? null : draw("path", { class: sign.exact ? "link" : "link guessed" });
     if (line !== null) this.links.append(line, ring);
     const finding = this.hooks.finding(sign.finding);
-    const kind = finding === undefined ? "" : ` ${finding.kind}`;
     const link = first === null || first === lane ? "" : `, together with ${first.label}`;
     const element = draw(
       "g",
-      { class: "sign", role: "button", tabindex: -1, "aria-label": `Finding ${sign.finding + 1}${kind} in ${lane.label}${link}, at ${duration(sign.at)}`, "data-finding": sign.finding, "data-start": sign.at, "data-lane": lane.number },
+      { class: "sign", role: "button", tabindex: -1, "aria-label": `Finding ${sign.finding + 1} ${finding.kind} in ${lane.label}${link}, at ${duration(sign.at)}`, "data-finding": sign.finding, "data-start": sign.at, "data-lane": lane.number },
       badge,
     );
     const place = (x) => {
@@ -116,7 +115,7 @@ class Timeline {
   }
 
   #listen(item) {
-    const inspect = () => this.hooks.inspect(item.subject, this.turn, this.title);
+    const inspect = () => this.hooks.inspect(item.subject);
     item.element.addEventListener("pointerenter", inspect);
     item.element.addEventListener("focus", () => {
       this.#current(item);
@@ -130,27 +129,34 @@ class Timeline {
 
   #open(item) {
     if (item.sign) this.hooks.follow(item.subject.finding);
-    else this.hooks.pin(item.subject, this.turn, this.title);
+    else this.hooks.pin(item.subject);
+  }
+
+  /** What can be gone to: everything but the signs that are in a group. */
+  get #reachable() {
+    return [...this.items.filter((item) => item.group === undefined), ...this.groups].sort(inOrder);
   }
 
   #current(item) {
-    for (const each of this.items) if (each.element.getAttribute("tabindex") === "0") each.element.setAttribute("tabindex", "-1");
+    for (const each of [...this.items, ...this.groups]) if (each.element.getAttribute("tabindex") === "0") each.element.setAttribute("tabindex", "-1");
     item.element.setAttribute("tabindex", "0");
     this.axis.reveal(item.at, item.end);
   }
 
   /** Arrow keys go from mark to mark; with shift they move the axis. */
   #key(event) {
-    const here = this.items.findIndex(({ element }) => element === document.activeElement);
+    const items = this.#reachable;
+    const here = items.findIndex(({ element }) => element === document.activeElement);
     if (here < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const item = this.items[here];
+    const item = items[here];
+    const go = (number) => items[Math.min(Math.max(number, 0), items.length - 1)].element.focus();
     const acts = {
-      ArrowRight: () => (event.shiftKey ? this.axis.pan(0.2) : this.#go(here + 1)),
-      ArrowLeft: () => (event.shiftKey ? this.axis.pan(-0.2) : this.#go(here - 1)),
-      ArrowDown: () => this.#across(item, 1),
-      ArrowUp: () => this.#across(item, -1),
-      Home: () => this.#go(0),
-      End: () => this.#go(this.items.length - 1),
+      ArrowRight: () => (event.shiftKey ? this.axis.pan(0.2) : go(here + 1)),
+      ArrowLeft: () => (event.shiftKey ? this.axis.pan(-0.2) : go(here - 1)),
+      ArrowDown: () => this.#across(items, item, 1),
+      ArrowUp: () => this.#across(items, item, -1),
+      Home: () => go(0),
+      End: () => go(items.length - 1),
       Enter: () => this.#open(item),
       " ": () => this.#open(item),
       "+": () => this.axis.zoom(1.6, (item.at + item.end) / 2),
@@ -164,15 +170,11 @@ class Timeline {
     acts[event.key]();
   }
 
-  #go(number) {
-    this.items[Math.min(Math.max(number, 0), this.items.length - 1)].element.focus();
-  }
-
   /** To what is nearest in time in the next lane that has something. */
-  #across(item, direction) {
-    const lanes = [...new Set(this.items.map(({ lane }) => lane))];
+  #across(items, item, direction) {
+    const lanes = [...new Set(items.map(({ lane }) => lane))];
     const next = lanes[lanes.indexOf(item.lane) + direction];
-    const there = this.items.filter(({ lane }) => lane === next);
+    const there = items.filter(({ lane }) => lane === next);
     if (!there.length) return;
     there.reduce((best, each) => (Math.abs(each.at - item.at) < Math.abs(best.at - item.at) ? each : best)).element.focus();
   }
@@ -231,17 +233,62 @@ class Timeline {
       }),
       draw("path", { class: "end", d: `M${end} ${AXIS_HEIGHT - 8}V${bottom}` }),
     );
-    const taken = new Map();
-    for (const { place, at, end: until, sign, lane } of this.items) {
-      let x = axis.x(at, width);
-      if (sign) {
-        const last = taken.get(lane) ?? -Infinity;
-        if (x - last < 17) x = last + 17;
-        taken.set(lane, x);
-      }
-      place(round(x), Math.max(2.5, round(axis.x(until, width) - axis.x(at, width))));
+    for (const { place, at, end: until, sign } of this.items) {
+      if (!sign) place(round(axis.x(at, width)), Math.max(2.5, round(axis.x(until, width) - axis.x(at, width))));
     }
+    this.#placeSigns();
+  }
+
+  /** Signs beside each other where they would lie on each other; more than a few of them are one, which leads to all. */
+  #placeSigns() {
+    const focused = this.#reachable.find(({ element }) => element === document.activeElement);
+    for (const { element } of this.groups) element.remove();
+    this.groups = [];
+    const signs = this.items.filter(({ sign }) => sign);
+    for (const lane of new Set(signs.map(({ lane: number }) => number))) {
+      const mine = signs.filter((item) => item.lane === lane);
+      for (const { start, members } of gather(mine.map(({ at }) => this.axis.x(at, this.width)), this.width)) {
+        const items = members.map((index) => mine[index]);
+        const group = items.length > MOST_SIGNS ? this.#group(items, round(start)) : undefined;
+        items.forEach((item, index) => {
+          item.group = group;
+          item.element.toggleAttribute("hidden", group !== undefined);
+          item.place(round(group === undefined ? start + index * SIGN_STEP : start));
+        });
+      }
+    }
+    this.#keepFocus(focused);
+  }
+
+  /** The sign of several findings. */
+  #group(items, x) {
+    const lane = this.plan.lanes[items[0].lane];
+    const width = groupWidth(items.length);
+    const [first, last] = [items[0], items.at(-1)];
+    const element = draw(
+      "g",
+      { class: "sign-group", role: "button", tabindex: -1, transform: `translate(${x} ${lane.glyphY + AXIS_HEIGHT})`, "aria-label": `${items.length} findings in ${lane.label}, at ${duration(first.at)} to ${duration(last.at)}: enter lists them`, "data-count": items.length, "data-lane": lane.number },
+      draw("rect", { x: -8, y: -8, width, height: 16, rx: 8 }),
+      draw("text", { "text-anchor": "middle", x: width / 2 - 8, y: 3.8 }, String(items.length)),
+    );
+    const item = { element, lane: lane.number, at: first.at, end: last.at, members: items, subject: { signs: items.map(({ subject }) => subject), lane: lane.number } };
+    this.#listen(item);
+    this.groups.push(item);
+    this.signs.append(element);
+    return item;
+  }
+
+  /** What had the focus has it again, or what it is in now; and one thing can be gone to by the tab key. */
+  #keepFocus(focused) {
+    const home = (item) => (item.members?.[0] ?? item).group ?? item.members?.[0] ?? item;
+    if (focused !== undefined && home(focused).element !== document.activeElement) home(focused).element.focus({ preventScroll: true });
+    const reachable = this.#reachable;
+    const next = reachable.find(({ element }) => element.getAttribute("tabindex") === "0") ?? reachable[0];
+    for (const { element } of this.items) element.setAttribute("tabindex", "-1");
+    next?.element.setAttribute("tabindex", "0");
   }
 }
+
+const inOrder = (one, other) => one.lane - other.lane || one.at - other.at;
 
 const round = (value) => Math.round(value * 100) / 100;

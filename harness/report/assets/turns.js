@@ -2,6 +2,12 @@
 
 const TURNS_PAGE = 25;
 
+/** A count; `null` if the record is missing that it would be counted from. */
+const counted = (count) => (count === null ? "not recorded" : count.toLocaleString("en"));
+
+/** The tools of some turns in words, with how many failed. */
+const toolsSaid = (tools, failed) => (tools === null || !failed ? counted(tools) : `${counted(failed)} of ${counted(tools)} failed`);
+
 function spread(values) {
   const sorted = [...values].sort((one, other) => one - other);
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
@@ -28,15 +34,15 @@ function aggregates(turns) {
   const { least, middle, high, most } = spread(turns.map((turn) => turn.took));
   const states = new Map();
   for (const { state } of turns) states.set(state, (states.get(state) ?? 0) + 1);
-  const sum = (name) => turns.reduce((total, turn) => total + turn[name], 0);
+  const sum = (name) => turns.reduce((total, turn) => (total === null || turn[name] === null ? null : total + turn[name]), 0);
   return make(
     "div",
     { class: "aggregates" },
     facts([
       ["Turns", [...states].map(([state, count]) => `${count.toLocaleString("en")} ${state}`).join(", ")],
       ["Took", `median ${duration(middle)}; ${duration(least)} to ${duration(most)}; 95 % within ${duration(high)}`],
-      ["Tool calls", `${sum("tools").toLocaleString("en")}, of which ${sum("failed").toLocaleString("en")} failed`],
-      ["Statements", sum("statements").toLocaleString("en")],
+      ["Tool calls", toolsSaid(sum("tools"), sum("failed"))],
+      ["Statements", counted(sum("statements"))],
       ["With findings", turns.filter((turn) => turn.findings).length.toLocaleString("en")],
     ]),
     histogram(turns),
@@ -49,9 +55,8 @@ const SORTS = {
   "most findings first": (one, other) => other.findings - one.findings || one.number - other.number,
 };
 
-/** The list; `href` gives a turn's link, `current` is the one that is shown. */
-function turnsSection(turns, current, href) {
-  if (turns.length < 2) return null;
+/** The list; there are `total`, `href` gives a turn's link, `current` is the one that is shown. */
+function turnsSection(turns, total, current, href) {
   let sorted = [...turns];
   let page = Math.floor(current / TURNS_PAGE);
   const pages = Math.ceil(turns.length / TURNS_PAGE);
@@ -67,14 +72,13 @@ function turnsSection(turns, current, href) {
     const link = turn.kept
       ? make("a", { href: href(turn.number), "aria-current": turn.number === current ? "true" : null }, `Turn ${turn.number + 1}`)
       : make("span", { title: "its timeline is not in this page" }, `Turn ${turn.number + 1}`);
-    const tools = turn.failed ? `${turn.failed} of ${turn.tools} failed` : String(turn.tools);
-    return [link, turn.who, turn.state, turn.parallel ? "together" : "one by one", make("span", { class: "took" }, bar, duration(turn.took)), tools, String(turn.statements), turn.findings ? String(turn.findings) : ""];
+    return [link, turn.who, turn.state, turn.parallel ? "together" : "one by one", make("span", { class: "took" }, bar, duration(turn.took)), toolsSaid(turn.tools, turn.failed), counted(turn.statements), turn.findings ? String(turn.findings) : ""];
   }
 
   function go(to) {
     page = Math.min(Math.max(to, 0), pages - 1);
     const shown = sorted.slice(page * TURNS_PAGE, (page + 1) * TURNS_PAGE);
-    place.replaceChildren(scrolled("Turns", table(["", "tenant/agent", "ended", "tools called", "took", "tools", "statements", "findings"], shown.map(row), { class: "turns" })));
+    place.replaceChildren(scrolled("Turns", table(["turn", "tenant/agent", "ended", "tools called", "took", "tools", "statements", "findings"], shown.map(row), { class: "turns" })));
     where.textContent = `${(page * TURNS_PAGE + 1).toLocaleString("en")} to ${(page * TURNS_PAGE + shown.length).toLocaleString("en")} of ${turns.length.toLocaleString("en")}`;
     back.disabled = page === 0;
     next.disabled = page === pages - 1;
@@ -85,7 +89,8 @@ function turnsSection(turns, current, href) {
   return make(
     "section",
     { "aria-labelledby": "turns-title" },
-    make("h3", { id: "turns-title" }, "Turns ", make("span", { class: "count" }, turns.length.toLocaleString("en"))),
+    make("h2", { id: "turns-title" }, "Turns ", make("span", { class: "count" }, total.toLocaleString("en"))),
+    total > turns.length ? make("p", { class: "warning" }, `For size, ${plural(total - turns.length, "turn")} are not in this page, and not in what follows; they are in run.json.`) : null,
     aggregates(turns),
     left ? make("p", { class: "dim" }, `For size, the timelines of ${plural(left, "turn")} are not in this page; they are in run.json.`) : null,
     make("div", { class: "pager" }, make("label", {}, "Sorted ", sort), pages > 1 ? [back, next] : null, where),
