@@ -50,7 +50,6 @@ def describe_cell(
         "tier": cell.tier.value,
         "outcome": digest.Outcome.of(cell).value,
         "expected": cell.expected,
-        "verdict": cell.verdict.value,
         "seconds": round(_finite(cell.seconds), 3),
         "clone": round(_finite(cell.clone_seconds), 3),
         "fault": texts(cell.fault),

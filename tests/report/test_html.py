@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from html.parser import HTMLParser
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,14 +18,20 @@ from harness.evidence import FaultSeen, IdleTransaction, Record, TimingPair
 from harness.report import bench_digest, digest
 from harness.report.bench_document import BenchDocument
 from harness.report.charts import charts
-from harness.report.document import RunDocument
+from harness.report.document import (
+    CellDocument,
+    EvidenceDocument,
+    NotVerifiedDocument,
+    RecordDocument,
+    RunDocument,
+)
 from harness.report.html import HtmlWriter, bench_html, html
 from harness.report.packed import unpack
 from harness.report.sources import Excerpt
 from harness.report.svg import SCHEMES
 from harness.report.timeline import MarkKind
 from harness.scenario import SessionMode
-from harness.verdict import ModelChoices, Share
+from harness.verdict import FindingKind, ModelChoices, Share, Verdict
 from tests.report import bench_documents, documents, racing
 
 RUNS: dict[str, Callable[[], RunDocument]] = {
@@ -405,6 +412,205 @@ def test_values_that_no_axis_has_do_no_harm() -> None:
     value = data(html(documents.document([cell])))
 
     assert (value["cells"][0]["seconds"], value["cells"][0]["clone"]) == (0.0, 0.0)
+
+
+def told(value: Any, rows: Any) -> list[tuple[int, str, str]]:
+    return [(row[0], row[1], value["texts"][row[2]]) for row in rows]
+
+
+def lost(*names: str) -> CellDocument:
+    """The racing cell without these records."""
+    cell = racing.racing()
+    records = {name: RecordDocument[Any](missing=f"no {name}") for name in names}
+    return cell.model_copy(update={"evidence": cell.evidence.model_copy(update=records)})
+
+
+def test_counts_of_records_that_are_missing_are_not_zero() -> None:
+    """They are nothing; and the sides of the bill that nobody recorded are named with the reason."""
+    value = data(html(documents.document([lost("tools", "statements", "ledger")])))
+
+    (cell,) = value["cells"]
+    bill = cell["details"]["0"]["bill"]
+    assert cell["turns"][0][4:7] == [None, None, None]
+    assert [(side, value["texts"][reason]) for side, reason in bill["missing"]] == [("ledger", "no ledger")]
+    assert (bill["whole"], bill["sums"][2]) == (False, [])
+    assert {name: value["texts"][reason] for name, reason in cell["gaps"]}["tools"] == "no tools"
+
+
+ALL = "Everything that was asked for was looked at."
+
+
+def test_everything_was_looked_at_only_if_nothing_speaks_against_it() -> None:
+    """No cells, a problem, a record that is missing, something undecided or not verified: each is said instead."""
+    whole = documents.document([whole_cell()])
+    clean = Page(html(whole)).text
+    for changed, said in (
+        ({"cells": ()}, "Nothing was looked at."),
+        ({"problems": ("crashed",)}, "The run had problems"),
+        ({"cells": (lost("spans"),)}, "In 1 cell a record is missing"),
+        (
+            {"cells": (whole_cell().model_copy(update={"verdict": Verdict.UNKNOWN}),)},
+            "In 1 cell something could not be decided",
+        ),
+        ({"not_verified": documents.as_expected().not_verified}, "Not verified 1"),
+    ):
+        shown = Page(html(whole.model_copy(update=changed))).text
+        assert said in shown
+        assert ALL not in shown
+    assert ALL in clean
+
+
+def whole_cell() -> CellDocument:
+    """A cell of which every record was made."""
+    cell = racing.repaired()
+    records = {
+        name: RecordDocument[Any]()
+        for name in EvidenceDocument.model_fields
+        if getattr(getattr(cell.evidence, name), "missing", None) is not None
+    }
+    return cell.model_copy(update={"evidence": cell.evidence.model_copy(update=records)})
+
+
+def many_findings(count: int) -> CellDocument:
+    """The racing cell with so many findings at one moment."""
+    cell = racing.racing()
+    finding = next(each for each in cell.findings if each.kind is FindingKind.CONCURRENT_OPERATION)
+    findings = tuple(finding.model_copy(update={"message": f"m{number}"}) for number in range(count))
+    return cell.model_copy(update={"findings": findings})
+
+
+def test_every_sign_of_a_timeline_has_its_finding() -> None:
+    """Also those beyond the ones that stand in the cell."""
+    value = data(html(documents.document([many_findings(200)])))
+
+    (cell,) = value["cells"]
+    detail = cell["details"]["0"]
+    rows = [*cell["findings"], *detail["findings"]]
+    assert len(cell["findings"]) == 60
+    assert sorted(told(value, rows)) == [(number, "concurrent_operation", f"m{number}") for number in range(200)]
+    assert {sign[0] for sign in detail["signs"]} == set(range(200))
+
+
+def test_not_verified_can_be_filtered() -> None:
+    """It is one of the outcomes, if there is such a square."""
+
+    def outcomes(document: RunDocument) -> str:
+        page = html(document)
+        return page.partition('<select name="outcome">')[2].partition("</select>")[0]
+
+    assert "<option>not verified</option>" in outcomes(documents.as_expected())
+    assert "not verified" not in outcomes(documents.with_faults())
+
+
+def failing(number: int, text: Callable[[int], str]) -> CellDocument:
+    """A cell like no other that is not as expected, with texts of such lengths."""
+    cell = racing.racing(f"scenario-{number}")
+    findings = tuple(
+        cell.findings[0].model_copy(
+            update={
+                "kind": kind,
+                "message": f"{number} {text(1500)}",
+                "unexpected": True,
+                "stack": tuple(f"app/{text(60)}{place}.py:{place + 1} in f" for place in range(50)),
+            }
+        )
+        for kind in list(FindingKind)[:8]
+    )
+    objections = tuple(f"{each} {text(500)}" for each in range(25))
+    return cell.model_copy(update={"as_expected": False, "findings": findings, "objections": objections})
+
+
+def noise(seed: int) -> Callable[[int], str]:
+    """Texts that nothing compresses, with characters of three bytes."""
+    source = Random(seed)
+    return lambda length: "".join(chr(source.randrange(0x3041, 0x4DB5)) for _ in range(length))
+
+
+def test_the_worst_build_stays_below_a_megabyte_and_counts_what_it_leaves_out() -> None:
+    """The first in full, the next ones in a line each, the others by their number; all of them have a cell."""
+    document = documents.document([failing(number, lambda length: "SQL " * (length // 4)) for number in range(120)])
+
+    page = html(document)
+    made = Page(page)
+    articles = len([1 for tag, attributes in made.elements if tag == "article"])
+    briefs = made.text.count("scenario-") - articles
+    more = re.search(r"And (\d+) more", made.text)
+
+    assert len(page.encode()) < 1_000_000
+    assert articles >= 3
+    assert more is not None
+    assert int(more[1]) == 120 - articles
+    assert briefs > 0
+    assert "and 15 more, in run.json" in made.text
+    assert "and 4 more kinds of findings" in made.text
+    assert "(38 frames further out are in run.json)" in made.text
+    assert len([cell for cell in data(page)["cells"] if cell is not None]) == 120
+
+
+def test_the_page_is_below_a_megabyte_whatever_the_texts_are() -> None:
+    """Of what cannot be compressed there is less, and at last fewer cells; it says how many it lacks."""
+    page = html(documents.document([failing(number, noise(number)) for number in range(60)]))
+
+    value = data(page)
+    assert 500_000 < len(page.encode()) < 1_000_000
+    assert len([cell for cell in value["cells"] if cell is not None]) + value["missing"] == 60
+
+
+def test_very_long_texts_in_every_place_do_no_harm() -> None:
+    """Neither in lists nor in what stands there once; each becomes longer when it is escaped."""
+    mega = '"&<\u202e\U0001f600' * 30_000
+    gaps = tuple(NotVerifiedDocument(scenario=mega, reason=f"{number}{mega}") for number in range(4))
+    plain = documents.document([failing(0, lambda length: mega if length > 60 else ""), racing.repaired(mega)])
+    environment = plain.environment.model_copy(
+        update={"packages": {f"{number}{mega}": mega for number in range(2)}, "platform": mega, "backend": mega}
+    )
+
+    page = html(
+        plain.model_copy(
+            update={"problems": (mega,) * 2, "command": mega, "not_verified": gaps, "environment": environment}
+        )
+    )
+
+    assert len(page.encode()) < 1_000_000
+
+
+def test_turns_without_a_line_are_counted() -> None:
+    """Of more turns than there is room for."""
+    page = html(documents.document([racing.repaired(turns=3_000)]), limit=10_000)
+
+    (cell,) = data(page)["cells"]
+    assert cell["total"] == 3_000
+    assert 0 < len(cell["turns"]) < 3_000
+
+
+def test_what_lists_leave_out_is_counted() -> None:
+    """Notes, objections, packages, squares, and a benchmark's remarks, rows and sections."""
+    many = documents.as_expected()
+    cell = racing.repaired()
+    evidence = cell.evidence.model_copy(update={"notes": tuple(f"note {number}" for number in range(25))})
+    environment = many.environment.model_copy(update={"packages": {f"p{number}": "1" for number in range(70)}})
+    document = documents.document([cell.model_copy(update={"evidence": evidence})] * 30)
+
+    page = html(document.model_copy(update={"environment": environment}))
+    value = data(page)
+
+    assert value["texts"][value["cells"][0]["notes"][-1]] == "and 5 more, in run.json"
+    assert "p59 1 and 10 more, in run.json" in Page(page).text
+    assert "and 6 more, in run.json" in Page(page).text.partition("Matrix")[2]
+    bench = bench_documents.everything()
+    warned = bench.model_copy(update={"warnings": tuple(f"warning {number} {'w' * 500}" for number in range(100))})
+    assert re.search(r"and \d+ more, in bench.json", Page(bench_html(warned)).text)
+
+
+def test_all_cells_of_a_fault_are_there() -> None:
+    """Also if there are several in one mode."""
+    document = documents.with_faults()
+    first = next(cell for cell in document.cells if cell.fault)
+    twice = document.model_copy(update={"cells": (first, first)})
+
+    links = [value for value in Page(html(twice)).attributes("href") if value.startswith("#cell-")]
+
+    assert {"#cell-0", "#cell-1"} <= set(links)
 
 
 def test_what_is_drawn_on_demand_is_plain_letters() -> None:

@@ -4,22 +4,34 @@
 pictures; `SESSIONPROOF_RUN` names the folder of one that `sessionproof verify` has left.
 """
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import main
+from harness.evidence import RaceKind
+from harness.report.document import RecordDocument, RunDocument
 from harness.report.html import bench_html, html
-from harness.report.run_json import read
+from harness.report.packed import unpack
+from harness.report.run_json import JsonWriter, read
 from harness.report.sources import Excerpt
 from harness.report.timeline import MarkKind, timeline
 from harness.report.turn_events import events
+from harness.scenario import SessionMode
+from harness.verdict import FindingKind
 from tests.report import bench_documents, documents, racing
 
 if TYPE_CHECKING:
@@ -32,7 +44,7 @@ SELECTION = (
     "--scenario two_parallel_tools --scenario failing_tool --scenario streaming "
     "--mode shared --mode per_operation --pool-state cold --pool-state warm --tier scripted"
 )
-SERIOUS = {"serious", "critical"}
+SERIOUS = {"moderate", "serious", "critical"}
 SOURCES = {
     "app/services/vector_service.py:21": Excerpt(
         first=20, lines=("async def search(session):", "    await session.execute(FIND)")
@@ -358,6 +370,200 @@ def test_the_ledger_marks_what_differs(opened: Any) -> None:
     assert "per_operation" in page.title()
     assert "0.0053275" in page.inner_text(".bill tfoot")
     assert "≠" not in page.inner_text(".bill")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_records_that_are_missing_look_like_nothing_else(opened: Any, theme: str) -> None:
+    """Sides of a bill, counts of turns, and what a timeline lacks: said with the reason, and no sums of 0."""
+    document = racing.run(turns=2)
+    gone = {
+        name: RecordDocument[Any](missing=f"no {name}")
+        for name in ("invoice", "responses", "ledger", "statements", "tools")
+    }
+    cells = [
+        cell.model_copy(update={"evidence": cell.evidence.model_copy(update=gone)}) if cell.evidence.turns else cell
+        for cell in document.cells
+    ]
+    page = opened(html(document.model_copy(update={"cells": tuple(cells)})), color_scheme=theme)
+    go(page, "#cell-1")
+    page.wait_for_selector(".track.own .label")
+
+    bill = page.locator("section[aria-labelledby=bill-title]").inner_text()
+    assert [page.locator(".bill tfoot td").nth(place).inner_text() for place in range(3)] == ["not recorded"] * 3
+    assert "Ledger's rows: not recorded, no ledger" in bill
+    assert "not known: not everything was recorded" in bill
+    assert "No difference" not in bill
+    assert "Nothing was served" not in bill
+    section = page.locator("section.timeline").inner_text()
+    assert "Not recorded, so that the drawing lacks it: tools (no tools); statements (no statements)" in section
+    assert page.locator(".turns tbody tr").first.inner_text().count("not recorded") == 2
+    assert "Statements\nnot recorded" in page.inner_text(".aggregates")
+    assert problems(page) == []
+
+
+def crowded(count: int) -> RunDocument:
+    """The racing run with so many findings at one moment of one lane."""
+    document = racing.run()
+    cell = document.cells[1]
+    finding = next(each for each in cell.findings if each.kind is FindingKind.CONCURRENT_OPERATION)
+    findings = tuple(finding.model_copy(update={"message": f"message {number}"}) for number in range(count))
+    crowd = cell.model_copy(update={"findings": findings})
+    return document.model_copy(update={"cells": (document.cells[0], crowd, document.cells[2])})
+
+
+SIGNS = """() => {
+    const edges = document.querySelector('.track.own .canvas').getBoundingClientRect();
+    return [...document.querySelectorAll('.track.own .sign, .track.own .sign-group')]
+        .filter(each => each.getClientRects().length)
+        .map(each => each.getBoundingClientRect())
+        .map(box => box.left >= edges.left && box.right <= edges.right);
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("count", [2, 3, 4, 200])
+def test_however_many_findings_are_in_a_place_their_signs_are_inside(opened: Any, count: int, width: int) -> None:
+    """More than a few have one sign; it leads to each of them, also to those that do not stand in the list at first."""
+    page = opened(html(crowded(count)), viewport={"width": width, "height": 900})
+    go(page, "#cell-1")
+    page.wait_for_selector(".track.own .mark")
+
+    assert page.evaluate(SIGNS) == [True] * (count if count <= 3 else 1)
+    if count <= 3:
+        page.locator(f".track.own .sign[data-finding='{count - 1}']").focus()
+        page.keyboard.press("Enter")
+    else:
+        page.locator(".track.own .sign-group").focus()
+        page.keyboard.press("+")
+        page.locator(".track.own .sign-group").focus()
+        page.keyboard.press("Enter")
+        assert page.locator(".grouped button").count() == count
+        assert page.evaluate("document.activeElement.textContent").startswith("1 concurrent_operation")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.getAttribute('class')") == "sign-group"
+        page.keyboard.press("Enter")
+        page.locator(".grouped button").last.focus()
+        page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == f"finding-{count}"
+    assert page.inner_text(f"#finding-{count} .said") == f"message {count - 1}"
+
+
+def test_signs_part_when_the_axis_is_zoomed(opened: Any) -> None:
+    """And what had the focus keeps it, or its part does."""
+    document = racing.run()
+    cell = document.cells[1]
+    (race,) = cell.evidence.races.items
+    finding = next(each for each in cell.findings if each.kind is FindingKind.SESSION_OVERLAP)
+    races = [replace(race, at=race.at + number / 1000) for number in range(5)]
+    evidence = cell.evidence.model_copy(update={"races": RecordDocument(items=tuple(races))})
+    changed = cell.model_copy(update={"findings": (finding,) * 5, "evidence": evidence})
+    page = opened(html(document.model_copy(update={"cells": (document.cells[0], changed, document.cells[2])})))
+    go(page, "#cell-1")
+    group = page.locator(".track.own .sign-group")
+
+    assert group.get_attribute("data-count") == "5"
+    group.focus()
+    for _ in range(8):
+        page.keyboard.press("+")
+
+    assert group.count() == 0
+    assert page.evaluate("document.activeElement.getAttribute('class')") == "sign"
+    page.keyboard.press("0")
+    assert page.evaluate("document.activeElement.getAttribute('class')") == "sign-group"
+
+
+def test_the_table_has_the_whole_stack_and_all_of_a_finding(opened: Any) -> None:
+    """Its kind, its message, the other access, and whether that one's moment is its own."""
+    document = racing.run()
+    cell = document.cells[1]
+    (race,) = cell.evidence.races.items
+    bleed = next(each for each in cell.findings if each.kind is FindingKind.SESSION_OVERLAP).model_copy(
+        update={"kind": FindingKind.BLEED, "message": "b ended what a wrote"}
+    )
+    deep = tuple(replace(each, stack=("app/a.py:1 in outer", *each.stack)) for each in cell.evidence.operations.items)
+    evidence = cell.evidence.model_copy(
+        update={
+            "races": RecordDocument(items=(replace(race, kind=RaceKind.BLEED),)),
+            "operations": RecordDocument(items=deep),
+        }
+    )
+    changed = cell.model_copy(update={"findings": (bleed,), "evidence": evidence})
+    page = opened(html(document.model_copy(update={"cells": (document.cells[0], changed, document.cells[2])})))
+    go(page, "#cell-1")
+    page.locator(".track.own .as-table summary").first.click()
+    page.evaluate("document.querySelectorAll('.track.own .marks details').forEach(each => each.open = true)")
+
+    row = page.locator(".track.own .marks tr", has_text="finding 1: bleed").inner_text()
+
+    assert "b ended what a wrote" in row
+    assert re.search(r"search_directory at [\d.]+ ms \(its last recorded moment before\)", row)
+    assert "app/services/vector_service.py:21 in search" in row
+    assert "app/a.py:1 in outer" in page.inner_text(".track.own .marks")
+
+
+def test_the_skip_link_stays_in_the_cell_and_back_goes_to_what_was_followed(opened: Any) -> None:
+    """Whoever uses the keyboard is where they were."""
+    page = opened(html(racing.run()))
+    chip = page.locator(".squares a.chip[href='#cell-1']")
+    chip.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#cell-title")
+
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("[location.hash, document.activeElement.id]") == ["#cell-1", "cell"]
+    page.go_back()
+    page.wait_for_selector("#content:not([hidden])")
+
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#cell-1"
+
+
+def test_what_was_not_verified_can_be_filtered(opened: Any) -> None:
+    """It is counted beside the cells, and stays whatever pool state and model are asked for."""
+    page = opened(html(documents.as_expected()))
+    shown = "chips => chips.filter(chip => chip.offsetParent).map(chip => chip.dataset.outcome)"
+
+    page.select_option("select[name=outcome]", "not verified")
+    assert page.eval_on_selector_all(".squares a.chip", shown) == ["not verified"]
+    assert page.inner_text(".filters output").endswith("1 not verified")
+    page.select_option("select[name=pool]", "cold")
+    assert page.eval_on_selector_all(".squares a.chip", shown) == ["not verified"]
+
+
+def test_a_companion_that_is_not_in_the_page_is_said_with_the_way_to_get_it(opened: Any, tmp_path: Path) -> None:
+    """The command is one that there is, and its page has both."""
+    document = documents.document([racing.racing(), racing.repaired(turns=2)])
+    packed = html(document)
+    value = unpack(packed.partition('id="data">')[2].partition("<")[0])
+    value["cells"][1 if value["cells"][1]["mode"] == "per_operation" else 0]["details"] = {}
+    again = b64encode(zlib.compress(json.dumps(value).encode())).decode()
+    page = opened(packed.replace(packed.partition('id="data">')[2].partition("<")[0], again))
+    shared = next(number for number, cell in enumerate(document.cells) if cell.session_mode is SessionMode.SHARED)
+    go(page, f"#cell-{shared}")
+
+    said = page.inner_text(".absent")
+    words = shlex.split(page.inner_text(".absent code"))
+    (tmp_path / "run.json").write_text(JsonWriter().write(document), encoding="utf-8")
+    words[words.index("run.json")] = str(tmp_path / "run.json")
+    words[words.index("part.html")] = str(tmp_path / "part.html")
+    ended = CliRunner().invoke(main, words[1:])
+
+    assert "the same turn in per_operation is not in this page" in said
+    assert ended.exit_code == 0, ended.output
+    part = opened((tmp_path / "part.html").read_text(encoding="utf-8"))
+    go(part, "#cell-0")
+    part.wait_for_selector(".track .mark")
+    assert part.locator(".track").count() == 2
+
+
+def test_a_cell_that_the_page_has_no_room_for_says_how_to_get_it(opened: Any) -> None:
+    """With its name, where the matrix has it."""
+    cells = [racing.racing(f"s{number}") for number in range(400)]
+    page = opened(html(documents.document(cells), limit=3_000))
+    go(page, "#cell-399")
+
+    assert "this cell is not in this page" in page.inner_text("#cell")
+    assert "--cell 's99/shared-warm-scripted'" in page.inner_text("#cell code")
 
 
 def test_hostile_text_runs_nothing(opened: Any) -> None:

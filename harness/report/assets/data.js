@@ -4,7 +4,9 @@ let RUN = null;
 
 /** Unpack what is in the page; nothing is loaded. */
 async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const plain = atob(packed);
+  const bytes = new Uint8Array(plain.length);
+  for (let place = 0; place < plain.length; place += 1) bytes[place] = plain.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   RUN = JSON.parse(await new Response(stream).text());
 }
