@@ -160,7 +160,9 @@ def _state(turn: ev.Turn) -> str:
         return "timed out"
     if turn.interrupted is not None:
         return "interrupted"
-    return "answered" if turn.answer is not None else "failed"
+    if turn.answer is not None:
+        return "answered"
+    return "failed" if turn.error_type or turn.error is not None else "not recorded"
 
 
 def describe_turn(

@@ -437,6 +437,18 @@ def test_counts_of_records_that_are_missing_are_not_zero() -> None:
     assert {name: value["texts"][reason] for name, reason in cell["gaps"]}["tools"] == "no tools"
 
 
+def test_a_turn_of_which_no_end_is_known_has_not_failed() -> None:
+    """It is told apart from one that has: an error is one, and neither an error nor an answer is none."""
+    cell = racing.racing()
+    first, *others = cell.evidence.turns
+    turns = (replace(first, answer=None, error=None, error_type=None), *others)
+    evidence = cell.evidence.model_copy(update={"turns": turns})
+
+    (told,) = data(html(documents.document([cell.model_copy(update={"evidence": evidence})])))["cells"]
+
+    assert told["turns"][0][3] == "not recorded"
+
+
 ALL = "Everything that was asked for was looked at."
 
 
