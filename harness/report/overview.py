@@ -320,7 +320,7 @@ def trouble(surprise: digest.Surprise, number: int, sources: Sources) -> Trouble
         also=", ".join(first(alike, _ALIKE)),
         objections=tuple(inline(said, limit=600) for said in first(digest.objections(cell), 10)),
         entries=tuple(_entry(group, number, sources) for group in reasons[:_KINDS]),
-        kinds=", ".join(group.first.kind for group in reasons),
+        kinds=", ".join(first([group.first.kind.value for group in reasons], _KINDS)),
         others=max(0, len(reasons) - _KINDS),
         command=inline(cell.reproduce, limit=1000),
     )

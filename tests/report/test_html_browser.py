@@ -558,9 +558,9 @@ def test_a_companion_that_is_not_in_the_page_is_said_with_the_way_to_get_it(open
 
 def test_a_cell_that_the_page_has_no_room_for_says_how_to_get_it(opened: Any) -> None:
     """With its name, where the matrix has it."""
-    cells = [racing.racing(f"s{number}") for number in range(400)]
+    cells = [racing.racing(f"s{number}") for number in range(150)]
     page = opened(html(documents.document(cells), limit=3_000))
-    go(page, "#cell-399")
+    go(page, "#cell-149")
 
     assert "this cell is not in this page" in page.inner_text("#cell")
     assert "--cell 's99/shared-warm-scripted'" in page.inner_text("#cell code")
