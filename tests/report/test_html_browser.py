@@ -341,6 +341,7 @@ def test_the_table_says_what_the_timeline_shows(opened: Any) -> None:
     page = opened(html(document))
     go(page, "#cell-1")
     page.locator(".track.own .as-table summary").click()
+    page.wait_for_selector(".track.own .marks tbody tr")
 
     rows = page.locator(".track.own .marks tbody tr")
 
@@ -491,6 +492,7 @@ def test_the_table_has_the_whole_stack_and_all_of_a_finding(opened: Any) -> None
     page = opened(html(document.model_copy(update={"cells": (document.cells[0], changed, document.cells[2])})))
     go(page, "#cell-1")
     page.locator(".track.own .as-table summary").first.click()
+    page.wait_for_selector(".track.own .marks tbody tr")
     page.evaluate("document.querySelectorAll('.track.own .marks details').forEach(each => each.open = true)")
 
     row = page.locator(".track.own .marks tr", has_text="finding 1: bleed").inner_text()
@@ -639,6 +641,7 @@ def test_the_report_of_a_real_run(browser: "Browser", real: Path) -> None:
         shown = page.eval_on_selector_all(".track.own .label", "labels => labels.map(label => label.textContent)")
         assert shown == [lane.label for lane in made.lanes]
         page.locator(".track.own .as-table summary").click()
+        page.wait_for_selector(".track.own .marks tbody tr")
         assert page.locator(".track.own .marks tbody tr").count() == len(made.marks) + len(made.signs)
         assert page.locator("#cell article[id^='finding-']").count() == min(len(cell.findings), 60)
         if cell.findings and cell.as_expected:
