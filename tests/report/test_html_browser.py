@@ -1,6 +1,6 @@
 """`report.html` in a real browser: Chromium, driven by Playwright, without a network.
 
-`SESSIONPROOF_CHROMIUM` names another executable than Debian's. A real run is made in `reports/runs/browser`, and gets
+A real run is made in `reports/runs/browser`, and gets
 pictures; `SESSIONPROOF_RUN` names the folder of one that `sessionproof verify` has left.
 """
 
@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import zlib
@@ -16,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -50,28 +49,6 @@ SOURCES = {
         first=20, lines=("async def search(session):", "    await session.execute(FIND)")
     )
 }
-
-
-def lack(reason: str) -> NoReturn:
-    if os.environ.get("SESSIONPROOF_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    """Chromium, for all tests of the module."""
-    executable = os.environ.get("SESSIONPROOF_CHROMIUM") or shutil.which("chromium")
-    if executable is None:
-        lack("there is no chromium; apt-get install chromium, or name one by SESSIONPROOF_CHROMIUM")
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only where it is asked for
-    except ImportError:
-        lack("playwright is not installed; it is in the dependency group `browser`")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Opened:
