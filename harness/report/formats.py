@@ -28,7 +28,6 @@ from harness.report.run_change_markdown import change_page
 from harness.report.run_change_terminal import show_change
 from harness.report.run_json import JsonWriter
 from harness.report.selection import closest
-from harness.report.sources import sources_of
 from harness.report.terminal import render
 from harness.report.trace import TraceWriter
 
@@ -113,8 +112,7 @@ def _run(name: str, filename: str, write: Callable[[RunDocument, str], str]) -> 
 
 
 def _html(document: RunDocument, _: str) -> str:
-    """With the application's lines that the document has: in this machine's files others may stand."""
-    return html(document, sources=sources_of(document))
+    return html(document)
 
 
 def _sarif(document: RunDocument, root: str) -> str:

@@ -30,7 +30,7 @@ from harness.report.bench_page import sections
 from harness.report.document import RunDocument
 from harness.report.packed import LIMIT, pack
 from harness.report.screen import Screen, Shown
-from harness.report.sources import Sources
+from harness.report.sources import Sources, sources_of
 from harness.report.svg import page_style
 from harness.report.text import inline, printable
 from harness.scenario import ModelTier
@@ -73,22 +73,19 @@ _HOLE = "\x00"
 
 
 class HtmlWriter:
-    """Writes `report.html`; `sources` are lines of the application, by place, that were read before."""
+    """Writes `report.html`."""
 
     name = "html"
     filename = "report.html"
 
-    def __init__(self, *, sources: Sources | None = None) -> None:
-        self._sources = sources or {}
-
     def write(self, document: RunDocument) -> str:
         """The page."""
-        return html(document, sources=self._sources)
+        return html(document)
 
 
-def html(document: RunDocument, *, sources: Sources | None = None, limit: int = LIMIT) -> str:
+def html(document: RunDocument, *, limit: int = LIMIT) -> str:
     """The page about a run; what is drawn on demand takes at most `limit` characters, and never more than fits."""
-    lines = sources or {}
+    lines = sources_of(document)
     head, tail = _run_page(document, lines).split(_HOLE)
     room = _PAGE - len(head.encode("utf-8")) - len(tail.encode("utf-8"))
     return f"{head}{pack(document, lines, limit=min(limit, room)).text}{tail}"

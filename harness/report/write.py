@@ -21,7 +21,6 @@ from harness.report.markdown import MarkdownWriter
 from harness.report.redact import masked, masker
 from harness.report.run_json import JsonWriter
 from harness.report.source_reading import with_sources
-from harness.report.sources import sources_of
 from harness.report.writer import Writer
 
 __all__ = ["WRITERS", "prepare_directory", "write_reports"]
@@ -59,14 +58,8 @@ def write_reports(
     """
     mask = masker(environment)
     redacted = with_sources(masked(document, mask), mask)
-    page = HtmlWriter(sources=sources_of(redacted))
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return replace_files(
-            {
-                directory / writer.filename: (page if writer.name == page.name else writer).write(redacted)
-                for writer in WRITERS
-            }
-        )
+        return replace_files({directory / writer.filename: writer.write(redacted) for writer in WRITERS})
     except OSError as error:
         refuse(directory, error)

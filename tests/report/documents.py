@@ -25,9 +25,11 @@ from harness.report.document import (
     CellDocument,
     CostsDocument,
     EnvironmentDocument,
+    ExcerptDocument,
     NotVerifiedDocument,
     PostgresDocument,
     RunDocument,
+    SourceFileDocument,
 )
 from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolPlan
 from harness.verdict import CheckResult, Damage, Expectation, Finding, FindingKind, judge
@@ -45,6 +47,7 @@ __all__ = [
     "paid",
     "troubled",
     "troubled_cells",
+    "with_lines",
 ]
 
 STARTED = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -169,6 +172,12 @@ def document(
         problems=problems,
         costs=costs,
     )
+
+
+def with_lines(document: RunDocument, file: str, first: int, *lines: str) -> RunDocument:
+    """The document with lines of a file of the application, of which the first has the number `first`."""
+    kept = SourceFileDocument(file=file, excerpts=(ExcerptDocument(first=first, lines=lines),))
+    return document.model_copy(update={"source_files": (kept,)})
 
 
 def paid(*, reserved: str = "0") -> RunDocument:

@@ -25,9 +25,8 @@ from harness.report.document import (
     RecordDocument,
     RunDocument,
 )
-from harness.report.html import HtmlWriter, bench_html, html
+from harness.report.html import bench_html, html
 from harness.report.packed import unpack
-from harness.report.sources import Excerpt
 from harness.report.svg import SCHEMES
 from harness.report.timeline import MarkKind
 from harness.scenario import SessionMode
@@ -280,9 +279,9 @@ def test_every_cell_is_a_link_in_the_matrix_or_among_the_faults() -> None:
 def test_what_is_not_as_expected_comes_first_with_its_cause_repair_and_command() -> None:
     """Before the matrix, and with the problems of the run."""
     lines = ("    async def track_request(self):", "        await session.commit()")
-    source = {"app/services/llm_request_tracker.py:88": Excerpt(first=87, lines=lines)}
+    document = documents.with_lines(documents.troubled(), "app/services/llm_request_tracker.py", 87, *lines)
 
-    shown = Page(html(documents.troubled(), sources=source)).text
+    shown = Page(html(document)).text
 
     assert "▸ 88 await session.commit()" in shown
     assert shown.index("Problems of the run worker 'gw1' crashed") < shown.rindex("Not as expected")
@@ -303,9 +302,9 @@ def test_a_run_of_nothing_says_so() -> None:
 
 def test_cells_findings_and_turns_are_in_the_page() -> None:
     """Timelines with each mark, findings with both accesses, and the application's lines."""
-    source = {"app/services/vector_service.py:21": Excerpt(first=20, lines=("def search():", "    return 1"))}
+    lines = ("def search():", "    return 1")
 
-    value = data(html(racing.run(turns=2), sources=source))
+    value = data(html(documents.with_lines(racing.run(turns=2), "app/services/vector_service.py", 20, *lines)))
 
     cells = {value["texts"][cell["scenario"]]: cell for cell in value["cells"] if cell["mode"] == "shared"}
     cell = cells["two_parallel_tools"]
@@ -648,13 +647,3 @@ def test_a_benchmark_has_its_answer_its_charts_and_its_numbers() -> None:
 
 def digest_of(document: BenchDocument) -> str:
     return " ".join(bench_digest.answer(document).split())
-
-
-def test_the_writer_shows_the_sources_that_it_was_given() -> None:
-    """It reads nothing itself."""
-    excerpt = Excerpt(first=1, lines=("one",))
-
-    value = data(HtmlWriter(sources={"a.py:1": excerpt}).write(racing.run()))
-
-    assert list(value["sources"]) == ["a.py:1"]
-    assert data(HtmlWriter().write(racing.run()))["sources"] == {}

@@ -26,7 +26,6 @@ from harness.report.document import RecordDocument, RunDocument
 from harness.report.html import bench_html, html
 from harness.report.packed import unpack
 from harness.report.run_json import JsonWriter, read
-from harness.report.sources import Excerpt
 from harness.report.timeline import MarkKind, timeline
 from harness.report.turn_events import events
 from harness.scenario import SessionMode
@@ -44,11 +43,12 @@ SELECTION = (
     "--mode shared --mode per_operation --pool-state cold --pool-state warm --tier scripted"
 )
 SERIOUS = {"moderate", "serious", "critical"}
-SOURCES = {
-    "app/services/vector_service.py:21": Excerpt(
-        first=20, lines=("async def search(session):", "    await session.execute(FIND)")
-    )
-}
+
+
+def with_source(document: RunDocument) -> RunDocument:
+    """The document with lines of a service."""
+    lines = ("async def search(session):", "    await session.execute(FIND)")
+    return documents.with_lines(document, "app/services/vector_service.py", 20, *lines)
 
 
 class Opened:
@@ -139,7 +139,7 @@ def problems(page: "Page") -> list[str]:
 def test_axe_finds_nothing_that_keeps_people_out(opened: Any, theme: str) -> None:
     """On the first screen, in a cell, and of a benchmark; in both themes."""
     for content, where in (
-        (html(racing.run(turns=3), sources=SOURCES), ("", "#cell-1", "#cell-2-turn-2")),
+        (html(with_source(racing.run(turns=3))), ("", "#cell-1", "#cell-2-turn-2")),
         (html(documents.troubled()), ("", "#cell-2")),
         (html(documents.with_faults()), ("", "#cell-1")),
         (html(documents.empty()), ("",)),
@@ -220,7 +220,7 @@ def test_both_session_modes_are_on_one_axis(opened: Any) -> None:
 
 def test_a_finding_connects_two_lanes_and_leads_to_its_text(opened: Any) -> None:
     """The line goes from one tool's lane to the other's, at one moment; the enter key goes to the finding."""
-    page = opened(html(racing.run(), sources=SOURCES))
+    page = opened(html(with_source(racing.run())))
     go(page, "#cell-1")
     sign = page.locator(".track.own .sign[data-finding='2']")
 
@@ -594,7 +594,7 @@ def test_a_command_is_copied(opened: Any) -> None:
 
 def test_nothing_is_wider_than_a_narrow_window(opened: Any) -> None:
     """What is wider scrolls in its own place."""
-    page = opened(html(racing.run(turns=3), sources=SOURCES), viewport={"width": 400, "height": 800})
+    page = opened(html(with_source(racing.run(turns=3))), viewport={"width": 400, "height": 800})
     for place in ("", "#cell-1"):
         go(page, place)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
