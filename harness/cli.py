@@ -9,6 +9,8 @@ evidence is missing; 128 and the signal's number if interrupted.
 """
 
 import asyncio
+import contextlib
+import errno
 import importlib.util
 import os
 import shlex
@@ -24,6 +26,7 @@ from rich.text import Text
 
 from harness import __version__
 from harness.command.child import PYTEST
+from harness.command.github import commands_stopped
 from harness.command.verify import ENVIRONMENT, USAGE, Verification, default_directory, default_workers
 from harness.command.verify import verify as run_verification
 from harness.config import resolve
@@ -35,6 +38,8 @@ from harness.scenario import ModelTier, PoolState, SessionMode
 
 __all__ = ["bench", "doctor", "main", "report", "verify"]
 
+_BROKEN_PIPE = 141
+"""The exit status of what SIGPIPE ended: 128 and its number."""
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -303,10 +308,21 @@ class _Guard:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, BrokenPipeError):
+            _console().on_broken_pipe()
         if isinstance(error, SessionproofError | OSError) and not self._debug:
-            message = Text.assemble(("error: ", "bold red"), block(masker()(str(error))))
-            _console(stderr=True).print(message, soft_wrap=True)
+            console = _console(stderr=True)
+            message = Text.assemble(("error: ", "bold red"), block(masker()(_said(error))))
+            with commands_stopped(os.environ, console=console):
+                console.print(message, soft_wrap=True)
             self._context.exit(USAGE if isinstance(error, UsageError) else ENVIRONMENT)
+
+
+def _said(error: SessionproofError | OSError) -> str:
+    """The error in words; no space for what has no name is none for what is printed."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+        return "there is no space for the output: make room, or let it go somewhere else"
+    return str(error)
 
 
 def _program(context: click.Context) -> Sequence[str]:
@@ -319,7 +335,17 @@ def _console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 120)
+    return _Printed(stderr=stderr, highlight=False, width=None if stream.isatty() else 120)
+
+
+class _Printed(Console):
+    """Ends as other programs do if whoever reads its output has gone: that says nothing of what was found."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more, and exit as if by SIGPIPE."""
+        with contextlib.suppress(SystemExit):
+            super().on_broken_pipe()
+        raise SystemExit(_BROKEN_PIPE)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -193,7 +194,7 @@ def test_what_cannot_be_is_refused_in_one_line(run: Path, bench: Path, tmp_path:
             "two benchmarks": "error: two benchmarks are compared by `sessionproof bench --compare BASELINE`, which measures as well",  # noqa: E501  # golden text
             "two kinds": "error: a run and a benchmark have nothing in common to compare: give two of run.json",
             "format of two": "error: a comparison of two runs has no format 'sarif'; there are terminal, markdown",
-            "NUL": "error: the report cannot be written to 'DIR/a\\x00b': unlink: embedded null character in path; name another by --output",  # noqa: E501  # golden text
+            "NUL": "error: the report cannot be written to 'DIR/a\\x00b': no file can have that name; name another by --output",  # noqa: E501  # golden text
         }
     )
     assert not out.exists()
@@ -278,3 +279,39 @@ def test_the_root_of_the_sources_can_be_given(run: Path, monkeypatch: pytest.Mon
     log = report(run, "--format", "sarif", "--root", "/home").stdout
 
     assert '"uri": "ci/shop/app/services/vector.py"' in log
+
+
+def test_an_error_that_quotes_a_document_is_no_command_of_github(run: Path) -> None:
+    """It stands between a line that stops commands and the token that lets them go on."""
+    result = report(run, "--cell", "##[error]x", environment={"GITHUB_ACTIONS": "true"})
+
+    stopped, *said, token = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert "##[error]x" in "".join(said)
+    assert token == f"::{stopped.removeprefix('::stop-commands::')}::"
+    assert stopped != token
+
+
+@pytest.mark.parametrize("words", [[], ["--format", "junit"]])
+def test_a_reader_who_has_gone_is_no_verdict(run: Path, words: list[str]) -> None:
+    """It ends as what SIGPIPE ended, without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [sys.executable, "-m", "harness.cli", "report", str(run), *words]
+        ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_no_space_for_what_is_printed_is_said_in_words(run: Path) -> None:
+    """With what to do."""
+    command = [sys.executable, "-m", "harness.cli", "report", str(run)]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert ended.returncode == 3
+    assert ended.stderr == "error: there is no space for the output: make room, or let it go somewhere else\n"

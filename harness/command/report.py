@@ -214,6 +214,8 @@ def _write(texts: Mapping[Path, str], output: str, *, folder: Path | None = None
     except (OSError, ValueError, RuntimeError) as error:
         _remove_folders(made)
         said = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, ValueError):
+            said = "no file can have that name"  # each Python says something else
         raise ConfigurationError(
             f"the report cannot be written to {output!r}: {said}; name another by --output"
         ) from error

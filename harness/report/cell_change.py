@@ -9,9 +9,9 @@ operation that differs.
 
 Guarantee, by definition: a cell is worse if it has failed and had not, if a finding appeared that must not be in it, or
 if it had failed and, with every check as able to decide as before, something that must appear no longer did. Failing
-that it is undecided if its outcome was known and is not, or if a check that decided no longer does; what a cell that is
-as expected leaves undecided its scenario admits. Only then can it be better. A first run that could not decide excuses
-nothing in the second.
+that it is undecided if its outcome was known and is not, if a check that decided no longer does, or if a record is
+missing that was there; what a check leaves undecided in a cell that is as expected its scenario admits. Only then can
+it be better. A first run that could not decide excuses nothing in the second.
 """
 
 from collections import Counter
@@ -24,6 +24,7 @@ from harness.report.document import CellDocument, FindingDocument
 from harness.report.places import Roots, innermost, places_of, races_of_findings
 from harness.report.selection import cell_name
 from harness.report.steps import Difference, first_difference
+from harness.report.turn_events import evidence_gaps
 from harness.verdict import FindingKind, Verdict
 
 __all__ = ["Became", "CellChange", "Sighting", "became", "compare_cells"]
@@ -55,7 +56,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellChange:
-    """One cell in both runs; `lost` says of each check that decided in the first run why it did not in the second."""
+    """One cell in both runs; `lost` are checks that decided in the first alone, and records that it alone has."""
 
     before: CellDocument
     after: CellDocument
@@ -120,7 +121,7 @@ def became(before: Outcome, after: Outcome, *, unexpected: bool, objected: bool,
     """What became of a cell with these outcomes.
 
     `unexpected`: a finding appeared that must not be in it. `objected`: something that must appear does not, and did.
-    `lost`: a check that decided does not any more.
+    `lost`: a check that decided does not any more, or a record is missing that was there.
     """
     failed = after is Outcome.FAILED
     if unexpected or (failed and before is not Outcome.FAILED) or (failed and objected and not lost):
@@ -141,6 +142,10 @@ def _lost(before: CellDocument, after: CellDocument) -> Iterator[str]:
             yield f"check {check.check!r} did not run"
         elif other.verdict is Verdict.UNKNOWN and not after.as_expected:
             yield f"{_undecided(check.check)}: {other.reason}"
+    had = dict(evidence_gaps(before.evidence))
+    for name, reason in evidence_gaps(after.evidence):
+        if name not in had:
+            yield f"no record of {name}: {reason}"
 
 
 def _undecided(check: str) -> str:

@@ -5,10 +5,12 @@ looks like. These pure functions answer from the document, so that no writer cou
 count differently.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 from harness.report.document import CellDocument, FindingDocument, NotVerifiedDocument, RunDocument
 from harness.scenario import ModelTier, SessionMode
@@ -348,12 +350,17 @@ def problems(document: RunDocument) -> list[str]:
 
 
 def in_one_line(problem: str) -> str:
-    """A problem on one line: of a traceback its first and its last line."""
-    lines = [line.strip() for line in problem.splitlines() if line.strip()] or ["no reason was given"]
-    return " ... ".join(dict.fromkeys([lines[0], lines[-1]]))
+    """A problem on one line: what stands before the first stack, and the last line if that is none of a stack's."""
+    lines = [line for line in problem.splitlines() if line.strip()] or ["no reason was given"]
+    before = list(takewhile(lambda line: not _STACK.match(line), lines))[:_HEAD] or lines[:1]
+    last = [] if lines[-1].startswith((" ", "\t")) or _STACK.match(lines[-1]) else lines[-1:]
+    return " ... ".join(dict.fromkeys(line.strip() for line in [*before, *last]))
 
 
 _FAKES = {ModelTier.SCRIPTED, ModelTier.WIRE}
+_STACK = re.compile(r'\s*(Traceback \(|File "|Thread 0x|Current thread 0x|Timeout \()')
+"""How a line begins that is a stack's, of Python or of its fault handler."""
+_HEAD = 3
 
 
 def limits(document: RunDocument) -> list[str]:
@@ -367,6 +374,10 @@ def limits(document: RunDocument) -> list[str]:
     ]
     if tiers <= _FAKES:
         stated.append("No real model answered: which tools a model calls together, and how often, was not measured.")
+    elif tiers <= {*_FAKES, ModelTier.RECORDED}:
+        stated.append(
+            "No real model answered: what one once called was played again, and may be called otherwise today."
+        )
     return stated
 
 

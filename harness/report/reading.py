@@ -93,8 +93,8 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {str(path)!r}{_nearby(path)}") from error
-    except (OSError, ValueError) as error:  # the latter for a name that no file can have
-        said = error.strerror if isinstance(error, OSError) else str(error)
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else "no file can have that name"  # and Pythons differ
         raise UsageError(f"{str(path)!r} cannot be read: {said}") from error
 
 
@@ -125,7 +125,7 @@ def _parsed(path: Path, content: bytes) -> Any:
 
 def _check_version(path: Path, kind: _Kind, value: Mapping[str, Any]) -> None:
     version = value["schema_version"]
-    if version != kind.version:
+    if type(version) is not int or version != kind.version:  # in Python, true is 1
         environment = value.get("environment")
         packages = environment.get("packages") if isinstance(environment, dict) else None
         writer = packages.get("sessionproof") if isinstance(packages, dict) else None

@@ -109,13 +109,13 @@ def cells_in_words(count: int) -> str:
 
 def rest_in_words(change: RunChange) -> str:
     """What is said of the cells that did not change."""
-    return f"{cells_in_words(change.unchanged)} {'is as it was' if change.unchanged == 1 else 'are as they were'}"
+    return f"{cells_in_words(change.unchanged)} with the outcome and the findings of before"
 
 
 def conclusion(change: RunChange) -> str:
     """The last word, in one line."""
     nothing = [] if change.after.cells else ["the second run verified nothing"]
-    said = [*nothing, *_counted(change)] or ["nothing changed"]
+    said = [*nothing, *_counted(change)] or ["no outcome and no finding changed"]
     return f"{_WORDS[change_status(change)]}: {', '.join(said)}"
 
 

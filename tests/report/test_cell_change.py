@@ -139,3 +139,19 @@ def test_what_must_appear_and_no_longer_does_is_worse(
     change = compare_runs(documents.document([before]), documents.document([after]))
 
     assert [each.became for each in change.changed] == ([] if became is SAME else [became])
+
+
+def test_a_record_that_is_not_there_any_more_leaves_the_cell_undecided() -> None:
+    """Whatever its checks say; and one that neither run has changes nothing."""
+    before = two_tools.own_sessions()
+    gap = {"operations": before.evidence.operations.model_copy(update={"missing": "the recorder died", "items": ()})}
+    after = before.model_copy(update={"evidence": before.evidence.model_copy(update=gap)})
+
+    lost = compare_runs(documents.document([before]), documents.document([after]))
+    neither = compare_runs(documents.document([after]), documents.document([after]))
+
+    assert [(each.became, each.lost) for each in lost.changed] == [
+        (UNDECIDED, ("no record of operations: the recorder died",))
+    ]
+    assert change_status(lost) == STATUSES[UNDECIDED]
+    assert neither.changed == ()

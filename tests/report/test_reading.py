@@ -62,6 +62,7 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path) -> None:
         "other object": refusal('{"name": "x"}', tmp_path),
         "newer": refusal(changed(schema_version=7, environment={"packages": {"sessionproof": "3.1"}}), tmp_path),
         "odd version": refusal(changed(schema_version="one"), tmp_path),
+        "true": refusal(changed(schema_version=True), tmp_path),
         "a comparison": refusal('{"schema_version": 1, "changes": []}', tmp_path),
         "a wrong field": refusal(changed(turns="many"), tmp_path),
         "more fields": refusal(changed(extra=1, turns=None), tmp_path),
@@ -76,6 +77,7 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path) -> None:
             "list": "is JSON, but no document of sessionproof: expected an object",
             "other object": "is JSON, but no document of sessionproof: expected a run.json or a bench.json",
             "newer": "is a run document of schema version 7, which sessionproof 3.1 wrote; this version of sessionproof reads 1: make the report with the version that wrote it, or run it again",  # noqa: E501  # golden text
+            "true": "is a run document of schema version True; this version of sessionproof reads 1: make the report with the version that wrote it, or run it again",  # noqa: E501  # golden text
             "odd version": "is a run document of schema version one; this version of sessionproof reads 1: make the report with the version that wrote it, or run it again",  # noqa: E501  # golden text
             "a comparison": "is a comparison, of which there is no report: the report is made of the bench.json beside it",  # noqa: E501  # golden text
             "a wrong field": "is not a run document that follows its schema: at turns: Input should be a valid integer, unable to parse string as an integer",  # noqa: E501  # golden text
@@ -111,7 +113,7 @@ def test_what_is_no_file_is_said(tmp_path: Path) -> None:
             "there is no file 'DIR/report/rum.json'; in its folder there are run.json",
             "there is no file 'DIR/no/where.json': there is no folder 'DIR/no' either",
             "'DIR/report/run.json/x' cannot be read: Not a directory",
-            "'DIR/nul\\x00' cannot be read: stat: embedded null character in path",
+            "'DIR/nul\\x00' cannot be read: no file can have that name",
         ]
     )
 

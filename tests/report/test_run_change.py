@@ -61,7 +61,7 @@ WORSE two_parallel_tools/per_operation-warm-scripted: passed, now FAILED
                 at app/search_directory.py:10 in search_directory
   $ sessionproof verify --scenario two_parallel_tools --mode per_operation --pool-state warm --tier scripted
 
-0 cells are as they were
+0 cells with the outcome and the findings of before
 WORSE: 1 of 1 cell worse
 """)
 
@@ -73,7 +73,7 @@ def test_the_same_as_a_page() -> None:
 
 - first run: `passed, 1 cell, 2030-01-02T03:04:05+00:00, sessionproof verify`
 - second run: `failed, 1 cell, 2030-01-02T03:04:05+00:00, sessionproof verify`
-- 0 cells are as they were
+- 0 cells with the outcome and the findings of before
 
 ### worse: two_parallel_tools/per_operation-warm-scripted
 
@@ -160,7 +160,10 @@ def test_cells_of_one_run_only_are_named() -> None:
 
     assert "Only in the first run (1)\n  two_parallel_tools/per_operation-cold-scripted: passed\n" in text
     assert "Only in the second run (1)\n  two_parallel_tools/shared-warm-scripted: reproduced\n" in text
-    assert text.endswith("1 cell is as it was\nUNKNOWN: 1 cell only in the first run, 1 cell only in the second run\n")
+    assert text.endswith(
+        "1 cell with the outcome and the findings of before\n"
+        "UNKNOWN: 1 cell only in the first run, 1 cell only in the second run\n"
+    )
     assert "## Only in the first run: 1\n\n- `two_parallel_tools/per_operation-cold-scripted`: passed\n" in page
 
 
