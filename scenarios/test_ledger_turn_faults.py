@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Any
 
-import pytest
-
 from harness.fault_scenario import LOST, fault_scenario
 from harness.pytest_plugin import VerifyCell, scenario
 from harness.scenario import Message, TokenUsage, ToolPlan, ToolRole, ToolStep
@@ -82,8 +80,6 @@ TURN_FAULTS = [
 ]
 
 
-# The garbage collector closes a stream that was left, in whatever thread it runs, and complains if it cannot.
-@pytest.mark.filterwarnings("default:Exception ignored in. <async_generator:pytest.PytestUnraisableExceptionWarning")
 @scenario(*TURN_FAULTS)
 async def test_turn_fault(verify_cell: VerifyCell) -> None:
     """The durable ledger equals the invoice under each; what the plain ones lose is named."""
