@@ -6,7 +6,8 @@ Mechanism: a file is written in full beside its place, and then renamed onto it;
 the last one is written.
 
 Guarantee: a file is the whole of what was to be written or what was there before, and nothing is left beside it. If one
-of several cannot be written, all are what was there before.
+of several cannot be written, all are what was there before. What is not foreseen is that a file can be written beside
+its place and not renamed onto it: those before it then have taken theirs.
 """
 
 import errno

@@ -86,7 +86,7 @@ def _lines(document: RunDocument, roots: Roots) -> Iterator[str]:
             yield command(several[0].level, text, title="sessionproof")
     gaps = len(document.not_verified)
     open_ = [f"not verified: {gaps}, with the reasons in the job's summary and in run.json"] if gaps else []
-    said = "\n".join([*digest.headline(document), *open_, digest.conclusion(document)])
+    said = "\n".join([*digest.headline(document), *digest.losses(document), *open_, digest.conclusion(document)])
     yield command("notice", said, title="sessionproof")
 
 

@@ -210,8 +210,10 @@ class Picture:
         requests = self._evidence.requests.items
         for each in requests:
             said = {"turn": each.turn, "error": inline(each.error_type or ""), "status": each.status}
-            when = Interval(start=each.start, end=self._end if each.end is None else each.end)
-            self._slice(MODEL, "model", "request", when, said)
+            if each.end is None:  # as long as it is drawn, it would seem to have been served
+                self._mark(MODEL, "model", "request: end not seen", each.start, said)
+            else:
+                self._slice(MODEL, "model", "request", Interval(start=each.start, end=each.end), said)
         spans = () if requests else self._evidence.spans.items
         for span in spans:
             if span.name.startswith("chat "):

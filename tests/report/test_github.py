@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from harness.report import digest
 from harness.report.document import RunDocument
 from harness.report.github import GithubWriter, command, fitting
 from harness.report.markdown import MarkdownWriter
@@ -230,3 +231,12 @@ def test_a_page_that_is_cut_is_still_a_page() -> None:
 
     assert made.count("```") % 2 == 0
     assert made.splitlines()[-3:-1] == ["```", ""]
+
+
+def test_the_notice_has_what_faults_did_to_the_ledger() -> None:
+    """A run of nothing but faults has no other sentence about its modes."""
+    said = lines(documents.with_faults())[-1]
+
+    for sentence in digest.losses(documents.with_faults()):
+        assert sentence in said.replace("%25", "%")
+    assert digest.losses(documents.with_faults())

@@ -644,3 +644,13 @@ def test_pictures(browser: "Browser", real: Path, theme: str) -> None:
     opened.close()
 
     assert [(real / name).read_bytes()[:4] for name in names] == [b"\x89PNG"] * 3
+
+
+def test_an_address_of_another_run_is_told_so(opened: Any) -> None:
+    """Its cells may be more."""
+    page = opened(html(racing.run()))
+    go(page, "#cell-99999")
+
+    assert page.inner_text("#cell-title") == "No cell 100000"
+    page.get_by_role("link", name="All cells").click()
+    assert page.is_visible("#matrix")

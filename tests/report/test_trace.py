@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from harness.evidence import Evidence, Interval, Record
+from harness.evidence import Evidence, Interval, ModelRequestSeen, Record
 from harness.report.document import CellDocument, RunDocument
 from harness.report.redact import redact
 from harness.report.selection import select_turn
@@ -353,3 +353,15 @@ def test_a_time_that_is_none_is_left_out() -> None:
     assert "NaN" not in text
     assert "SELECT" not in text
     assert other(two_tools.run(cell))["not recorded"] == [f"{NAME}: the time of 2 records, which are left out"]
+
+
+def test_a_request_whose_end_nobody_saw_has_no_length() -> None:
+    """It would seem to have been served for as long as the cell has turns."""
+    turn = two_tools.evidence().turns[0].id
+    answered = ModelRequestSeen(turn=turn, start=1.0, end=2.0)
+    seen = replace(two_tools.evidence(), requests=Record.of("requests", [answered, replace(answered, end=None)]))
+
+    made = events(two_tools.run(bare(seen)))
+
+    asked = [(each["ph"], each["name"]) for each in made if each["ph"] in "Xi" and each["name"].startswith("request")]
+    assert sorted(asked) == [("X", "request"), ("i", "request: end not seen")]

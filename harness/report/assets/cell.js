@@ -75,6 +75,13 @@ function turnHead(turn, detail, total) {
 
 /** A cell that the page has no room for. */
 function absentView(number) {
+  if (number >= RUN.cells.length + RUN.missing) {
+    return [
+      make("p", { class: "crumbs" }, make("a", { href: "#matrix" }, "All cells")),
+      make("h1", { id: "cell-title" }, `No cell ${number + 1}`),
+      make("p", {}, `This run has ${RUN.cells.length + RUN.missing} cells: the address is of another run.`),
+    ];
+  }
   const chip = document.querySelector(`.squares a[href="#cell-${number}"]`);
   const name = chip === null ? "SCENARIO/MODE-POOL-TIER" : `${chip.closest("tr").dataset.name}/${chip.dataset.mode}-${chip.dataset.pool}-${chip.dataset.tier}`;
   return [

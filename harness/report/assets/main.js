@@ -35,7 +35,7 @@ function startViews() {
   function show() {
     const [, cell, turn] = VIEW.exec(location.hash) ?? [];
     const number = Number(cell);
-    if (cell === undefined || number >= RUN.cells.length + RUN.missing) {
+    if (cell === undefined) {
       const back = overview.hidden;
       view.hidden = true;
       view.replaceChildren();
