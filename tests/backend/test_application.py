@@ -179,7 +179,7 @@ async def test_it_runs_under_uvicorn(clone_url: str, unused_tcp_port: int) -> No
 async def _read_until(server: asyncio.subprocess.Process, phrase: bytes) -> None:
     assert server.stderr is not None
     lines = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):  # compiled for the first time, it takes half a minute on a busy machine
         while phrase not in (line := await server.stderr.readline()):
             lines.append(line)
             assert line, f"The server ended: {b''.join(lines).decode()}"
