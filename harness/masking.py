@@ -28,7 +28,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-__all__ = ["MASK", "Mask", "masked", "masker"]
+__all__ = ["MASK", "Mask", "is_secret_name", "masked", "masker"]
 
 MASK = "***"
 
@@ -82,6 +82,14 @@ _SECRET_KEY = re.compile(rf"(?i)(?:{_SECRET_WORDS}|{_TOKEN_WORDS}|authorization)
 _SECRET_VARIABLE = re.compile(
     r"(?i)(?:^|_)(?:KEY|TOKEN|SECRET|PWD|PAT|CREDENTIALS?)(?:_|$)|PASSW(?:OR)?D|PASSPHRASE|APIKEY"
 )
+_NAME_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_SECRET_NAME = re.compile(
+    rf"{_SECRET_WORDS}|credential|authorization|(?:token|pwd|auth|dsn)(?:_|$)"
+    r"|(?:^|_)(?:pass|pw|passcode|bearer|jwt|cookies?|(?:access|auth|refresh|bearer|session|id|api)_?tokens"
+    r"|(?:access|account|signing|encryption|master)_?keys?)(?:_|$)"
+)
+_HARMLESS_NAME = re.compile(r"_(?:file|path|dir|name|type|sock|socket)$")
+_LONGEST_NAME = 256
 _HARMLESS_VARIABLE = re.compile(r"(?i)^PWD$|_(?:ID|FILE|PATH|DIR|NAME|TYPE|SOCK|SOCKET)$")
 # What everybody's throw-away database uses is no secret, and masking it would blacken ordinary words.
 _WELL_KNOWN = frozenset(
@@ -111,6 +119,19 @@ def masker(environment: Mapping[str, str] | None = None, *, secrets: Iterable[st
         return reduce(lambda result, rule: rule[0].sub(rule[1], result), rules, encodable)
 
     return mask
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name, in a program, is a secret.
+
+    Names are read word by word, as `snake_case`, `camelCase`, `X-Header` and `CONSTANT`: a `token` is one,
+    `prompt_tokens` and a `keyword` are none. Of constants, as of environment variables, a `STRIPE_KEY` is one.
+    """
+    words = "_".join(_NAME_WORD.findall(name[:_LONGEST_NAME])).lower()
+    if _HARMLESS_NAME.search(words):
+        return False
+    constant = name.isupper() and "_" in words and _SECRET_VARIABLE.search(words)
+    return bool(constant or _SECRET_NAME.search(words))
 
 
 def _known_values(environment: Mapping[str, str], secrets: Iterable[str]) -> tuple[_Rule, ...]:

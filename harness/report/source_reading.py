@@ -8,13 +8,14 @@ file that was written since the run began, or in which one of the places does no
 all that is kept of it is that.
 
 Guarantee: only lines of Python files that this process could import are read, of installed packages none: text of the
-backend cannot name another file of this machine and get it shown. Secrets are masked, and of a secret that goes over
-several lines none is kept. Every length is bounded.
+backend cannot name another file of this machine and get it shown. Secrets are masked in the whole file, before lines
+are taken out of it (`harness.report.source_masking`, and the masks for text). Every length is bounded.
 """
 
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from importlib.util import decode_source
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,7 @@ from warnings import catch_warnings
 
 from harness.report.document import ExcerptDocument, RunDocument, SourceFileDocument
 from harness.report.redact import MASK, Mask
+from harness.report.source_masking import without_secrets
 from harness.report.sources import AROUND, PLACES_LIMIT, places_of
 from harness.stacks import is_application
 
@@ -31,6 +33,7 @@ __all__ = ["with_sources"]
 _FILE_LIMIT = 2_000_000
 _LINE_LIMIT = 200
 _CHANGED = "the file was changed after the run began"
+_UNREADABLE = "the file is not what ran: it cannot be read as Python"
 _OTHER = "the file is not what ran: a line of a stack is not in its function"
 
 
@@ -66,10 +69,20 @@ def _kept(
         content = path.read_bytes()
     except (OSError, ValueError, RuntimeError):
         return None
-    lines = _lines(content)
-    if not _are_what_ran(lines, frames):
+    return _kept_of(file, content, frames, mask)
+
+
+def _kept_of(file: str, content: bytes, frames: Sequence[re.Match[str]], mask: Mask) -> SourceFileDocument:
+    try:
+        lines = decode_source(content).split("\n")  # as Python counts them
+        with catch_warnings(action="ignore"):  # that of an escape that means nothing, above all
+            tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return SourceFileDocument(file=file, missing=_UNREADABLE)
+    if not _are_what_ran(lines, tree, frames):
         return SourceFileDocument(file=file, missing=_OTHER)
-    return SourceFileDocument(file=file, excerpts=tuple(_excerpts(lines, frames, mask)))
+    shown = _masked(without_secrets(lines, tree), mask)
+    return SourceFileDocument(file=file, excerpts=tuple(_excerpts(shown, frames)))
 
 
 def _may_be_shown(path: Path) -> bool:
@@ -79,21 +92,8 @@ def _may_be_shown(path: Path) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _lines(content: bytes) -> list[str]:
-    """The lines as Python counts them; none of what is not Python's."""
-    try:
-        return decode_source(content).split("\n")
-    except (SyntaxError, ValueError):
-        return []
-
-
-def _are_what_ran(lines: Sequence[str], frames: Iterable[re.Match[str]]) -> bool:
+def _are_what_ran(lines: Sequence[str], tree: ast.Module, frames: Iterable[re.Match[str]]) -> bool:
     """Whether every place is there, in a function, or a class, of the name that its frame has."""
-    try:
-        with catch_warnings(action="ignore"):  # that of an escape that means nothing, above all
-            tree = ast.parse("\n".join(lines))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
     spans: dict[str, list[range]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -113,16 +113,21 @@ def _lies_in(line: int, spans: Iterable[range]) -> bool:
     return any(line in span for span in spans)
 
 
-def _excerpts(lines: Sequence[str], frames: Iterable[re.Match[str]], mask: Mask) -> Iterator[ExcerptDocument]:
+def _excerpts(lines: Sequence[str], frames: Iterable[re.Match[str]]) -> Iterator[ExcerptDocument]:
     """The lines around the places, each once."""
     wanted = {int(frame["line"]) + step for frame in frames for step in range(-AROUND, AROUND + 1)}
     numbers = {number for number in wanted if 0 < number <= len(lines)}
     for first in sorted(number for number in numbers if number - 1 not in numbers):
         last = next(number for number in count(first) if number + 1 not in numbers)
-        yield ExcerptDocument(first=first, lines=_masked(lines[first - 1 : last], mask))
+        yield ExcerptDocument(first=first, lines=tuple(line[:_LINE_LIMIT] for line in lines[first - 1 : last]))
 
 
-def _masked(lines: Sequence[str], mask: Mask) -> tuple[str, ...]:
-    """The lines, masked together, because a secret may stand below its name, and then cut to a length."""
+def _masked(lines: Sequence[str], mask: Mask) -> list[str]:
+    """The lines, masked together, because a secret may go over several: of those that it took none is kept."""
     shown = mask("\n".join(lines)).split("\n")
-    return tuple(line[:_LINE_LIMIT] for line in shown) if len(shown) == len(lines) else (MASK,) * len(lines)
+    if len(shown) == len(lines):
+        return shown
+    kept: list[str] = []
+    for _, start, end, first, last in SequenceMatcher(None, lines, shown).get_opcodes():
+        kept += shown[first:last] if end - start == last - first else [MASK] * (end - start)
+    return kept

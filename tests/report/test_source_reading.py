@@ -82,8 +82,6 @@ def test_lines_that_are_far_from_each_other_are_kept_apart(application: Path) ->
         ("app/service.py:99 in <module>", SOURCE, -1.0),
         ("app/service.py:0 in <module>", SOURCE, -1.0),
         ("app/service.py:2 in renamed", SOURCE, -1.0),
-        ("app/service.py:2 in work", "def work(:\n    pass", -1.0),
-        ("app/service.py:2 in work", b"\xff\xfe def work():\n", -1.0),
     ],
 )
 def test_of_a_file_that_is_not_what_ran_there_is_only_why(
@@ -99,6 +97,18 @@ def test_of_a_file_that_is_not_what_ran_there_is_only_why(
         "the file was changed after the run began"
         if seconds > 0
         else "the file is not what ran: a line of a stack is not in its function"
+    )
+
+
+@pytest.mark.parametrize("text", ["def work(:\n    pass", b"\xff\xfe def work():\n", "# coding: none\n", "x = 1\n\0"])
+def test_nothing_is_kept_of_what_python_cannot_read(text: str | bytes, application: Path) -> None:
+    """What in it is a secret is not known."""
+    write(application, text)
+
+    (found,) = kept("app/service.py:1 in <module>")
+
+    assert found == SourceFileDocument(
+        file="app/service.py", missing="the file is not what ran: it cannot be read as Python"
     )
 
 
@@ -144,7 +154,10 @@ def test_a_file_that_is_too_large_is_not_read(application: Path) -> None:
     [
         ("password = 'hunter22'\n", ("password = ***", "")),
         ("x = dict(password=\n  'hunter22')\n", ("x = dict(password=", "  ***)", "")),
-        ("x = '''api_key='a\nb' '''\n", ("***", "***", "***")),
+        ("x = '''api_key='a\nb' '''\n", ("***", "***", "")),
+        ("x = 'a'  # it's password='b\ny = 1\nz = 'c'\n", ("***", "***", "***")),
+        ("api_key: str = (\n  f'hunter22'\n)", ("api_key: *** = (", "  ***", ")")),
+        ("password: str = f('hunter22')", ("password: *** = f(***)",)),
         (f"x = '{'y' * 180}' # sk-proj-abcdefghijklmnop1234\n", (f"x = '{'y' * 180}' # ***", "")),
     ],
 )
@@ -190,6 +203,18 @@ def test_relative_names_are_of_the_folder_in_which_it_was_started(
     (found,) = with_sources(document.model_copy(update={"environment": environment}), masker({})).source_files
 
     assert found.excerpts[0].lines[0] == "def work():"
+
+
+def test_secrets_are_masked_by_names_that_stand_far_above(application: Path) -> None:
+    """The whole file is masked before lines are taken out of it."""
+    write(application, "api_key = [" + "\n" * 20 + "  'hunter22',\n]\nx = {'password':" + "\n" * 4 + "'hunter22'}")
+
+    (found,) = kept("app/service.py:21 in <module>", "app/service.py:27 in <module>")
+
+    assert [each.lines for each in found.excerpts] == [
+        ("", "", "  ***,", "]", "x = {'password':"),
+        ("", "", "***}"),
+    ]
 
 
 def test_a_report_has_the_lines_in_its_document(application: Path, tmp_path: Path) -> None:
