@@ -10,7 +10,7 @@ Costs are compared as `Decimal`, to the last digit, with `genai-prices` at the t
 served. The price of a whole turn is the sum of the prices of its responses, because that is what a provider
 charges: for a model with price tiers the price of the summed tokens would be higher.
 
-A row must also name the provider and the model that served it (`harness.checks.models`), and the row of a turn that
+A row must also name the provider and the model that served it (`harness.model_names`), and the row of a turn that
 was answered must say that it is complete, as far as the backend has these columns.
 
 A real provider may not tell what it served: an answer that broke off, or without its tokens. Of such a turn, and of the
@@ -42,9 +42,9 @@ from harness.checks.ledger_account import (
 from harness.checks.ledger_costs import Mistake, amounts_of, totals_of
 from harness.checks.ledger_matching import by_age, grain_of, match
 from harness.checks.ledger_responses import receive
-from harness.checks.models import COMPLETE, names_its_source
 from harness.errors import MissingEvidence
 from harness.evidence import Charge, Evidence, LedgerGrain, LedgerRow, ModelResponseSeen, Turn
+from harness.model_names import COMPLETE, names_its_source
 from harness.verdict import CheckResult, FindingKind
 
 __all__ = ["Ledger"]

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from harness.checks.ledger_account import Bill, Entry, tokens_of, total_of
-from harness.checks.models import COMPLETE
 from harness.evidence import Charge, LedgerGrain, LedgerRow
+from harness.model_names import COMPLETE
 
 __all__ = ["by_age", "grain_of", "match"]
 

@@ -13,7 +13,8 @@ from harness.report import digest
 from harness.report.cuts import first
 from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 from harness.report.packed_texts import Texts
-from harness.report.sides import Bill, Line, bills, money, sides
+from harness.report.sides import Bill, Line, bills, sides
+from harness.report.sides_texts import money, source_text
 from harness.report.timeline import LaneKind, Mark, MarkKind, race_of, timeline
 from harness.report.turn_events import TurnEvents, evidence_gaps
 from harness.verdict import Damage, ModelChoices
@@ -27,6 +28,7 @@ _ROWS = 200
 _LINES = 400
 _SHOWN = 20
 _CHECKS = 100
+_LEDGER_CHECK = "ledger"
 
 
 def kept_findings(cell: CellDocument, most: int) -> list[int]:
@@ -209,8 +211,16 @@ def describe_turn(
             "sums": _line(made.sums, texts),
             "missing": [[side, texts(reason)] for side, reason in made.missing],
             "whole": made.whole,
+            "gaps": made.gaps,
+            "check": _ledger_verdict(cell),
+            "found": [found for found, finding in seen.findings if finding.check == _LEDGER_CHECK],
         },
     }
+
+
+def _ledger_verdict(cell: CellDocument) -> str:
+    """What became of the check that knows the prices; empty if it was not among those of the run."""
+    return next((check.verdict.value for check in cell.checks if check.check == _LEDGER_CHECK), "")
 
 
 def _mark(mark: Mark, since: int, start: int, texts: Texts) -> list[int]:
@@ -245,8 +255,8 @@ def _strayed(row: ev.LedgerRow) -> list[str]:
     return [
         str(row.id),
         row.session_id or "NULL",
-        f"{row.account_slug}/{row.agent_instance_slug}",
-        f"{row.provider}/{row.model}",
+        f"{row.account_slug or 'NULL'}/{row.agent_instance_slug or 'NULL'}",
+        source_text(row),
         "NULL" if row.total_tokens is None else str(row.total_tokens),
         "NULL" if row.total_cost is None else money(row.total_cost),
     ]

@@ -1,32 +1,28 @@
 """The three sides of a turn's bill beside each other: the provider's invoice, the client's responses, the ledger.
 
 Guarantee: pure. Every line of the invoice, every response and every row of the turn is there once; sums are exact, with
-all the digits of what was added. A difference is named by its side and column, and nothing is said against a side that
-was not recorded: it has no sum either, for nothing was recorded of which 0 could be the sum. What tokens cost is not
-worked out here: findings say what a price should have been.
+all the digits of what was added. A difference is named by its side and column (`sides_differences`), and nothing
+is said against a side that was not recorded: it has no sum either, for nothing was recorded of which 0 could be the
+sum. What tokens cost is not worked out here: findings say what a price should have been.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
-from functools import reduce
 from typing import TypeVar
+from uuid import UUID
 
 from harness.evidence import Charge, LedgerGrain, LedgerRow, ModelResponseSeen, Turn
+from harness.model_names import names_its_source
+from harness.report import sides_differences as differences
+from harness.report import sides_texts as texts
 from harness.report.document import CellDocument, EvidenceDocument
 
-__all__ = ["CLIENT", "INVOICE", "LEDGER", "Bill", "Line", "Sides", "bills", "money", "sides"]
+__all__ = ["Bill", "Line", "Sides", "bills", "sides"]
 
 T = TypeVar("T")
 
-INVOICE = ("model", "prompt", "completion")
-CLIENT = ("model", "prompt", "completion")
-LEDGER = ("model", "prompt", "completion", "total", "prompt cost", "completion cost", "total cost", "status")
-"""The columns of each side."""
-
-_EXACT = Context(prec=400, traps=[])
-_NULL = "NULL"
-_UNTOLD = "?"
+_NIL = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +40,15 @@ class Line:
 class Sides:
     """The lines, and each side's sums; `missing` names the sides that were not recorded, each with the reason.
 
-    `whole` is whether all sides can be compared: each was recorded, and the provider told all of its tokens.
+    `whole` is whether all sides can be compared: each was recorded, and the provider told all of its tokens. `gaps`:
+    there are `NULL`s, which were compared with nothing.
     """
 
     lines: tuple[Line, ...]
     sums: Line
     missing: tuple[tuple[str, str], ...]
     whole: bool
+    gaps: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +62,11 @@ class Bill:
 
 
 def bills(cell: CellDocument) -> tuple[list[Bill], list[LedgerRow]]:
-    """The bill of each turn, and the rows of no turn: those that no answer and no session leads to."""
+    """The bill of each turn, and the rows of no turn: those that no answer and no session leads to.
+
+    A row belongs to the turn whose answer names it, whatever its session, which may be one for a whole conversation;
+    else to the turn whose session it names, if that is the session of no other.
+    """
     evidence = cell.evidence
     made = [Bill(turn=turn, charges=[], responses=[], rows=[]) for turn in evidence.turns]
     homes = {bill.turn.id: bill for bill in made}
@@ -74,14 +76,34 @@ def bills(cell: CellDocument) -> tuple[list[Bill], list[LedgerRow]]:
     for response in evidence.responses.items:
         if response.turn is not None and (bill := homes.get(response.turn)) is not None:
             bill.responses.append(response)
-    sessions = {bill.turn.answer.session_id: bill for bill in made if bill.turn.answer is not None} | homes
-    answers = {bill.turn.answer.llm_request_id: bill for bill in made if bill.turn.answer is not None}
+    home = _homes_of_rows(made)
     others: list[LedgerRow] = []
     for row in evidence.ledger.items:
-        named = sessions.get(row.session_id) if row.session_id is not None else None
-        home = named or answers.get(row.id)
-        (others if home is None else home.rows).append(row)
+        found = home(row)
+        (others if found is None else found.rows).append(row)
     return made, others
+
+
+def _homes_of_rows(made: Sequence[Bill]) -> Callable[[LedgerRow], Bill | None]:
+    sent = {bill.turn.id: bill for bill in made}
+    answered: defaultdict[str | None, list[Bill]] = defaultdict(list)
+    named: defaultdict[UUID | None, list[Bill]] = defaultdict(list)
+    for bill in made:
+        if (answer := bill.turn.answer) is not None:
+            answered[answer.session_id].append(bill)
+            named[answer.llm_request_id].append(bill)
+
+    def home(row: LedgerRow) -> Bill | None:
+        session = row.session_id if row.session_id != str(_NIL) else None
+        own = [] if session is None else [sent[session]] if session in sent else answered[session]
+        claims = [] if row.id == _NIL else named[row.id]
+        # of several answers that name one row, that of its session
+        for candidates in (claims, [bill for bill in claims if bill in own], own):
+            if len(candidates) == 1:
+                return candidates[0]
+        return claims[0] if claims else None
+
+    return home
 
 
 def sides(bill: Bill, evidence: EvidenceDocument) -> Sides:
@@ -92,12 +114,14 @@ def sides(bill: Bill, evidence: EvidenceDocument) -> Sides:
         "ledger": evidence.ledger.missing,
     }
     missing = {name: reason for name, reason in reasons.items() if reason is not None}
-    lines = [_line(*each, missing, evidence.ledger_grain) for each in _matched(bill, evidence.ledger_grain)]
+    grain = evidence.ledger_grain
+    matched = list(_matched(bill, grain))
     return Sides(
-        lines=tuple(lines),
-        sums=_sums(bill, missing),
+        lines=tuple(_line(each, bill, missing, grain) for each in matched),
+        sums=_sums(bill, missing, grain),
         missing=tuple(missing.items()),
-        whole=not missing and all(charge.untold is None for charge in bill.charges),
+        whole=not missing and _is_told(bill.charges),
+        gaps=any(differences.has_gaps(response, row) for _, response, row in matched),
     )
 
 
@@ -108,19 +132,33 @@ def _matched(bill: Bill, grain: LedgerGrain) -> Iterator[_Triple]:
     """Each charge with the response of its name, or of its tokens; with a row of its tokens if each is to have one."""
     responses, rows = list(bill.responses), list(bill.rows)
     named = {response.response_id for response in responses}
-    for charge in sorted(bill.charges, key=lambda each: each.served_at):
+    charges = sorted(bill.charges, key=lambda each: each.served_at)
+    carried = _carried(charges, rows) if grain is LedgerGrain.REQUEST else {}
+    for place, charge in enumerate(charges):
         if charge.response_id in named:
             response = _take(responses, [each.response_id == charge.response_id for each in responses])
         else:
             response = _take(responses, [_tokens(each) == _tokens(charge) for each in responses])
-        row = None
-        if grain is LedgerGrain.REQUEST:
-            row = _take(rows, [_tokens(each) == _tokens(charge) for each in rows])
-        yield charge, response, row
+        yield charge, response, carried.get(place)
     for response in responses:
         yield None, response, None
     for row in rows:
         yield None, None, row
+
+
+def _carried(charges: Sequence[Charge], rows: list[LedgerRow]) -> dict[int, LedgerRow]:
+    """The row for each charge, by its place: one of its tokens and model, or else of its tokens; takes them."""
+    carried: dict[int, LedgerRow] = {}
+    for by_model in (True, False):
+        for place, charge in enumerate(charges):
+            if place in carried:
+                continue
+            fits = [
+                _tokens(row) == _tokens(charge) and (not by_model or names_its_source(row, [charge])) for row in rows
+            ]
+            if (row := _take(rows, fits)) is not None:
+                carried[place] = row
+    return carried
 
 
 def _take(items: list[T], fits: Sequence[bool]) -> T | None:
@@ -132,47 +170,42 @@ def _tokens(item: Charge | ModelResponseSeen | LedgerRow) -> tuple[int | None, i
     return item.prompt_tokens, item.completion_tokens
 
 
-def _line(
-    charge: Charge | None,
-    response: ModelResponseSeen | None,
-    row: LedgerRow | None,
-    missing: dict[str, str],
-    grain: LedgerGrain,
-) -> Line:
-    differs = []
-    if charge is not None:
-        if response is None and charge.delivered and "client" not in missing:
-            differs.append("client")
-        if row is None and grain is LedgerGrain.REQUEST and "ledger" not in missing:
-            differs.append("ledger")
-        for side, other in (("client", response), ("ledger", row)):
-            differs += [f"{side}.{column}" for column in _unlike(charge, other)]
-    elif (response is not None and "invoice" not in missing) or (
-        row is not None and grain is LedgerGrain.REQUEST and "invoice" not in missing
-    ):
-        differs.append("invoice")
+def _is_told(charges: Iterable[Charge]) -> bool:
+    return all(charge.untold is None for charge in charges)
+
+
+def _line(triple: _Triple, bill: Bill, missing: dict[str, str], grain: LedgerGrain) -> Line:
+    charge, response, row = triple
+    differs = [*_lacking(triple, bill.turn, missing, grain)]
+    if charge is not None and response is not None:
+        differs += differences.response_differences(charge, response)
+    if row is not None:
+        differs += differences.row_of_its_own(row)
+        served = [charge] if charge is not None else bill.charges if grain is LedgerGrain.TURN else []
+        if _is_told(served):
+            differs += differences.row_differences(row, served, bill.turn)
     return Line(
-        invoice=() if charge is None else (f"{charge.provider}/{charge.model}", *_counted(charge)),
-        client=() if response is None else (response.model or _NULL, *map(str, _tokens(response))),
-        ledger=() if row is None else _row(row),
-        differs=tuple(differs),
+        invoice=() if charge is None else texts.charge_texts(charge),
+        client=() if response is None else texts.response_texts(response),
+        ledger=() if row is None else texts.row_texts(row),
+        differs=tuple(dict.fromkeys(differs)),
         remark="" if charge is None else _remark(charge),
     )
 
 
-def _counted(charge: Charge) -> tuple[str, ...]:
-    """The tokens that the provider counted, where that is known."""
-    return (_UNTOLD, _UNTOLD) if charge.untold is not None else tuple(map(str, _tokens(charge)))
-
-
-def _unlike(charge: Charge, other: ModelResponseSeen | LedgerRow | None) -> Iterator[str]:
-    if other is not None and charge.untold is None:
-        if other.prompt_tokens != charge.prompt_tokens:
-            yield "prompt"
-        if other.completion_tokens != charge.completion_tokens:
-            yield "completion"
-        if other.model != charge.model:
-            yield "model"
+def _lacking(triple: _Triple, turn: Turn, missing: dict[str, str], grain: LedgerGrain) -> Iterator[str]:
+    """The sides that should say something on this line, and do not; at the grain of a turn rows stand by themselves."""
+    charge, response, row = triple
+    by_request = grain is LedgerGrain.REQUEST
+    if charge is None:
+        stray = row is not None and by_request and not differences.notes_nothing(row, turn)
+        if "invoice" not in missing and (response is not None or stray):
+            yield "invoice"
+        return
+    if response is None and charge.delivered and "client" not in missing:
+        yield "client"
+    if row is None and by_request and "ledger" not in missing:
+        yield "ledger"
 
 
 def _remark(charge: Charge) -> str:
@@ -187,59 +220,18 @@ def _remark(charge: Charge) -> str:
     return "; ".join(filter(None, said))
 
 
-def _row(row: LedgerRow) -> tuple[str, ...]:
-    names = [row.provider or "", row.model or ""]
-    counts = [row.prompt_tokens, row.completion_tokens, row.total_tokens]
-    costs = [row.prompt_cost, row.completion_cost, row.total_cost]
-    return (
-        "/".join(filter(None, names)) or _NULL,
-        *(_NULL if count is None else str(count) for count in counts),
-        *(_NULL if cost is None else money(cost) for cost in costs),
-        row.completion_status or _NULL,
-    )
-
-
-def money(amount: Decimal) -> str:
-    """An amount with all its digits, never in powers of ten, unless these are more than anybody reads."""
-    exponent = amount.as_tuple().exponent
-    return f"{amount:f}" if isinstance(exponent, int) and abs(exponent) <= _EXACT.prec else str(amount)
-
-
-def _sums(bill: Bill, missing: dict[str, str]) -> Line:
-    """The sums of the sides that were recorded; of an invoice that does not tell all of its tokens, the least."""
-    known = [charge for charge in bill.charges if charge.untold is None]
-    served, received, written = _total(known), _total(bill.responses), _total(bill.rows)
-    whole = len(known) == len(bill.charges)
-    differs = []
-    if "invoice" not in missing and whole:
-        for side, sums in (("client", received), ("ledger", written)):
-            if side not in missing:
-                differs += [
-                    f"{side}.{name}"
-                    for name, *pair in zip(INVOICE[1:], served, sums, strict=True)
-                    if pair[0] != pair[1]
-                ]
-    least = "" if whole else "at least "
+def _sums(bill: Bill, missing: dict[str, str], grain: LedgerGrain) -> Line:
+    """The sums of the sides that were recorded; compared with an invoice that tells all of its tokens."""
+    differs: list[str] = []
+    if "invoice" not in missing and _is_told(bill.charges):
+        if "client" not in missing:
+            differs += [f"client.{name}" for name in differences.sums_differ(bill.charges, bill.responses)]
+        if "ledger" not in missing:
+            differs += [f"ledger.{name}" for name in differences.sums_differ(bill.charges, bill.rows)]
+            differs += ["ledger.rows"] * differences.rows_differ(bill.charges, bill.rows, bill.turn, grain)
     return Line(
-        invoice=() if "invoice" in missing else ("sum", *(f"{least}{count}" for count in served)),
-        client=() if "client" in missing else ("sum", *map(str, received)),
-        ledger=() if "ledger" in missing else _sum_of_rows(bill.rows, written),
+        invoice=() if "invoice" in missing else texts.sum_of_charges(bill.charges),
+        client=() if "client" in missing else texts.sum_of_responses(bill.responses),
+        ledger=() if "ledger" in missing else texts.sum_of_rows(bill.rows),
         differs=tuple(differs),
     )
-
-
-def _sum_of_rows(rows: Sequence[LedgerRow], tokens: tuple[int, int]) -> tuple[str, ...]:
-    costs = [_added(row.prompt_cost for row in rows), _added(row.completion_cost for row in rows)]
-    costs.append(_added(row.total_cost for row in rows))
-    total = sum(row.total_tokens or 0 for row in rows)
-    return ("sum", *map(str, tokens), str(total), *(_NULL if cost is None else money(cost) for cost in costs), "")
-
-
-def _total(items: Sequence[Charge | ModelResponseSeen | LedgerRow]) -> tuple[int, int]:
-    return sum(item.prompt_tokens or 0 for item in items), sum(item.completion_tokens or 0 for item in items)
-
-
-def _added(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """The exact sum of those that are known; `None` if none is."""
-    known = [amount for amount in amounts if amount is not None]
-    return reduce(_EXACT.add, known) if known else None

@@ -433,7 +433,28 @@ def test_counts_of_records_that_are_missing_are_not_zero() -> None:
     assert cell["turns"][0][4:7] == [None, None, None]
     assert [(side, value["texts"][reason]) for side, reason in bill["missing"]] == [("ledger", "no ledger")]
     assert (bill["whole"], bill["sums"][2]) == (False, [])
+    assert bill["found"] == [1]
     assert {name: value["texts"][reason] for name, reason in cell["gaps"]}["tools"] == "no tools"
+
+
+def test_a_bill_has_the_numbers_of_the_findings_of_the_ledger_check() -> None:
+    """And its verdict: the check knows the prices, which the document has not."""
+    cells = [racing.racing(), racing.repaired()]
+    value = data(html(documents.document([cells[0], cells[1].model_copy(update={"checks": ()})])))
+
+    wrong, unchecked = (cell["details"]["0"]["bill"] for cell in value["cells"])
+    assert [value["cells"][0]["findings"][number][1] for number in wrong["found"]] == ["missing_row"]
+    assert (unchecked["found"], unchecked["check"]) == ([], "")
+
+
+def test_a_row_of_no_turn_has_null_for_the_names_that_it_lacks() -> None:
+    """As everywhere in the ledger."""
+    row = replace(documents.ledger_row(), session_id="elsewhere", provider=None, model=None, account_slug=None)
+    seen = replace(racing.evidence(shared=False), ledger=Record.of("ledger", [row]))
+    value = data(html(documents.document([documents.cell("s", SessionMode.SHARED, evidence=seen)])))
+
+    (cell,) = value["cells"]
+    assert [value["texts"][each] for each in cell["others"][0]][1:4] == ["elsewhere", "NULL/simple_chat", "NULL"]
 
 
 def test_a_turn_of_which_no_end_is_known_has_not_failed() -> None:

@@ -14,6 +14,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
-from harness.evidence import RaceKind
+from harness.evidence import RaceKind, Record
 from harness.report.document import RecordDocument, RunDocument
 from harness.report.html import bench_html, html
 from harness.report.packed import unpack
@@ -348,6 +349,68 @@ def test_the_ledger_marks_what_differs(opened: Any) -> None:
     assert "per_operation" in page.title()
     assert "0.0053275" in page.inner_text(".bill tfoot")
     assert "≠" not in page.inner_text(".bill")
+
+
+def billed(unknown: str = "", **changed: Any) -> str:
+    """A page of the repaired cell, the row of which says something else; `unknown`: its check could not decide."""
+    seen = racing.evidence(shared=False)
+    rows = [replace(seen.ledger.items[0], **changed)]
+    evidence = replace(seen, ledger=Record.of("ledger", rows))
+    return html(documents.document([documents.cell("s", SessionMode.SHARED, evidence=evidence, unknown=unknown)]))
+
+
+def test_the_ledger_says_what_was_compared(opened: Any) -> None:
+    """Never that nothing differs: what tokens should have cost the page does not know, and says so."""
+    bill = "section[aria-labelledby=bill-title]"
+    page = opened(billed())
+    go(page, "#cell-0")
+    right = page.inner_text(bill)
+    page = opened(billed("because", total_cost=None))
+    go(page, "#cell-0")
+    unpriced = page.inner_text(bill)
+
+    assert "Tokens, models, the number of rows, and sums are the same on all sides. " in right
+    assert "the ledger check did not run" in right
+    assert "run.json has no prices for the invoice and the responses" in right
+    assert "are the same on all sides, as far as there is no NULL." in unpriced
+    assert "The ledger check could not decide" in unpriced
+
+
+def test_what_a_row_says_wrong_is_marked_with_the_reason(opened: Any) -> None:
+    """Where the sums of its tokens are right."""
+    page = opened(
+        billed(
+            model="other",
+            total_tokens=1,
+            prompt_cost=Decimal(0),
+            completion_cost=Decimal(999),
+            total_cost=Decimal(0),
+            completion_status="failed",
+        )
+    )
+    go(page, "#cell-0")
+
+    marked = page.locator(".bill tbody .differs")
+    assert marked.all_inner_texts() == ["≠ openai/other", "≠ 1", "≠ 0", "≠ failed"]
+    assert [marked.nth(place).get_attribute("title") for place in (1, 2)] == [
+        "is not the sum of prompt and completion",
+        "is not the sum of prompt cost and completion cost",
+    ]
+    assert "4 differences, marked ≠." in page.inner_text("section[aria-labelledby=bill-title]")
+
+
+def test_the_ledger_names_the_findings_of_its_check(opened: Any) -> None:
+    """By the numbers that they have on the page; a turn without a row is no turn with a row without a price."""
+    page = opened(html(racing.run()))
+    go(page, "#cell-1")
+
+    assert "The ledger check has 1 finding about this turn: 2. " in page.inner_text(
+        "section[aria-labelledby=bill-title]"
+    )
+    assert page.inner_text("#finding-2 .kind") == "missing_row"
+    assert page.locator(".bill tfoot .differs").all_inner_texts() == ["≠ no row", "≠ 0", "≠ 0"]
+    assert page.locator(".bill tfoot .differs").first.get_attribute("title").startswith("one row is to bill")
+    assert "NULL" not in page.inner_text(".bill tfoot")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
