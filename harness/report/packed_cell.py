@@ -16,7 +16,7 @@ from harness.report.packed_texts import Texts
 from harness.report.sides import Bill, Line, bills, sides
 from harness.report.sides_texts import money, source_text
 from harness.report.timeline import LaneKind, Mark, MarkKind, race_of, timeline
-from harness.report.turn_events import TurnEvents, evidence_gaps
+from harness.report.turn_events import TurnEvents, evidence_gaps, homeless
 from harness.verdict import Damage, ModelChoices
 
 __all__ = ["describe_cell", "describe_turn", "kept_findings"]
@@ -69,7 +69,7 @@ def describe_cell(
         "command": texts(cell.reproduce),
         "gaps": [[name, texts(reason)] for name, reason in evidence_gaps(cell.evidence)],
         "notes": _texts(cell.evidence.notes, texts),
-        "also": [[texts(name), texts(said)] for name, said in _also(cell.evidence)],
+        "also": [[texts(name), texts(said)] for name, said in _also(cell, seen)],
         "grain": cell.evidence.ledger_grain.value,
         "others": [[texts(said) for said in _strayed(row)] for row in others[:_ROWS]],
         "strayed": len(others),
@@ -272,8 +272,11 @@ def _damage(damage: Damage | None) -> str:
     )
 
 
-def _also(evidence: EvidenceDocument) -> Iterator[tuple[str, str]]:
+def _also(cell: CellDocument, seen: Sequence[TurnEvents]) -> Iterator[tuple[str, str]]:
     """What was recorded of the cell, and stands in no turn; of a record that is missing, why."""
+    evidence = cell.evidence
+    outside = ", ".join(f"{count:,} of {name}" for name, count in homeless(cell, seen).items())
+    yield "records that no turn has: between turns, or while several went on", outside
     struck = Counter(fault.label for fault in evidence.faults.items)
     pairs = [f"{_finite(pair.speedup):.2f}" if pair.parallel else "?" for pair in evidence.pairs.items]
     idle = [f"{each.state}: pid {each.backend_pid}, {each.query}" for each in evidence.idle_transactions.items]

@@ -14,7 +14,7 @@ from typing import Any
 from harness import evidence as ev
 from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 
-__all__ = ["TurnEvents", "events", "evidence_gaps", "tool_names"]
+__all__ = ["TurnEvents", "events", "evidence_gaps", "homeless", "tool_names"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +62,15 @@ def events(cell: CellDocument) -> list[TurnEvents]:
         if finding.turn is not None and (home := by_id.get(finding.turn)) is not None:
             home.findings.append((number, finding))
     return found
+
+
+def homeless(cell: CellDocument, seen: Iterable[TurnEvents]) -> dict[str, int]:
+    """How many records of each kind are in none of the cell's turns: they name none, and no one turn went on then."""
+    at_home = Counter[str]()
+    for each in seen:
+        at_home.update({name: len(getattr(each, name)) for name in (*_RECORDS, "races")})
+    totals = {name: len(getattr(cell.evidence, name).items) for name in (*_RECORDS, "races")}
+    return {name: total - at_home[name] for name, total in totals.items() if total > at_home[name]}
 
 
 def _by_time(found: Sequence[TurnEvents]) -> Callable[[float], TurnEvents | None]:

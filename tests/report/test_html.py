@@ -396,6 +396,7 @@ def test_what_stands_in_no_turn_stands_in_its_cell() -> None:
     told = {value["texts"][name]: value["texts"][said] for name, said in value["cells"][0]["also"]}
 
     assert told == {
+        "records that no turn has: between turns, or while several went on": "",
         "faults that struck": "2 cut",
         "one by one / together, of each pair of turns": "2.00, ?",
         "transactions that were left open": "idle in transaction: pid 7, SELECT 1",
@@ -467,6 +468,22 @@ def test_a_turn_of_which_no_end_is_known_has_not_failed() -> None:
     (told,) = data(html(documents.document([cell.model_copy(update={"evidence": evidence})])))["cells"]
 
     assert told["turns"][0][3] == "not recorded"
+
+
+def test_records_of_no_turn_are_counted() -> None:
+    """They are drawn nowhere, and that is said."""
+    cell = racing.racing()
+    items = cell.evidence.statements.items
+    elsewhere = cell.evidence.statements.model_copy(
+        update={"items": tuple(replace(each, turn="00000000-0000-4000-8000-00000000dead") for each in items)}
+    )
+    evidence = cell.evidence.model_copy(update={"statements": elsewhere})
+
+    value = data(html(documents.document([racing.racing(), cell.model_copy(update={"evidence": evidence})])))
+
+    also = [{value["texts"][name]: value["texts"][said] for name, said in each["also"]} for each in value["cells"]]
+    told = [next(said for name, said in each.items() if name.startswith("records that no turn has")) for each in also]
+    assert told == ["", f"{len(items)} of statements"]
 
 
 ALL = "Everything that was asked for was looked at."
