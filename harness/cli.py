@@ -309,8 +309,11 @@ class _Guard:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, BrokenPipeError):
-            _console().on_broken_pipe()
+            _drop_output()
+            self._context.exit(_BROKEN_PIPE)
         if isinstance(error, SessionproofError | OSError) and not self._debug:
+            if _is_full(error):
+                _drop_output()
             console = _console(stderr=True)
             message = Text.assemble(("error: ", "bold red"), block(masker()(_said(error))))
             with commands_stopped(os.environ, console=console):
@@ -318,9 +321,22 @@ class _Guard:
             self._context.exit(USAGE if isinstance(error, UsageError) else ENVIRONMENT)
 
 
+def _is_full(error: BaseException) -> bool:
+    """Whether there is no space for what is printed, which is no file with a name."""
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None
+
+
+def _drop_output() -> None:
+    """Let go what could not be printed: Python would try again at its end, and exit with a status of its own."""
+    with contextlib.suppress(OSError, ValueError):  # what has no descriptor is not tried again
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 def _said(error: SessionproofError | OSError) -> str:
     """The error in words; no space for what has no name is none for what is printed."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+    if _is_full(error):
         return "there is no space for the output: make room, or let it go somewhere else"
     return str(error)
 
@@ -343,8 +359,8 @@ class _Printed(Console):
 
     def on_broken_pipe(self) -> None:
         """Print nothing more, and exit as if by SIGPIPE."""
-        with contextlib.suppress(SystemExit):
-            super().on_broken_pipe()
+        self.quiet = True
+        _drop_output()
         raise SystemExit(_BROKEN_PIPE)
 
 
