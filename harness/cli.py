@@ -15,9 +15,9 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -290,7 +290,7 @@ def report(
             console=_console(),
             errors=_console(stderr=True),
             environment=os.environ,
-            write=lambda text: click.echo(text.encode(), nl=False),
+            write=_write,
             formats=formats or ("terminal",),
             **options,
         )
@@ -308,37 +308,12 @@ class _Guard:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, BrokenPipeError):
-            _drop_output()
-            self._context.exit(_BROKEN_PIPE)
         if isinstance(error, SessionproofError | OSError) and not self._debug:
-            if _is_full(error):
-                _drop_output()
             console = _console(stderr=True)
-            message = Text.assemble(("error: ", "bold red"), block(masker()(_said(error))))
-            with commands_stopped(os.environ, console=console):
-                console.print(message, soft_wrap=True)
+            message = Text.assemble(("error: ", "bold red"), block(masker()(str(error))))
+            with contextlib.suppress(_NotPrinted), commands_stopped(os.environ, console=console):
+                console.print(message, soft_wrap=True)  # if nobody can be told, the exit status says it
             self._context.exit(USAGE if isinstance(error, UsageError) else ENVIRONMENT)
-
-
-def _is_full(error: BaseException) -> bool:
-    """Whether there is no space for what is printed, which is no file with a name."""
-    return isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None
-
-
-def _drop_output() -> None:
-    """Let go what could not be printed: Python would try again at its end, and exit with a status of its own."""
-    with contextlib.suppress(OSError, ValueError):  # what has no descriptor is not tried again
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
-def _said(error: SessionproofError | OSError) -> str:
-    """The error in words; no space for what has no name is none for what is printed."""
-    if _is_full(error):
-        return "there is no space for the output: make room, or let it go somewhere else"
-    return str(error)
 
 
 def _program(context: click.Context) -> Sequence[str]:
@@ -354,14 +329,53 @@ def _console(*, stderr: bool = False) -> Console:
     return _Printed(stderr=stderr, highlight=False, width=None if stream.isatty() else 120)
 
 
+class _NotPrinted(EnvironmentMissing):
+    """What was found could not be printed."""
+
+
 class _Printed(Console):
-    """Ends as other programs do if whoever reads its output has gone: that says nothing of what was found."""
+    """A console that tells what cannot be printed from what goes wrong elsewhere."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, as `_printing` says."""
+        with _printing(self.file):
+            super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more, and exit as if by SIGPIPE."""
-        self.quiet = True
-        _drop_output()
-        raise SystemExit(_BROKEN_PIPE)
+        """Raise it on: `_printing` says what then."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def _write(text: str) -> None:
+    """Print a text as it is, in UTF-8."""
+    with _printing(sys.stdout):
+        click.echo(text.encode(), nl=False)
+
+
+@contextlib.contextmanager
+def _printing(stream: IO[str]) -> Iterator[None]:
+    """End as other programs do if whoever reads the stream has gone: that says nothing of what was found.
+
+    Raises:
+        EnvironmentMissing: it cannot be written to for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        _drop(stream)
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(_BROKEN_PIPE) from None
+        full = error.errno == errno.ENOSPC
+        said = "there is no space for the output: make room" if full else f"nothing can be printed: {error.strerror}"
+        raise _NotPrinted(f"{said}, or let it go somewhere else") from error
+
+
+def _drop(stream: IO[str]) -> None:
+    """Let go what could not be printed: Python would try again at its end, and exit with a status of its own."""
+    with contextlib.suppress(OSError, ValueError):  # what has no descriptor is not tried again
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """`sessionproof report`: any report again, and what changed between two."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -315,3 +316,33 @@ def test_no_space_for_what_is_printed_is_said_in_words(run: Path) -> None:
 
     assert ended.returncode == 3
     assert ended.stderr == "error: there is no space for the output: make room, or let it go somewhere else\n"
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the output's: somebody is there to be told; and so it is with a disk that is full."""
+    broken = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def raising(error: OSError) -> Callable[..., int]:
+        def render(_: object) -> int:
+            raise error
+
+        return render
+
+    told = []
+    for error in (broken, full):
+        monkeypatch.setattr("harness.command.report.report", raising(error))
+        result = report(run)
+        told.append((result.exit_code, result.stderr))
+
+    assert told == [(3, "error: [Errno 32] Broken pipe\n"), (3, "error: [Errno 28] No space left on device\n")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_an_error_that_nobody_can_be_told_keeps_its_status(tmp_path: Path) -> None:
+    """Standard error is full, too."""
+    command = [sys.executable, "-m", "harness.cli", "report", str(tmp_path / "nowhere.json")]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(command, stdout=full, stderr=full, check=False)
+
+    assert ended.returncode == 2

@@ -63,8 +63,7 @@ class Rendering:
 def report(call: Rendering) -> int:
     """Render, and return the exit status.
 
-    It is 0 if a document was rendered. Of two documents it is 0 if nothing is worse, 1 if a verdict is worse, and 3 if
-    the second run did not decide what the first one did.
+    It is 0 if a document was rendered. That of two documents is `harness.report.run_change.change_status`.
 
     Raises:
         UsageError: a file is no document, or there is no such format, cell or turn.
@@ -178,7 +177,7 @@ def _check_output(call: Rendering, formats: Sequence[Format[_D]]) -> None:
 def _same(path: Path, document: Path) -> bool:
     try:
         return path.samefile(document)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # one of them is not there, or cannot be: what is wrong is said when it is written
         return False
 
 
