@@ -717,3 +717,19 @@ def test_an_address_of_another_run_is_told_so(opened: Any) -> None:
     assert page.inner_text("#cell-title") == "No cell 100000"
     page.get_by_role("link", name="All cells").click()
     assert page.is_visible("#matrix")
+
+
+def test_the_name_of_a_cell_ends_no_word_of_a_command(opened: Any) -> None:
+    """A command that is copied is one command, whatever a scenario is called; here of a cell that has no room."""
+    name = "it's $(here)"
+    packed = html(documents.document([racing.racing(name), racing.racing()]))
+    value = unpack(packed.partition('id="data">')[2].partition("<")[0])
+    place = next(number for number, cell in enumerate(value["cells"]) if value["texts"][cell["scenario"]] == name)
+    value["cells"][place] = None
+    again = b64encode(zlib.compress(json.dumps(value).encode())).decode()
+    page = opened(packed.replace(packed.partition('id="data">')[2].partition("<")[0], again))
+    go(page, f"#cell-{place}")
+
+    words = shlex.split(page.inner_text("#cell code"))
+    assert words[:3] == ["sessionproof", "report", "run.json"]
+    assert words[-1].startswith(f"{name}/shared-")

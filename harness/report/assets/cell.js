@@ -88,7 +88,7 @@ function absentView(number) {
     make("p", { class: "crumbs" }, make("a", { href: "#matrix" }, "All cells")),
     make("h1", { id: "cell-title" }, `Cell ${number + 1}`),
     make("p", {}, "For size, this cell is not in this page; it is in run.json. A page about it alone:"),
-    command(`sessionproof report run.json --format html --output part.html --cell '${name}'`),
+    command(pageCommand([name])),
   ];
 }
 

@@ -142,7 +142,7 @@ function absentCompanion(place, number, turnNumber) {
   const [cell, own] = [RUN.cells[place], RUN.cells[number]];
   const link = make("a", { href: `#cell-${place}` }, cell.mode);
   if (turnNumber >= cell.total) return make("p", { class: "dim" }, link, ` has no turn ${turnNumber + 1}: it has ${plural(cell.total, "turn")}.`);
-  return make("div", { class: "absent" }, make("p", { class: "dim" }, "For size, the same turn in ", link, " is not in this page. A page that has room for both:"), command(pageCommand([own, cell])));
+  return make("div", { class: "absent" }, make("p", { class: "dim" }, "For size, the same turn in ", link, " is not in this page. A page that has room for both:"), command(pageCommand([own, cell].map(nameOf))));
 }
 
 function legend(turns) {
@@ -169,7 +169,7 @@ function timelineSection(number, turnNumber, hooks) {
       head,
       gapsLine(RUN.cells[number]),
       make("p", { class: "dim" }, "For size, the timeline of this turn is not in this page; it is in run.json. A page about this cell alone has room for more:"),
-      command(pageCommand([RUN.cells[number]])),
+      command(pageCommand([nameOf(RUN.cells[number])])),
     );
   }
   const moments = present.flatMap(({ turn }) => [turn.start, turn.end, turn.took, ...turn.signs.map((sign) => sign.at)]);

@@ -38,8 +38,8 @@ function findingOf([number, kind, message, where, turn, stack, unexpected, own, 
 const nameOf = (cell) => `${text(cell.scenario)}/${cell.mode}-${cell.pool}-${cell.tier}`;
 
 /** A command that makes a page about some cells alone, which has more room for each of them. */
-function pageCommand(cells) {
-  const quoted = cells.map((cell) => `--cell '${nameOf(cell).replaceAll("'", "'\\''")}'`);
+function pageCommand(names) {
+  const quoted = names.map((name) => `--cell '${name.replaceAll("'", "'\\''")}'`);
   return `sessionproof report run.json --format html --output part.html ${quoted.join(" ")}`;
 }
 
