@@ -13,7 +13,7 @@ from harness.report import digest
 from harness.report.cuts import first, more
 from harness.report.digest import Outcome
 from harness.report.document import CellDocument, RunDocument
-from harness.report.sources import PLACE, Sources
+from harness.report.sources import Sources
 from harness.report.text import block, inline
 from harness.report.turn_events import evidence_gaps
 from harness.scenario import ModelTier, PoolState, SessionMode
@@ -351,11 +351,10 @@ def _frames(stack: Sequence[str]) -> Iterator[str]:
 
 
 def _lines(stack: Sequence[str], sources: Sources) -> Iterator[tuple[int, str, bool]]:
-    match = PLACE.match(stack[-1]) if stack else None
-    excerpt = sources.get(match["place"]) if match is not None else None
-    if match is not None and excerpt is not None:
+    excerpt = sources.get(stack[-1]) if stack else None
+    if excerpt is not None:
         for number, line in enumerate(excerpt.lines, start=excerpt.first):
-            yield number, block(line), number == int(match["line"])
+            yield number, block(line), number == excerpt.at
 
 
 def examples(document: RunDocument) -> Sequence[Entry]:

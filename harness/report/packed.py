@@ -192,10 +192,10 @@ def _value(
         "cells": [cells.get(number) for number in range(max(cells, default=-1) + 1)],
         "missing": len(subjects) - len(cells),
         "kinds": {kind.value: _explanation(kind, texts) for kind in FindingKind if kind in kinds},
-        "sources": {
-            place: [excerpt.first, [texts(line) for line in excerpt.lines]]
-            for place, excerpt in (sources.items() if share.sources else ())
-        },
+        "sources": [
+            [texts(frame), excerpt.first, excerpt.at, [texts(line) for line in excerpt.lines]]
+            for frame, excerpt in (sources.items() if share.sources else ())
+        ],
         "marks": [kind.value for kind in MarkKind],
         "lanes": [kind.value for kind in LaneKind],
         "stacks": texts.stacks,

@@ -13,19 +13,19 @@ are taken out of it (`harness.report.source_masking`, and the masks for text). E
 """
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from importlib.util import decode_source
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from sys import path as import_path
 from warnings import catch_warnings
 
+from harness.evidence import PlaceSeen
 from harness.report.document import ExcerptDocument, RunDocument, SourceFileDocument
 from harness.report.redact import MASK, Mask
 from harness.report.source_masking import without_secrets
-from harness.report.sources import AROUND, PLACES_LIMIT, places_of
+from harness.report.sources import AROUND, FRAMES_LIMIT, frames_of
 from harness.stacks import is_application
 
 __all__ = ["with_sources"]
@@ -39,12 +39,12 @@ _OTHER = "the file is not what ran: a line of a stack is not in its function"
 
 def with_sources(document: RunDocument, mask: Mask) -> RunDocument:
     """The document with what stands at the places of its findings in this process's files."""
-    places: dict[str, list[re.Match[str]]] = {}
-    for match, _ in zip(places_of(document), range(PLACES_LIMIT), strict=False):
-        places.setdefault(match["file"], []).append(match)
+    places: dict[str, list[PlaceSeen]] = {}
+    for _, place in islice(frames_of(document), FRAMES_LIMIT):
+        places.setdefault(place.file, []).append(place)
     began = document.started_at.timestamp()
     directory = Path(document.environment.directory or Path.cwd())
-    kept = [_kept(file, directory / file, frames, began, mask) for file, frames in places.items() if _named(file)]
+    kept = [_kept(file, directory / file, found, began, mask) for file, found in places.items() if _named(file)]
     return document.model_copy(update={"source_files": tuple(each for each in kept if each is not None)})
 
 
@@ -53,36 +53,37 @@ def _named(file: str) -> bool:
     return file.endswith(".py") and "\0" not in file
 
 
-def _kept(
-    file: str, path: Path, frames: Sequence[re.Match[str]], began: float, mask: Mask
-) -> SourceFileDocument | None:
+def _kept(file: str, path: Path, places: Sequence[PlaceSeen], began: float, mask: Mask) -> SourceFileDocument | None:
     """What is kept of a file; nothing if it is not to be read."""
     try:
         path = path.resolve()
         if not _may_be_shown(path):
             return None
+    except (OSError, ValueError, RuntimeError):  # a name that no file can have, or links that lead round
+        return None
+    try:
         status = path.stat()
         if status.st_size > _FILE_LIMIT:
             return SourceFileDocument(file=file, missing="the file is too large")
         if status.st_mtime > began:
             return SourceFileDocument(file=file, missing=_CHANGED)
         content = path.read_bytes()
-    except (OSError, ValueError, RuntimeError):
-        return None
-    return _kept_of(file, content, frames, mask)
+    except OSError as error:
+        return SourceFileDocument(file=file, missing=f"the file cannot be read: {error.strerror}")
+    return _kept_of(file, content, places, mask)
 
 
-def _kept_of(file: str, content: bytes, frames: Sequence[re.Match[str]], mask: Mask) -> SourceFileDocument:
+def _kept_of(file: str, content: bytes, places: Sequence[PlaceSeen], mask: Mask) -> SourceFileDocument:
     try:
         lines = decode_source(content).split("\n")  # as Python counts them
         with catch_warnings(action="ignore"):  # that of an escape that means nothing, above all
             tree = ast.parse("\n".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return SourceFileDocument(file=file, missing=_UNREADABLE)
-    if not _are_what_ran(lines, tree, frames):
+    if not _are_what_ran(lines, tree, places):
         return SourceFileDocument(file=file, missing=_OTHER)
     shown = _masked(without_secrets(lines, tree), mask)
-    return SourceFileDocument(file=file, excerpts=tuple(_excerpts(shown, frames)))
+    return SourceFileDocument(file=file, excerpts=tuple(_excerpts(shown, places)))
 
 
 def _may_be_shown(path: Path) -> bool:
@@ -92,7 +93,7 @@ def _may_be_shown(path: Path) -> bool:
     return any(path.is_relative_to(root) for root in roots)
 
 
-def _are_what_ran(lines: Sequence[str], tree: ast.Module, frames: Iterable[re.Match[str]]) -> bool:
+def _are_what_ran(lines: Sequence[str], tree: ast.Module, places: Iterable[PlaceSeen]) -> bool:
     """Whether every place is there, in a function, or a class, of the name that its frame has."""
     spans: dict[str, list[range]] = {}
     for node in ast.walk(tree):
@@ -100,7 +101,7 @@ def _are_what_ran(lines: Sequence[str], tree: ast.Module, frames: Iterable[re.Ma
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             spans.setdefault(node.name, []).append(range(first, (node.end_lineno or node.lineno) + 1))
     anywhere = [range(1, len(lines) + 1)]
-    return all(_lies_in(int(frame["line"]), _spans(frame["function"], spans, anywhere)) for frame in frames)
+    return all(_lies_in(place.line, _spans(place.function, spans, anywhere)) for place in places)
 
 
 def _spans(function: str, spans: dict[str, list[range]], anywhere: list[range]) -> list[range]:
@@ -113,9 +114,9 @@ def _lies_in(line: int, spans: Iterable[range]) -> bool:
     return any(line in span for span in spans)
 
 
-def _excerpts(lines: Sequence[str], frames: Iterable[re.Match[str]]) -> Iterator[ExcerptDocument]:
+def _excerpts(lines: Sequence[str], places: Iterable[PlaceSeen]) -> Iterator[ExcerptDocument]:
     """The lines around the places, each once."""
-    wanted = {int(frame["line"]) + step for frame in frames for step in range(-AROUND, AROUND + 1)}
+    wanted = {place.line + step for place in places for step in range(-AROUND, AROUND + 1)}
     numbers = {number for number in wanted if 0 < number <= len(lines)}
     for first in sorted(number for number in numbers if number - 1 not in numbers):
         last = next(number for number in count(first) if number + 1 not in numbers)

@@ -319,7 +319,8 @@ def test_cells_findings_and_turns_are_in_the_page() -> None:
         ["app/services/directory_service.py:42 in search"],
         ["app/services/vector_service.py:21 in search"],
     ]
-    first, lines = value["sources"]["app/services/vector_service.py:21"]
+    ((frame, first, at, lines),) = value["sources"]
+    assert (value["texts"][frame], at) == ("app/services/vector_service.py:21 in search", 21)
     assert (first, [value["texts"][line] for line in lines]) == (20, ["def search():", "    return 1"])
 
 

@@ -1,5 +1,6 @@
 """The application's lines that a run keeps."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -80,7 +81,6 @@ def test_lines_that_are_far_from_each_other_are_kept_apart(application: Path) ->
         ("app/service.py:2 in Shop.find", SOURCE, -1.0),
         ("app/service.py:99 in work", SOURCE, -1.0),
         ("app/service.py:99 in <module>", SOURCE, -1.0),
-        ("app/service.py:0 in <module>", SOURCE, -1.0),
         ("app/service.py:2 in renamed", SOURCE, -1.0),
     ],
 )
@@ -234,3 +234,16 @@ def test_a_report_has_the_lines_in_its_document(application: Path, tmp_path: Pat
     )
     assert "one = 1" in page
     assert run_formats()["html"].render(document, "") == {"report.html": page}
+
+
+def test_a_file_that_cannot_be_read_has_the_reason(application: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the application's, and its lines are missed; of what is no file of ours there is nothing."""
+
+    def refused(_: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+
+    (found,) = kept("app/service.py:4 in work", f"{'x' * 300}.py:4 in work", "app/none.py:4 in work")
+
+    assert found == SourceFileDocument(file="app/service.py", missing="the file cannot be read: Permission denied")

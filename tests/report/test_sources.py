@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from harness.report.document import ExcerptDocument, RunDocument, SourceFileDocument
 from harness.report.formats import run_formats
-from harness.report.sources import PLACE, PLACES_LIMIT, Excerpt, places_of, sources_of
+from harness.report.sources import FRAMES_LIMIT, Excerpt, frames_of, sources_of
 from harness.scenario import SessionMode
 from harness.verdict import Finding, FindingKind
 from tests.report import documents
@@ -28,8 +28,8 @@ def test_a_place_is_shown_with_its_neighbours() -> None:
     )
 
     assert sources_of(document) == {
-        "a.py:4": Excerpt(first=2, lines=("line 2", "line 3", "line 4", "line 5", "line 6")),
-        "a.py:8": Excerpt(first=6, lines=("line 6", "line 7", "line 8", "line 9")),
+        "a.py:4 in work": Excerpt(first=2, at=4, lines=("line 2", "line 3", "line 4", "line 5", "line 6")),
+        "a.py:8 in work": Excerpt(first=6, at=8, lines=("line 6", "line 7", "line 8", "line 9")),
     }
 
 
@@ -37,7 +37,9 @@ def test_why_lines_are_missing_stands_in_their_place() -> None:
     """At the number of the line."""
     document = pointing_to("a.py:4 in work", files=[SourceFileDocument(file="a.py", missing="the file was changed")])
 
-    assert sources_of(document) == {"a.py:4": Excerpt(first=4, lines=("[not shown: the file was changed]",))}
+    assert sources_of(document) == {
+        "a.py:4 in work": Excerpt(first=4, at=4, lines=("[not shown: the file was changed]",))
+    }
 
 
 def test_a_page_that_is_made_again_has_the_lines_of_the_run() -> None:
@@ -54,20 +56,20 @@ def test_a_page_that_is_made_again_has_the_lines_of_the_run() -> None:
 
 def test_what_is_not_as_expected_comes_first() -> None:
     """So that it is what there is room for."""
-    frames = [f"a.py:{number} in f" for number in range(1, 2 * PLACES_LIMIT)]
+    frames = [f"a.py:{number} in f" for number in range(1, 2 * FRAMES_LIMIT)]
     good = documents.expected_to_show("a", SessionMode.SHARED)
     document = documents.document([good, *pointing_to(*frames).cells]).model_copy(
         update={"source_files": (kept("a.py", 1, 2000),)}
     )
 
-    assert next(places_of(document))["place"] == "a.py:1"
-    assert len(sources_of(document)) == PLACES_LIMIT
+    assert next(frames_of(document))[0] == "a.py:1 in f"
+    assert len(sources_of(document)) == FRAMES_LIMIT
 
 
-def test_a_frame_is_read_as_the_page_reads_it() -> None:
-    """Up to the first number that a colon and a function are around."""
-    match = PLACE.match("C:\\shop\\a.py:41 in Shop.<locals>.work:3 in f")
+def test_what_names_no_line_has_no_lines() -> None:
+    """One definition of a frame for all reports: its line is a number from 1, before a function."""
+    frames = ("no place at all", "a.py: in f", "a.py:0 in f", "C:\\shop\\a.py:41 in Shop.<locals>.work")
 
-    assert match is not None
-    assert (match["place"], match["function"]) == ("C:\\shop\\a.py:41", "Shop.<locals>.work:3 in f")
-    assert not list(places_of(pointing_to("no place at all", "a.py: in f", "a.py:12345678 in f")))
+    assert [(frame, place.file, place.line) for frame, place in frames_of(pointing_to(*frames))] == [
+        (frames[-1], "C:\\shop\\a.py", 41)
+    ]

@@ -9,6 +9,7 @@ async function unpack(packed) {
   for (let place = 0; place < plain.length; place += 1) bytes[place] = plain.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   RUN = JSON.parse(await new Response(stream).text());
+  RUN.excerpts = new Map(RUN.sources.map((row) => [text(row[0]), row]));
 }
 
 const text = (number) => RUN.texts[number];

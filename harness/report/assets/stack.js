@@ -1,14 +1,10 @@
-// Stacks, with the application's own lines where they could be read when the report was written.
+// Stacks, with the application's own lines where the run kept them.
 
-const PLACE = /^(.{1,1000}?:[0-9]{1,7}) in /su;
-
-/** The lines around a frame's place; nothing if they were not read. */
+/** The lines around the place of a frame; nothing if they were not kept. */
 function excerpt(frame) {
-  const place = PLACE.exec(frame)?.[1];
-  const found = place === undefined ? undefined : RUN.sources[place];
+  const found = RUN.excerpts.get(frame);
   if (found === undefined) return null;
-  const [first, lines] = found;
-  const line = Number(place.slice(place.lastIndexOf(":") + 1));
+  const [, first, line, lines] = found;
   return make(
     "pre",
     { class: "source", tabindex: 0 }, // it may scroll
