@@ -13,10 +13,11 @@ from harness.report import digest
 from harness.report.cuts import first
 from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 from harness.report.packed_texts import Texts
+from harness.report.places import race_of
 from harness.report.sides import Bill, Line, bills, sides
 from harness.report.sides_texts import money, source_text
-from harness.report.timeline import LaneKind, Mark, MarkKind, race_of, timeline
-from harness.report.turn_events import TurnEvents, evidence_gaps, homeless
+from harness.report.timeline import LaneKind, Mark, MarkKind, timeline
+from harness.report.turn_events import TurnEvents, evidence_gaps, homeless, turn_ending
 from harness.verdict import Damage, ModelChoices
 
 __all__ = ["describe_cell", "describe_turn", "kept_findings"]
@@ -148,23 +149,13 @@ def _summary(seen: TurnEvents, evidence: EvidenceDocument, texts: Texts) -> list
         texts(turn.id),
         texts(f"{turn.tenant}/{turn.agent}"),
         _micro(turn.interval.seconds),
-        _state(turn),
+        turn_ending(turn),
         len(seen.tools) if tools_known else None,
         failed if tools_known else None,
         len(seen.statements) if statements_known else None,
         len(seen.findings),
         turn.parallel,
     ]
-
-
-def _state(turn: ev.Turn) -> str:
-    if turn.timed_out:
-        return "timed out"
-    if turn.interrupted is not None:
-        return "interrupted"
-    if turn.answer is not None:
-        return "answered"
-    return "failed" if turn.error_type or turn.error is not None else "not recorded"
 
 
 def describe_turn(

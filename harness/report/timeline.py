@@ -21,7 +21,7 @@ from harness.report.lasting import Lasting, checkouts, transactions
 from harness.report.places import race_of
 from harness.report.turn_events import TurnEvents, tool_names
 
-__all__ = ["Lane", "LaneKind", "Mark", "MarkKind", "Point", "Sign", "Timeline", "race_of", "timeline"]
+__all__ = ["Lane", "LaneKind", "Mark", "MarkKind", "Point", "Sign", "Timeline", "timeline"]
 
 _MODEL_SPAN = "chat "
 _TOOL_SPAN = "execute_tool "

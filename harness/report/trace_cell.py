@@ -28,7 +28,7 @@ from harness.report.lasting import Lasting, checkouts, transactions
 from harness.report.places import race_kind, races_of_findings
 from harness.report.text import block, inline
 from harness.report.trace_lanes import Lanes, Slice
-from harness.report.turn_events import evidence_gaps
+from harness.report.turn_events import evidence_gaps, turn_ending
 
 __all__ = ["PROCESSES", "TASKS", "Arrow", "Mark", "Picture"]
 
@@ -126,7 +126,7 @@ class Picture:
             said = {
                 "message": block(turn.message),
                 "tenant": inline(turn.tenant),
-                "outcome": inline(_outcome(turn)),
+                "outcome": inline(_ended_how(turn)),
                 "id": turn.id,
             }
             self._work(lane, "turn", turn.interval, said)
@@ -294,14 +294,12 @@ def _times(item: object) -> tuple[float, ...]:
     return tuple(at for at in moments if at is not None)
 
 
-def _outcome(turn: Turn) -> str:
-    if turn.interrupted is not None:
-        return f"interrupted: {turn.interrupted}"
-    if turn.timed_out:
-        return "timed out"
-    if turn.answer is not None:
-        return "answered"
-    return turn.error_type or ("failed" if turn.error is not None else "not recorded")
+def _ended_how(turn: Turn) -> str:
+    """How it ended: of an interruption with what by, and of a failure, where it is known, the error's type."""
+    ending = turn_ending(turn)
+    if ending == "interrupted":
+        return f"{ending}: {turn.interrupted}"
+    return (turn.error_type if ending == "failed" else None) or ending
 
 
 def _unended(spell: Lasting[SessionOperation] | Lasting[PoolEvent]) -> str:

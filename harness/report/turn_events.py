@@ -14,7 +14,7 @@ from typing import Any
 from harness import evidence as ev
 from harness.report.document import CellDocument, EvidenceDocument, FindingDocument
 
-__all__ = ["TurnEvents", "events", "evidence_gaps", "homeless", "tool_names"]
+__all__ = ["TurnEvents", "events", "evidence_gaps", "homeless", "tool_names", "turn_ending"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,6 +91,17 @@ def _moment(item: Any) -> float:
     if (interval := getattr(item, "interval", None)) is not None:
         return float(interval.start)
     return float(getattr(item, "at", None) or getattr(item, "start", None) or 0.0)
+
+
+def turn_ending(turn: ev.Turn) -> str:
+    """How the turn ended, in a word or two; of one with neither an answer nor an error nobody knows."""
+    if turn.timed_out:
+        return "timed out"
+    if turn.interrupted is not None:
+        return "interrupted"
+    if turn.answer is not None:
+        return "answered"
+    return "failed" if turn.error_type or turn.error is not None else "not recorded"
 
 
 def tool_names(turn: ev.Turn, runs: Iterable[ev.ToolRun]) -> dict[str, str]:
