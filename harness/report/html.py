@@ -18,9 +18,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness.report import bench_digest, digest, overview
@@ -34,6 +33,9 @@ from harness.report.sources import Sources, sources_of
 from harness.report.svg import page_style
 from harness.report.text import inline, printable
 from harness.scenario import ModelTier
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["HtmlWriter", "bench_html", "html"]
 
@@ -236,7 +238,9 @@ def _hash(text: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415  # slow, and only where a page is made
+
     loader = DictLoader({name: _asset(name) for name in _TEMPLATES})
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
