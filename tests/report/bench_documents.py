@@ -26,6 +26,8 @@ from harness.report.document import EnvironmentDocument, PostgresDocument
 from harness.scenario import ModelTier, PoolState, SessionMode
 
 __all__ = [
+    "FAILED",
+    "TWO",
     "arm",
     "benchmark",
     "case",
@@ -299,3 +301,23 @@ def benchmark(
         curves=tuple(curves),
         **others,
     )
+
+
+TWO = case(arm("per_operation", 0.25), arm("shared", 0.5, session_mode=SessionMode.SHARED, overlapped=0, outliers=(3,)))
+FAILED = case(
+    arm("per_operation", 0.25),
+    arm(
+        "small pool",
+        0.5,
+        samples=(0.5, 0.5),
+        seconds=None,
+        ratio=None,
+        efficiency=None,
+        overlapped=2,
+        overlap_known=2,
+        failure="[bold]timed out",
+    ),
+    arm("one by one", 0.5, overlapped=None),
+    reached=False,
+    ended="time",
+)
