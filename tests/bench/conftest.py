@@ -35,7 +35,7 @@ def measure_case(sessionproof_clones: Clones) -> Measure:
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clones(sessionproof_server: RunningServer) -> Iterator[Clones]:
     """Databases of these tests' own, of which no other worker makes or drops any."""
     clones = Clones(sessionproof_server, secrets.token_hex(4))
