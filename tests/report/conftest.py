@@ -1,4 +1,4 @@
-"""Chromium, for those who look at what others open in a browser.
+"""Pages of each kind; and Chromium, for those who look at what others open in a browser.
 
 `SESSIONPROOF_CHROMIUM` names another executable than Debian's.
 """
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from tests.report.pages import PAGES, made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -35,3 +37,9 @@ def browser() -> "Iterator[Browser]":
         started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest) -> str:
+    """Each kind of page."""
+    return made_once(request.param)
