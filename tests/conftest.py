@@ -21,7 +21,7 @@ from harness.providers.weights import find_weights
 from tests.sanitizer.world import SCHEMA
 
 # Where their assertions fail, what was compared is shown, as in a test.
-pytest.register_assert_rewrite("tests.report.pages")
+pytest.register_assert_rewrite("tests.report.opening", "tests.report.pages")
 
 LOCAL_IMAGE = "sessionproof/postgres:pg18-local"
 

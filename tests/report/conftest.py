@@ -6,14 +6,16 @@
 import os
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from tests.report.opening import Opened
 from tests.report.pages import PAGES, made_once
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 
 def lack(reason: str) -> NoReturn:
@@ -37,6 +39,22 @@ def browser() -> "Iterator[Browser]":
         started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def opened(browser: "Browser", tmp_path: Path) -> Iterator[Any]:
+    """Opens a page; in the end each must have been silent."""
+    pages: list[Opened] = []
+
+    def opens(content: str, **options: Any) -> "Page":
+        path = tmp_path / f"report-{len(pages)}.html"
+        path.write_text(content, encoding="utf-8")
+        pages.append(Opened(browser, path, **options))
+        return pages[-1].page
+
+    yield opens
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture(params=PAGES)
