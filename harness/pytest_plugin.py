@@ -16,6 +16,7 @@ its marker or one of its options is given; what it does then is in `harness.pyte
 from __future__ import annotations
 
 import gc
+import inspect
 import warnings
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Generator, Iterator
@@ -208,6 +209,18 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
         _run(node.config).announce(len(ids))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a cell's coroutine, unless a plugin for such tests has made a function of it."""
+    if pyfuncitem.get_closest_marker(MARKER) is None or not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    import asyncio  # noqa: PLC0415  # of no use to who has no cells
+
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}  # noqa: SLF001  # as pytest
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what the cell showed on its report, which pytest-xdist carries to the controller."""
@@ -259,6 +272,15 @@ def sessionproof_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
 def sessionproof_clones(pytestconfig: pytest.Config, sessionproof_server: RunningServer) -> Clones:
     """Databases on that server: a template once a run, and copies of it."""
     return _run(pytestconfig).clones(sessionproof_server)
+
+
+@pytest.fixture
+def sessionproof_database_url(request: pytest.FixtureRequest, sessionproof_clones: Clones) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database for one test, for SQLAlchemy with asyncpg; it is dropped afterwards."""
+    from harness.pytest_database import empty_database  # noqa: PLC0415  # heavy, and needed only where it is asked for
+
+    with empty_database(sessionproof_clones, request.node.name) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -46,8 +46,7 @@ def project(tmp_path: Path) -> Path:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-p", "harness.pytest_plugin", "-p", "no:cacheprovider", "-q"]
-    command += ["-p", "pytest_asyncio.plugin"]
-    command += ["-o", "asyncio_mode=auto", f"--rootdir={project}", *arguments]
+    command += [f"--rootdir={project}", *arguments]
     environment = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": f"{ROOT}:{project}",
@@ -96,6 +95,20 @@ def test_workers_give_the_same_document(project: Path) -> None:
     assert status == 0, output
     assert len(document["cells"]) == 8
     assert {cell["verdict"] for cell in document["cells"]} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    "plugin", [("pytest_asyncio.plugin", "-o", "asyncio_mode=auto"), ("anyio.pytest_plugin", "-o", "anyio_mode=auto")]
+)
+def test_plugins_that_run_coroutines_are_left_to_do_so(project: Path, plugin: tuple[str, ...]) -> None:
+    """A cell is run once, whoever runs its coroutine."""
+    arguments = ("--sessionproof-scenario=reading", "--sessionproof-pool-state=warm", "--sessionproof-tier=scripted")
+
+    status, document, output = verify(project, *arguments, "-p", *plugin)
+
+    assert status == 0, output
+    assert "1 passed" in output
+    assert [cell["verdict"] for cell in document["cells"]] == ["passed"]
 
 
 def test_unknown_scenario_runs_nothing(project: Path) -> None:

@@ -33,7 +33,7 @@ __all__ = ["PYTEST", "Ended", "arguments", "environment", "import_path", "superv
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")
 _CONFIGURATION = Path(__file__).with_name("pytest.toml")
-_PLUGINS = ("pytest_asyncio.plugin", "xdist.plugin", "harness.pytest_plugin")
+_PLUGINS = ("xdist.plugin", "harness.pytest_plugin")
 _TICK = 0.05
 _GRACE = 30.0
 _SWEEP_GRACE = 5.0

@@ -20,7 +20,6 @@ PACKAGES = (
     "logfire",
     "genai-prices",
     "pytest",
-    "pytest-asyncio",
     "pytest-postgresql",
     "psycopg",
     "testcontainers",

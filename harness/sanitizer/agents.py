@@ -18,6 +18,7 @@ from wrapt import register_post_import_hook
 from harness.patching import Patches
 
 __all__ = ["Caller", "current_tool", "install", "when_loaded"]
+__tracebackhide__ = True
 
 _MODULE = "pydantic_ai.toolsets.function"
 

@@ -27,6 +27,7 @@ from harness.sanitizer.ownership import AccessKind, Conflict, Shadow, Use
 from harness.sanitizer.places import capture, capture_foreign, of_waiting
 
 __all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "completion", "registration", "runtime"]
+__tracebackhide__ = True  # pytest shows the program's frames, not these
 
 _C_TASK_DONE = asyncio.Future.done
 _current_task = asyncio.current_task

@@ -25,6 +25,7 @@ __all__ = [
     "new_shadow",
     "note_write",
 ]
+__tracebackhide__ = True
 
 _current_task = asyncio.current_task
 

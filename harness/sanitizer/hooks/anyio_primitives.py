@@ -22,6 +22,7 @@ from harness.sanitizer.hooks.primitives import Mutex, ignored, quiet
 from harness.sanitizer.runtime import runtime
 
 __all__ = ["install"]
+__tracebackhide__ = True
 
 _live = runtime.clocks.live
 

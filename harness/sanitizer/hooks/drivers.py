@@ -28,6 +28,7 @@ from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
 
 __all__ = ["NEEDED", "WATCHED", "Drivers", "limit_of", "unwatched"]
+__tracebackhide__ = True
 
 _AWAITED, _BOUNDARY = AccessKind.AWAITED, AccessKind.BOUNDARY
 WATCHED = frozenset({"asyncpg", "psycopg", "psycopg_async"})

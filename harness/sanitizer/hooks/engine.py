@@ -21,6 +21,7 @@ from harness.sanitizer.ownership import AccessKind
 from harness.sanitizer.runtime import runtime
 
 __all__ = ["connection_shadow", "install"]
+__tracebackhide__ = True
 
 _EXECUTES = ("exec_driver_sql", "execute", "scalar", "scalars")
 _BOUNDARIES = ("begin", "begin_nested", "begin_twophase", "close", "commit", "detach", "invalidate", "rollback")

@@ -20,6 +20,7 @@ from harness.sanitizer.places import NEAR, capture
 from harness.sanitizer.runtime import TaskActor, runtime
 
 __all__ = ["TrackedFuture", "TrackedTask", "watch_future_class"]
+__tracebackhide__ = True
 
 _Future: Any = asyncio.Future
 _Task: Any = asyncio.Task

@@ -20,6 +20,7 @@ from harness.sanitizer.clocks import EMPTY
 from harness.sanitizer.runtime import runtime
 
 __all__ = ["install"]
+__tracebackhide__ = True
 
 _live = runtime.clocks.live
 

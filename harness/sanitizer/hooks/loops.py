@@ -24,6 +24,7 @@ from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_fu
 from harness.sanitizer.runtime import CallbackActor, runtime
 
 __all__ = ["install", "loop_classes", "loop_factories", "registers", "tracked"]
+__tracebackhide__ = True
 
 _live = runtime.clocks.live
 _Future, _Task = asyncio.Future, asyncio.Task

@@ -27,6 +27,7 @@ from harness.sanitizer.runtime import runtime
 from harness.sql import writes_rows
 
 __all__ = ["install", "is_dml", "session_shadow"]
+__tracebackhide__ = True
 
 _STAGING = ("add", "add_all", "enable_relationship_loading", "expire", "expire_all", "expunge", "expunge_all")
 _AWAITED = (

@@ -27,6 +27,7 @@ from harness.sanitizer.hooks.accesses import like_a_coroutine_function
 from harness.sanitizer.runtime import TaskActor, runtime
 
 __all__ = ["Mutex", "deaf", "ignored", "install", "quiet", "used_by_a_database_library"]
+__tracebackhide__ = True
 
 _live = runtime.clocks.live
 _DATABASE_LIBRARIES = frozenset({"sqlalchemy", "asyncpg", "psycopg", "psycopg_pool"})

@@ -23,6 +23,7 @@ from harness.sanitizer.places import NEAR, RawPlaces, capture
 from harness.sanitizer.runtime import ThreadActor, runtime
 
 __all__ = ["install"]
+__tracebackhide__ = True
 
 _live = runtime.clocks.live
 
