@@ -3,7 +3,8 @@
 For each setting the first source that names it wins: an explicit argument (which is what the command line gives),
 then the environment (`SESSIONPROOF_BACKEND`), then `[tool.sessionproof]` in `pyproject.toml`, then the default.
 Lists are comma-separated in the environment. An unknown key or a value that does not fit is an error that names the
-source, the value and what would be right.
+source, the value and what would be right. Suppressions (`harness.suppressions`) stand in the same table of
+`pyproject.toml`; they are no setting of a run, and what is wrong with them is said here, too.
 """
 
 import difflib
@@ -21,6 +22,7 @@ from typing import TypeVar
 from harness import bundled
 from harness.errors import ConfigurationError
 from harness.scenario import ModelTier, PoolState, SessionMode
+from harness.suppressions import TABLE, parse_suppressions
 
 __all__ = ["USUAL_TIERS", "Config", "resolve"]
 
@@ -165,6 +167,7 @@ def _from_pyproject(directory: Path) -> dict[str, object]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     table = document.get("tool", {}).get("sessionproof", {})
+    parse_suppressions(path, table.pop(TABLE, []))  # whoever uses them reads them; here they are only looked at
     return {key.replace("-", "_"): value for key, value in table.items()}
 
 
@@ -178,8 +181,9 @@ def _useless(key: str) -> str:
 
 def _unknown_key(source: str, key: str, names: list[str]) -> str:
     shown = f"{_PREFIX}{key.upper()}" if source == "environment" else key
-    nearest = difflib.get_close_matches(key, names, n=1)
-    advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(names)}"
+    known = [*names, TABLE] if source == "pyproject.toml" else names
+    nearest = difflib.get_close_matches(key, known, n=1)
+    advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
     return f"{source}: unknown setting {shown!r}; {advice}"
 
 

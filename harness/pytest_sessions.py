@@ -15,44 +15,56 @@ part only, and whether the sanitizer failed; a run whose sanitizer failed does n
 """
 
 import json
+import shlex
+import time
 import warnings
-from collections.abc import Generator, Iterable, Sequence
-from dataclasses import replace
-from typing import Any, NoReturn
+from collections.abc import Generator, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from pydantic import TypeAdapter
 
-from harness.evidence import AccessSeen, RaceKind, SessionRace
-from harness.sanitizer import SessionRaceWarning, Watch, WatchMode, describe, watch_sessions
+from harness.errors import ConfigurationError
+from harness.evidence import SessionRace
+from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, describe, watch_sessions
+from harness.sanitizer.reports import root_cause
+from harness.sanitizer.tally import OUTSIDE, Found, Tally
+from harness.suppressions import read_suppressions, today
 
-__all__ = ["PLUGIN", "SessionWatch", "Tally", "start"]
+if TYPE_CHECKING:
+    from harness.report.sessions_document import SessionsDocument
+
+__all__ = ["PLUGIN", "SessionWatch", "start"]
 
 PLUGIN = "sessionproof-sessions"
 """The name under which the plugin object is registered."""
 
 _KEY = "session_races"
+_OUTSIDE = "outside of any test"
 _OFF = "off"
 _FAILING = frozenset({WatchMode.RAISE, WatchMode.COLLECT})
 _PASSING = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-_FAILED = "THE SANITIZER FAILED, and watched no further: that nothing was found from then on means nothing."
-_OUTSIDE = "outside of any test"
 _TESTS_SHOWN = 20
-_RACES: TypeAdapter[tuple[SessionRace, ...]] = TypeAdapter(tuple[SessionRace, ...])
+_FOUND: TypeAdapter[Found] = TypeAdapter(Found)
 
 
 def start(config: pytest.Config, mode: str) -> None:
     """Watch from now on until pytest is unconfigured.
 
     Raises:
-        pytest.UsageError: There is no such mode.
+        pytest.UsageError: There is no such mode, or a suppression in the project's `pyproject.toml` is wrong.
         EnvironmentMissing: The installed libraries cannot be watched.
     """
     if mode not in _modes():
         raise pytest.UsageError(
             f"there is no mode {mode!r} for --sessions, or the setting `sessions`; the modes are {', '.join(_modes())}"
         )
-    watch = SessionWatch(config, WatchMode(mode))
+    try:
+        suppressions = read_suppressions(config.rootpath)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from error
+    watch = SessionWatch(config, WatchMode(mode), suppressions)
     config.add_cleanup(watch.stop)
     config.pluginmanager.register(watch, PLUGIN)
 
@@ -61,53 +73,28 @@ def _modes() -> tuple[str, ...]:
     return (_OFF, *WatchMode)
 
 
-class Tally:
-    """All that was found, by root cause: how often, and in which tests."""
-
-    def __init__(self) -> None:
-        self._findings: dict[Any, SessionRace] = {}
-        self._tests: dict[Any, dict[str, int]] = {}
-
-    def add(self, test: str, findings: Iterable[SessionRace]) -> None:
-        """A test showed these."""
-        for finding in findings:
-            cause = _cause(finding)
-            known = self._findings.get(cause)
-            if known is None or (known.kind is RaceKind.UNORDERED and finding.kind is RaceKind.OVERLAP):
-                self._findings[cause] = finding
-            tests = self._tests.setdefault(cause, {})
-            tests[test] = tests.get(test, 0) + finding.count
-
-    def lines(self, *, tests_shown: int | None) -> list[str]:
-        """One paragraph for each root cause."""
-        lines = []
-        for cause, finding in self._findings.items():
-            tests = self._tests[cause]
-            lines += [*describe(replace(finding, count=sum(tests.values()))).splitlines(), "  seen in"]
-            lines += [f"    {test}{_times(count)}" for test, count in list(tests.items())[:tests_shown]]
-            if tests_shown is not None and len(tests) > tests_shown:
-                lines.append(f"    and {len(tests) - tests_shown} more, which -v shows")
-            lines.append("")
-        return lines
-
-
 class SessionWatch:
     """The hooks of one process: pytest's own, a pytest-xdist worker's, or its controller's."""
 
-    def __init__(self, config: pytest.Config, mode: WatchMode) -> None:
+    def __init__(self, config: pytest.Config, mode: WatchMode, suppressions: Suppressions) -> None:
         self._config = config
-        self._mode: str = mode
-        self._watch = _watching(mode)
+        self._mode: WatchMode = mode
+        self._suppressions = suppressions
+        self._watch = self._watching(mode)
         self._watches_as: str = mode
         self._test = ""
         self._told: set[Any] = set()
-        self._seen: tuple[SessionRace, ...] = ()
+        self._seen = Found()
         self._untold = ""
         self._fails = False
-        self._outside: list[SessionRace] = []
+        self._outside = Found()
         self._tally = Tally()
         self._problems: list[str] = []
         self._limits: list[str] = []
+        self._unwatched: list[str] = []
+        self._tests: set[str] = set()
+        self._workers = 0
+        self._started_at, self._started = datetime.now().astimezone(), time.perf_counter()
 
     def stop(self) -> None:
         """Watch no more."""
@@ -173,13 +160,15 @@ class SessionWatch:
             report.outcome, report.longrepr = "failed", self._untold
         elif self._untold and self._untold.partition("\n")[0] not in report.longreprtext:
             report.sections.append(("session races", self._untold))
-        self._seen, self._untold, self._fails = (), "", False
+        self._seen, self._untold, self._fails = Found(), "", False
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take it off the report."""
+        if report.when == "setup" and not report.skipped:
+            self._tests.add(report.nodeid)
         if seen := vars(report).get(_KEY):
-            self._tally.add(report.nodeid, _RACES.validate_json(seen))
+            self._tally.add(report.nodeid, _FOUND.validate_json(seen))
 
     def _charge(self, item: pytest.Item, *, then: str | None = None) -> None:
         """What the phase showed is the test's; it fails the test if the test has not shown it in an earlier phase.
@@ -189,30 +178,35 @@ class SessionWatch:
         mode = self._watches_as
         self._test = item.nodeid
         self._seen = self._go_on(then or mode, item.nodeid)
-        new = [finding for finding in self._seen if _cause(finding) not in self._told]
+        new = [race for race in self._seen.races if root_cause(race) not in self._told]
         is_consequence = mode == WatchMode.RAISE and bool(self._told)
-        self._told.update(_cause(finding) for finding in new)
-        self._untold = "\n\n".join(describe(finding) for finding in new)
+        self._told.update(map(root_cause, new))
+        self._untold = "\n\n".join(map(describe, new))
         self._fails = bool(new) and mode in _FAILING and not is_consequence
         if mode == WatchMode.WARN:
             self._warn(new, item.nodeid)
 
-    def _go_on(self, mode: str, where: str) -> tuple[SessionRace, ...]:
+    def _go_on(self, mode: str, where: str) -> Found:
         """Go on in this mode with another watch; returns what the one before it has found."""
-        ending, self._watch = self._watch, _watching(mode)
+        ending, self._watch = self._watch, self._watching(mode)
         ignored, self._watches_as = self._watches_as == _OFF, mode
         ending.stop()
         if ending.problems and not self._problems:
             self._problems = [f"{problem} (it was noticed at {where})" for problem in ending.problems]
         self._limits = list(dict.fromkeys((*self._limits, *ending.limits)))
-        return () if ignored else ending.findings
+        return Found() if ignored else Found(races=ending.findings, suppressed=ending.suppressed)
 
-    def _between(self, findings: Sequence[SessionRace]) -> None:
+    def _watching(self, mode: str) -> Watch:
+        """A watch that is active. Warnings are the plugin's to make, outside of the program; off is not to be told."""
+        chosen = WatchMode.COLLECT if mode in {_OFF, WatchMode.WARN} else mode
+        return watch_sessions(chosen, suppressions=self._suppressions).start()
+
+    def _between(self, found: Found) -> None:
         """What was found while no test ran."""
-        self._outside += findings
-        self._tally.add(_OUTSIDE, findings)
+        self._outside += found
+        self._tally.add(OUTSIDE, found)
         if self._mode == WatchMode.WARN:
-            self._warn(findings, "")
+            self._warn(found.races, "")
 
     def _warn(self, findings: Iterable[SessionRace], test: str) -> None:
         """Past the filters, which may make errors of warnings: this mode fails nothing."""
@@ -234,37 +228,64 @@ class SessionWatch:
         if hasattr(self._config, "workeroutput"):
             left = {"outside": _dump(self._outside), "problems": self._problems, "limits": self._limits}
             self._config.workeroutput[_KEY] = json.dumps(left)
-        elif self._outside and self._mode in _FAILING and session.exitstatus in _PASSING:
+        elif self._outside.races and self._mode in _FAILING and session.exitstatus in _PASSING:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif self._problems and session.exitstatus == pytest.ExitCode.OK:
+        elif (self._problems or self._unwatched) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker hands over."""
-        left = json.loads(getattr(node, "workeroutput", {}).get(_KEY, "{}"))
-        outside = _RACES.validate_json(left.get("outside", "[]"))
+        """Take over what a worker hands over; one that was lost hands over nothing."""
+        self._workers += 1
+        given = getattr(node, "workeroutput", {}).get(_KEY)
+        if given is None:
+            self._unwatched.append(f"the worker {node.gateway.id} was lost, and with it what it had seen besides tests")
+            return
+        left = json.loads(given)
+        outside = _FOUND.validate_json(left["outside"])
         self._outside += outside
-        self._tally.add(_OUTSIDE, outside)
-        self._problems += [problem for problem in left.get("problems", ()) if problem not in self._problems]
-        self._limits += [limit for limit in left.get("limits", ()) if limit not in self._limits]
+        self._tally.add(OUTSIDE, outside)
+        self._problems += [problem for problem in left["problems"] if problem not in self._problems]
+        self._limits += [limit for limit in left["limits"] if limit not in self._limits]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """What was found, what could not be seen, and whether the sanitizer failed."""
-        found = self._tally.lines(tests_shown=_TESTS_SHOWN if self._config.get_verbosity() <= 0 else None)
-        if not (found or self._problems or self._limits):
+        from harness.report.sessions_terminal import FAILED, UNWATCHED, paragraphs  # noqa: PLC0415  # when tests are over
+
+        document = self._document()
+        every = self._config.get_verbosity() > 0
+        lines = list(paragraphs(document, tests_shown=None if every else _TESTS_SHOWN))
+        if not (lines or document.problems or document.unwatched):
             return
         terminalreporter.section("session races")
-        for problem in self._problems:
-            terminalreporter.write_line(_FAILED, red=True, bold=True)
-            terminalreporter.write_line(f"{problem}\n")
-        for line in (*found, *(f"limit: {limit}" for limit in self._limits)):
+        for said, what in ((document.problems, FAILED), (document.unwatched, UNWATCHED)):
+            for each in said:
+                terminalreporter.write_line(what, red=True, bold=True)
+                terminalreporter.write_line(f"{each}\n")
+        for line in lines:
             terminalreporter.write_line(line)
 
+    def _document(self) -> "SessionsDocument":
+        """What is known of the run, without secrets."""
+        from harness.masking import masked, masker  # noqa: PLC0415  # as above
+        from harness.report.sessions_make import SuiteRun, sessions_document  # noqa: PLC0415  # as above
 
-def _watching(mode: str) -> Watch:
-    """A watch that is active. Warnings are the plugin's to make, outside of the program; off is not to be told."""
-    return watch_sessions("collect" if mode in {_OFF, WatchMode.WARN} else mode).start()
+        run = SuiteRun(
+            command=shlex.join(["pytest", *map(str, self._config.invocation_params.args)]),
+            mode=self._mode,
+            started_at=self._started_at,
+            seconds=time.perf_counter() - self._started,
+            directory=self._config.rootpath,
+            tests=len(self._tests),
+            workers=self._workers,
+            tally=self._tally,
+            suppressions=self._suppressions.entries,
+            ended_on=today(),
+            limits=tuple(self._limits),
+            problems=tuple(self._problems),
+            unwatched=tuple(self._unwatched),
+        )
+        return masked(sessions_document(run), masker())
 
 
 def _fail(text: str) -> NoReturn:
@@ -284,21 +305,5 @@ def _mode_of(item: pytest.Item, default: str) -> tuple[str, str]:
     return default, f"the marker `sessions` takes one mode of {', '.join(_modes())}, and got {got}"
 
 
-def _cause(finding: SessionRace) -> Any:
-    """What one mistake in the program has in common, in whatever test it shows."""
-    places = tuple(_innermost(access) for access in (finding.first, finding.second))
-    if finding.kind in {RaceKind.OVERLAP, RaceKind.UNORDERED}:
-        return frozenset(places)
-    return (finding.kind, *places)
-
-
-def _innermost(access: AccessSeen) -> Any:
-    return (access.place.file, access.place.line) if access.place is not None else access.operation
-
-
-def _dump(findings: Iterable[SessionRace]) -> str:
-    return _RACES.dump_json(tuple(findings)).decode()
-
-
-def _times(count: int) -> str:
-    return f" ({count} times)" if count > 1 else ""
+def _dump(found: Found) -> str:
+    return _FOUND.dump_json(found).decode()

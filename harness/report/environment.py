@@ -2,13 +2,13 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.report.document import EnvironmentDocument, PostgresDocument, SourceDocument
 
-__all__ = ["describe_environment", "describe_machine", "describe_source"]
+__all__ = ["describe_environment", "describe_machine", "describe_source", "package_versions"]
 
 PACKAGES = (
     "sessionproof",
@@ -32,7 +32,7 @@ def describe_environment(*, postgres: PostgresDocument | None, backend: str) -> 
         python=platform.python_version(),
         platform=platform.platform(),
         cpus=os.cpu_count() or 1,
-        packages={name: _version(name) for name in PACKAGES},
+        packages=package_versions(PACKAGES),
         postgres=postgres,
         backend=backend,
         directory=str(Path.cwd()),
@@ -63,6 +63,11 @@ def _processor() -> str:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, "") or platform.processor() or platform.machine()
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """The version of each distribution, or `not installed`."""
+    return {name: _version(name) for name in names}
 
 
 def _version(name: str) -> str:

@@ -8,14 +8,17 @@ from harness.sanitizer.agents import Caller
 from harness.sanitizer.reports import describe
 from harness.sanitizer.transfers import transfer
 from harness.sanitizer.watch import SessionRaceWarning, Watch, WatchMode, watch_sessions
+from harness.suppressions import Suppressions, read_suppressions
 
 __all__ = [
     "Caller",
     "SessionRaceError",
     "SessionRaceWarning",
+    "Suppressions",
     "Watch",
     "WatchMode",
     "describe",
+    "read_suppressions",
     "transfer",
     "watch_sessions",
 ]

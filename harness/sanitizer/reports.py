@@ -3,15 +3,16 @@
 Problem: one mistake in a program shows in every turn, on every session, and on the connection below the session too.
 
 Mechanism: conflicts are counted by kind and by the two places in the application's code; the first one of each is kept
-whole. Stacks are resolved then, once.
+whole. Stacks are resolved then, once; where findings are suppressed by their stacks, with each conflict. What is
+suppressed is kept apart from what is not, also if both have the same two places.
 
 Guarantee: a finding holds text and numbers only, nothing of the program.
 """
 
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,18 @@ from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
 from harness.sanitizer.agents import Caller
 from harness.sanitizer.ownership import Access, Conflict
 from harness.sanitizer.places import resolve
+from harness.suppressions import SuppressedRace, Suppression, Suppressions, today
 
-__all__ = ["Collector", "describe"]
+__all__ = ["CAUSES", "REPAIRS", "Collector", "Noted", "describe", "root_cause", "shown_file"]
 
-_CAUSES = {
+CAUSES: Mapping[RaceKind, str] = {
     RaceKind.OVERLAP: "the second operation began while the first was in flight",
     RaceKind.UNORDERED: "nothing orders the two operations: they did not overlap in this run, and can in another",
     RaceKind.BLEED: "the second operation ended a transaction with writes of another task, which is still at work",
     RaceKind.FOREIGN_THREAD: "the session belongs to an event loop, and was used in a thread that does not run it",
     RaceKind.FOREIGN_LOOP: "it belongs to one event loop, and was used in another",
 }
-_REPAIR = {
+REPAIRS: Mapping[RaceKind, str] = {
     RaceKind.OVERLAP: "give each task a session of its own",
     RaceKind.UNORDERED: "give each task a session of its own, or await the one before the other",
     RaceKind.BLEED: (
@@ -40,35 +42,73 @@ _REPAIR = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A conflict that was counted: the finding that it is an instance of, whether that is new, or suppressed."""
+
+    finding: SessionRace
+    is_new: bool
+    by: tuple[Suppression, ...] = ()
+
+
 class Collector:
     """The findings of one watch, one for each root cause."""
 
-    def __init__(self) -> None:
-        self._findings: dict[Any, SessionRace] = {}
+    def __init__(self, suppressions: Suppressions | None = None) -> None:
+        self._suppressions = suppressions if suppressions is not None and suppressions.entries else None
+        self._findings: dict[Any, Noted] = {}
         self._counts: Counter[Any] = Counter()
 
-    def add(self, conflict: Conflict) -> tuple[SessionRace, bool]:
-        """The finding that the conflict is an instance of, and whether it is new."""
-        key = _cause(conflict)
+    def add(self, conflict: Conflict) -> Noted:
+        """Count the conflict."""
+        whole: SessionRace | None = None
+        by: tuple[Suppression, ...] = ()
+        if self._suppressions is not None:
+            whole = _finding(conflict)
+            by = self._suppressions.naming(whole, on=today())
+        key = (_cause(conflict), by)
         self._counts[key] += 1
-        found = self._findings.get(key)
-        if found is None or (found.kind is RaceKind.UNORDERED and conflict.kind is RaceKind.OVERLAP):
-            found = self._findings[key] = _finding(conflict)
-            return found, True
-        return found, False
+        known = self._findings.get(key)
+        if known is not None and not (known.finding.kind is RaceKind.UNORDERED and conflict.kind is RaceKind.OVERLAP):
+            return replace(known, is_new=False)
+        noted = self._findings[key] = Noted(finding=whole or _finding(conflict), is_new=True, by=by)
+        return noted
 
     @property
     def findings(self) -> tuple[SessionRace, ...]:
-        """All, in the order in which they were first seen."""
-        return tuple(replace(found, count=self._counts[key]) for key, found in self._findings.items())
+        """All that are not suppressed, in the order in which they were first seen."""
+        return tuple(finding for finding, by in self._counted() if not by)
+
+    @property
+    def suppressed(self) -> tuple[SuppressedRace, ...]:
+        """All that are, in the same order."""
+        return tuple(SuppressedRace(race=finding, by=by) for finding, by in self._counted() if by)
+
+    def _counted(self) -> Iterator[tuple[SessionRace, tuple[Suppression, ...]]]:
+        for key, noted in self._findings.items():
+            yield replace(noted.finding, count=self._counts[key]), noted.by
+
+
+def root_cause(finding: SessionRace) -> Any:
+    """What one mistake in the program has in common, wherever it shows: its two places, and mostly its kind.
+
+    Two accesses that overlap in one run and are only unordered in another have one cause.
+    """
+    return _key(finding.kind, *(_innermost_seen(access) for access in (finding.first, finding.second)))
+
+
+def _innermost_seen(access: AccessSeen) -> Any:
+    return (access.place.file, access.place.line) if access.place is not None else access.operation
 
 
 def _cause(conflict: Conflict) -> Any:
-    """Two accesses that overlap in one run and are only unordered in another have one cause."""
-    places = (_innermost(conflict.first), _innermost(conflict.second))
-    if conflict.kind in {RaceKind.OVERLAP, RaceKind.UNORDERED}:
-        return frozenset(places)
-    return (conflict.kind, *places)
+    return _key(conflict.kind, _innermost(conflict.first), _innermost(conflict.second))
+
+
+def _key(kind: RaceKind, first: Any, second: Any) -> Any:
+    if kind in {RaceKind.OVERLAP, RaceKind.UNORDERED}:
+        return frozenset((first, second))
+    return (kind, first, second)
 
 
 def _innermost(access: Access) -> Any:
@@ -104,30 +144,34 @@ def _seen(access: Access) -> AccessSeen:
     )
 
 
-def describe(finding: SessionRace) -> str:
-    """A finding in words, over several lines: what, on which object, both accesses with stacks, and the repair."""
-    times = f", {finding.count} times" if finding.count > 1 else ""
-    lines = [f"session race ({finding.kind}{times}) on {finding.subject}: {_CAUSES[finding.kind]}"]
-    for label, access in (("first", finding.first), ("second", finding.second)):
-        tool = f", tool {access.tool!r} (call {access.tool_call_id})" if access.tool else ""
-        lines.append(f"  {label}: {access.operation} in task {access.task!r}{tool}")
-        lines += _frames(reversed(access.stack), "    ")
-        if access.task_created:
-            lines.append("    the task was created at")
-            lines += _frames(access.task_created[-1:], "      ")
-    if finding.subject_created:
-        lines.append("  the session was made at")
-        lines += _frames(finding.subject_created[-1:], "    ")
-    lines.append(f"  repair: {_REPAIR[finding.kind]}")
-    return "\n".join(lines)
-
-
-def _frames(places: Iterable[PlaceSeen], indent: str) -> list[str]:
-    return [f"{indent}{_shown(place.file)}:{place.line} in {place.function}" for place in places]
-
-
-def _shown(file: str) -> str:
+def shown_file(file: str) -> str:
+    """A file as it is shown by default: from the working directory, if it is below that."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except ValueError:
         return file
+
+
+def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file) -> str:
+    """A finding in words, over several lines: what, on which object, both accesses with stacks, and the repair.
+
+    `shown` says how a file is to be called.
+    """
+    times = f", {finding.count} times" if finding.count > 1 else ""
+    lines = [f"session race ({finding.kind}{times}) on {finding.subject}: {CAUSES[finding.kind]}"]
+    for label, access in (("first", finding.first), ("second", finding.second)):
+        tool = f", tool {access.tool!r} (call {access.tool_call_id})" if access.tool else ""
+        lines.append(f"  {label}: {access.operation} in task {access.task!r}{tool}")
+        lines += _frames(reversed(access.stack), "    ", shown)
+        if access.task_created:
+            lines.append("    the task was created at")
+            lines += _frames(access.task_created[-1:], "      ", shown)
+    if finding.subject_created:
+        lines.append("  the session was made at")
+        lines += _frames(finding.subject_created[-1:], "    ", shown)
+    lines.append(f"  repair: {REPAIRS[finding.kind]}")
+    return "\n".join(lines)
+
+
+def _frames(places: Iterable[PlaceSeen], indent: str, shown: Callable[[str], str]) -> list[str]:
+    return [f"{indent}{shown(place.file)}:{place.line} in {place.function}" for place in places]

@@ -30,6 +30,7 @@ from harness.sanitizer.agents import Caller, current_tool
 from harness.sanitizer.ownership import Conflict
 from harness.sanitizer.reports import Collector, describe
 from harness.sanitizer.runtime import runtime
+from harness.suppressions import SuppressedRace, Suppressions
 
 __all__ = ["SessionRaceWarning", "Watch", "WatchMode", "watch_sessions"]
 
@@ -63,11 +64,12 @@ class Watch:
         *,
         on_finding: Callable[[SessionRace], None] | None = None,
         attribute: Callable[[], Caller | None] | None = None,
+        suppressions: Suppressions | None = None,
     ) -> None:
         self.mode = mode
         self._on_finding = on_finding
         self._attribute = attribute
-        self._collector = Collector()
+        self._collector = Collector(suppressions)
         self._active = False
         self._problems: tuple[str, ...] = ()
         self._limits: tuple[str, ...] = ()
@@ -121,6 +123,11 @@ class Watch:
         return self._collector.findings
 
     @property
+    def suppressed(self) -> tuple[SuppressedRace, ...]:
+        """What was found so far and is suppressed: nothing was done with it, whatever the mode."""
+        return self._collector.suppressed
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Why the sanitizer stopped watching, if it did: then an empty `findings` means nothing."""
         return tuple(runtime.problems) if self._active else self._problems
@@ -132,14 +139,17 @@ class Watch:
 
     def report(self, conflict: Conflict) -> SessionRaceError | None:
         """Take note of a conflict; the sanitizer calls this."""
-        finding, new = self._collector.add(conflict)
-        if new and self._on_finding is not None:
+        noted = self._collector.add(conflict)
+        if noted.by:
+            return None
+        finding = noted.finding
+        if noted.is_new and self._on_finding is not None:
             self._on_finding(finding)
         if self.mode is WatchMode.RAISE:
             return SessionRaceError(describe(finding), finding)
-        if new and self.mode is WatchMode.WARN:
+        if noted.is_new and self.mode is WatchMode.WARN:
             return self._warn(finding)
-        if new and self.mode is WatchMode.LOG:
+        if noted.is_new and self.mode is WatchMode.LOG:
             _logger.warning("%s", describe(finding))
         return None
 
@@ -162,6 +172,7 @@ def watch_sessions(
     *,
     on_finding: Callable[[SessionRace], None] | None = None,
     attribute: Callable[[], Caller | None] | None = None,
+    suppressions: Suppressions | None = None,
 ) -> Watch:
     """A watch over the sessions of this process: a context manager, or `start()` and `stop()`.
 
@@ -170,6 +181,8 @@ def watch_sessions(
             `SessionRaceError` in place of the second access of a race.
         on_finding: Called with each finding when it is first seen, in the task of its second access.
         attribute: Called at each access, in its task: on whose behalf it is made. The default asks Pydantic AI.
+        suppressions: Findings that are only kept, in `suppressed`; `read_suppressions(folder)` reads them from the
+            `pyproject.toml` of a folder.
 
     Raises:
         UsageError: There is no such mode.
@@ -179,4 +192,4 @@ def watch_sessions(
     except ValueError:
         modes = ", ".join(each.value for each in WatchMode)
         raise UsageError(f"there is no mode {mode!r} for watching sessions; the modes are {modes}") from None
-    return Watch(chosen, on_finding=on_finding, attribute=attribute)
+    return Watch(chosen, on_finding=on_finding, attribute=attribute, suppressions=suppressions)

@@ -136,6 +136,7 @@ def run_suite(
     *arguments: str,
     plugin: str = "pytest_asyncio.plugin",
     settings: str = "",
+    project: str = "",
     **files: str,
 ) -> Outcome:
     """Run a suite of one module in the folder, in a process of its own, with no plugin but those named."""
@@ -144,6 +145,7 @@ def run_suite(
         (folder / f"{name}.py").write_text(textwrap.dedent(content))
     asyncio = ASYNCIO if plugin == "pytest_asyncio.plugin" else ""
     (folder / "pytest.ini").write_text(CONFIGURATION + (settings if "asyncio" in settings else asyncio + settings))
+    (folder / "pyproject.toml").write_text(textwrap.dedent(project))
     plugins = ("-p", "harness.pytest_plugin", "-p", plugin, "-p", "no:cacheprovider")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "-rA", f"--rootdir={folder}", *arguments],

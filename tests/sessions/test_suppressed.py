@@ -1,0 +1,102 @@
+"""Suppressions under `pytest --sessions=MODE`: which tests pass for them, and what the summary says of each entry."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.sessions.suites import WORKERS, Suite, failure_of
+
+pytestmark = pytest.mark.processes
+
+KNOWN = """
+async def test_known(session):
+    await share_quietly(session)
+
+async def test_another(session):
+    await asyncio.gather(session.execute(SELECT), session.execute(SELECT), return_exceptions=True)
+"""
+PROJECT = """
+[[tool.sessionproof.suppress]]
+finding = "overlap"
+at = "application.py:share_quietly"
+reason = "the legacy report shares; it moves in spring"
+expires = 9999-12-31
+
+[[tool.sessionproof.suppress]]
+at = "gone.py"
+reason = "repaired long ago"
+expires = 9999-12-31
+
+[[tool.sessionproof.suppress]]
+at = "test_suite.py:test_another"
+reason = "overdue"
+expires = 2020-01-01
+"""
+
+
+@pytest.mark.parametrize("mode", ["raise", "collect"])
+def test_a_known_mistake_fails_no_test(suite: Suite, mode: str) -> None:
+    """Others do, and so does one whose date is over; each entry is told of, with its reason."""
+    outcome = suite(KNOWN, f"--sessions={mode}", project=PROJECT)
+
+    assert outcome.tests == {"test_known": "PASSED", "test_another": "FAILED"}, outcome.text
+    assert "test_another" in failure_of(outcome, "test_another")
+    assert outcome.summary.count("session race") == 1
+    assert (
+        outcome.summary.partition("suppressed: ")[2]
+        == textwrap.dedent("""\
+        overlap on Session 1, application.py:19 and application.py:20
+          reason: the legacy report shares; it moves in spring (suppression 1, until 9999-12-31)
+          seen in
+            test_suite.py::test_known
+
+        unused: suppression 2 (at gone.py) matched nothing in this run of 2 tests; if these are all, it can go
+        expired: suppression 3 (at test_suite.py:test_another) suppresses nothing since 2020-01-01 is over: overdue""")
+    )
+
+
+def test_a_part_of_the_suite(suite: Suite) -> None:
+    """An entry that matched nothing fails nothing, and what is said of it is true of that part."""
+    outcome = suite(KNOWN, "--sessions=raise", "-k", "nothing_like_it or known", project=PROJECT)
+    none = suite(KNOWN, "--sessions=raise", "--deselect", "test_suite.py::test_known", "-k", "known", project=PROJECT)
+
+    assert outcome.status == pytest.ExitCode.OK, outcome.text
+    assert "suppression 2 (at gone.py) matched nothing in this run of 1 test;" in outcome.summary
+    assert none.status == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert "suppression 1 (overlap at application.py:share_quietly) matched nothing in this run of 0" in none.summary
+
+
+def test_workers_and_phases(suite: Suite) -> None:
+    """With pytest-xdist the controller knows what each worker's entries named; set-up and teardown count, too."""
+    module = """
+    @pytest.fixture
+    async def shared(session):
+        await share_quietly(session)
+        yield
+        await share_quietly(session)
+
+    @pytest.mark.parametrize("number", range(4))
+    async def test_known(shared, number):
+        pass
+    """
+    outcome = suite(module, "--sessions=raise", *WORKERS, project=PROJECT)
+
+    assert outcome.status == pytest.ExitCode.OK, outcome.text
+    assert outcome.summary.startswith("suppressed: overlap, 8 times on Session")
+    assert [f"test_known[{number}] (2 times)" in outcome.summary for number in range(4)] == [True] * 4
+    assert "unused: suppression 2 (at gone.py) matched nothing in this run of 4 tests" in outcome.summary
+    assert "unused: suppression 1" not in outcome.summary
+
+
+def test_wrong_entries_are_wrong_usage(suite: Suite, tmp_path: Path) -> None:
+    """One line, before anything runs; without the flag nothing is said of them."""
+    project = PROJECT.replace("reason =", "raeson =", 1)
+    watched, unwatched = (suite(KNOWN, f"--sessions={mode}", project=project) for mode in ("raise", "off"))
+
+    assert watched.status == pytest.ExitCode.USAGE_ERROR
+    assert watched.text.strip() == (
+        f"ERROR: {tmp_path}/pyproject.toml: entry 1 of [[tool.sessionproof.suppress]]: unknown key 'raeson'; "
+        "did you mean 'reason'?"
+    )
+    assert unwatched.status == pytest.ExitCode.OK, unwatched.text

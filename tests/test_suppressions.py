@@ -1,0 +1,247 @@
+"""Suppressions in `pyproject.toml`: which findings they name, and what is said of those that make no sense."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from harness.config import resolve
+from harness.errors import ConfigurationError
+from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
+from harness.suppressions import Place, Suppressions, read_suppressions
+
+ROOT = Path("/srv/shop")
+WHY = 'reason = "moves to the new reports in spring"\nexpires = 2027-03-01\n'
+DAY = date(2027, 3, 1)
+
+
+def _access(*frames: str) -> AccessSeen:
+    """An access with a stack, innermost last, of frames as `file:function`."""
+    places = [frame.rpartition(":") for frame in frames]
+    stack = tuple(PlaceSeen(file=f"{ROOT}/{file}", line=7, function=function) for file, _, function in places)
+    return AccessSeen(operation="Session.execute", task="Task-1", stack=stack)
+
+
+RACE = SessionRace(
+    kind=RaceKind.OVERLAP,
+    subject="Session 1",
+    first=_access("tests/test_totals.py:test_totals", "shop/legacy.py:Reports.totals"),
+    second=_access("tests/test_totals.py:test_totals", "shop/db.py:query.<locals>.run"),
+    subject_created=(PlaceSeen(file=f"{ROOT}/tests/conftest.py", line=3, function="session"),),
+    at=0.0,
+)
+
+
+def _read(folder: Path, text: str) -> Suppressions:
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    return read_suppressions(folder)
+
+
+def _entry(keys: str) -> str:
+    return f"[[tool.sessionproof.suppress]]\n{keys}\n{WHY}"
+
+
+def _names(tmp_path: Path, keys: str, race: SessionRace = RACE, *, on: date = DAY) -> bool:
+    entries = _read(tmp_path, _entry(keys)).entries
+    return bool(Suppressions(root=ROOT, entries=entries).naming(race, on=on))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'at = "shop/legacy.py"',
+        'at = "./shop/legacy.py"',
+        'at = "shop/*.py"',
+        'at = "**/legacy.py"',
+        'at = "shop/**"',
+        'at = "/srv/shop/shop/legacy.py"',
+        'at = "shop/legacy.py:Reports.totals"',
+        'at = "shop/legacy.py:Reports.*"',
+        'at = "shop/db.py:query.<locals>.run"',
+        'at = "shop/db.py:query.run"',
+        'at = ["shop/other.py", "shop/db.py"]',
+        'at = "shop/legacy.py"\nbeside = "shop/db.py"',
+        'at = "shop/db.py"\nbeside = "shop/legacy.py:Reports.totals"',
+        'at = "shop/legacy.py"\nfinding = "overlap"',
+        'at = "shop/legacy.py"\nfinding = ["unordered", "overlap"]',
+        'through = "tests/test_totals.py:test_totals"',
+        'made_at = "tests/conftest.py:session"',
+        'made_at = "tests/conftest.py"\nthrough = "**/test_totals.py"\nat = "shop/db.py"',
+    ],
+)
+def test_what_an_entry_names(tmp_path: Path, keys: str) -> None:
+    """Either access, by file or by file and function, whatever the line; the other one; a caller; the session."""
+    assert _names(tmp_path, keys)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'at = "legacy.py"',
+        'at = "shop/legacy"',
+        'at = "*/shop/legacy.py"',
+        'at = "*.py"',
+        'at = "shop/legacy.py:totals"',
+        'at = "shop/legacy.py:Reports"',
+        'at = "shop/db.py:run"',
+        'at = "tests/test_totals.py"',
+        'at = "shop/legacy.py"\nbeside = "shop/legacy.py"',
+        'at = "shop/legacy.py"\nfinding = "bleed"',
+        'at = "shop/legacy.py"\nmade_at = "shop/legacy.py"',
+        'at = "shop/legacy.py"\nthrough = "tests/test_other.py"',
+        'made_at = "tests/conftest.py:engine"',
+    ],
+)
+def test_what_it_does_not_name(tmp_path: Path, keys: str) -> None:
+    """A file of another folder, a part of a name, a caller where the access is meant, another kind; all have to fit."""
+    assert not _names(tmp_path, keys)
+
+
+def test_an_access_without_a_stack(tmp_path: Path) -> None:
+    """Is at no place, so that no entry names it by one."""
+    nowhere = SessionRace(kind=RaceKind.OVERLAP, subject="Session 1", first=_access(), second=_access(), at=0.0)
+
+    assert not _names(tmp_path, 'at = "**"', nowhere)
+    assert not _names(tmp_path, 'through = "**"', nowhere)
+    assert not _names(tmp_path, 'made_at = "**"', nowhere)
+
+
+def test_the_last_day(tmp_path: Path) -> None:
+    """Counts; the day after does not."""
+    assert _names(tmp_path, 'at = "shop/legacy.py"', on=date(2027, 3, 1))
+    assert not _names(tmp_path, 'at = "shop/legacy.py"', on=date(2027, 3, 2))
+
+
+def test_a_folder_that_is_reached_by_a_link(tmp_path: Path) -> None:
+    """Is the same folder: Python may name a file by either path."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    place = Place.parse("app.py:main")
+
+    for seen in ("real", "link"):
+        frame = PlaceSeen(file=str(tmp_path / seen / "app.py"), line=1, function="main")
+        assert place.fits(frame, tmp_path / "link")
+    assert not place.fits(PlaceSeen(file=str(tmp_path / "app.py"), line=1, function="main"), tmp_path / "link")
+
+
+def test_all_entries_that_name_a_finding(tmp_path: Path) -> None:
+    """Are told, the first one first, so that none of them is called unused."""
+    entries = _read(
+        tmp_path, _entry('at = "shop/db.py"') + _entry('at = "x.py"') + _entry('through = "shop/**"')
+    ).entries
+
+    assert [each.number for each in Suppressions(root=ROOT, entries=entries).naming(RACE, on=DAY)] == [1, 3]
+
+
+def test_no_file_and_no_entries(tmp_path: Path) -> None:
+    """Are no suppressions, and no error."""
+    assert read_suppressions(tmp_path).entries == ()
+    assert read_suppressions(tmp_path / "nowhere").entries == ()
+    for text in ("", "[tool]", "[tool.sessionproof]\nturn-timeout = 3", "tool = 3", "[tool]\nsessionproof = 3"):
+        assert _read(tmp_path, text).entries == ()
+
+
+def _complaint(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        _read(folder, text)
+    with pytest.raises(ConfigurationError, match=re.escape(str(caught.value))):
+        resolve({}, environment={}, directory=folder)
+    return str(caught.value).removeprefix(f"{folder}/pyproject.toml: ")
+
+
+def test_what_is_said_of_wrong_entries(tmp_path: Path) -> None:
+    """One line, with the file and the number of the entry; the commands' configuration says the same."""
+    place = 'at = "shop/legacy.py"\n'
+    reason, expires = WHY.splitlines()
+
+    where = "entry 2 of [[tool.sessionproof.suppress]]: "
+    said = [
+        _complaint(tmp_path, _entry('at = "a.py"') + f"[[tool.sessionproof.suppress]]\n{entry}")
+        for entry in (
+            f"{place}{expires}",
+            f"{place}{reason}",
+            f'{place}reason = "  "\n{expires}',
+            f"{place}reason = 3\n{expires}",
+            f'{place}{reason}\nexpires = "2027-03-01"',
+            f"{place}{reason}\nexpires = 2027-03-01T12:00:00",
+            f"{place}{reason}\nexpires = 2027",
+            f'{place}{WHY}resaon = "twice"',
+            f"{place}{WHY}lines = 7",
+            f'{place}{WHY}finding = "overlapp"',
+            f'{place}{WHY}finding = "everything"',
+            f'{place}{WHY}finding = "session_overlap"',
+            f"{place}{WHY}finding = []",
+            f"{place}{WHY}finding = 3",
+            f'at = "shop/legacy.py:31"\n{WHY}',
+            f'at = "shop/legacy.py:no function"\n{WHY}',
+            f'at = "shop/"\n{WHY}',
+            f'at = ""\n{WHY}',
+            f'at = ":totals"\n{WHY}',
+            f"at = [3]\n{WHY}",
+            f'beside = "shop/legacy.py"\n{WHY}',
+            f'finding = "overlap"\n{WHY}',
+        )
+    ]
+
+    assert all(each.startswith(where) for each in said)
+    assert [each.removeprefix(where) for each in said] == snapshot(
+        [
+            'it has no reason: add reason = "…", for whoever asks why this is not repaired',
+            "it has no date: add expires = 2027-03-01, the last day on which it counts",
+            "'reason' cannot be '  ': expected some words",
+            "'reason' cannot be 3: expected some words",
+            "'expires' cannot be '2027-03-01': expected a date without quotation marks, as in expires = 2027-03-01",
+            "'expires' cannot be 2027-03-01 12:00:00: expected a date, as in expires = 2027-03-01",
+            "'expires' cannot be 2027: expected a date, as in expires = 2027-03-01",
+            "unknown key 'resaon'; did you mean 'reason'?",
+            "unknown key 'lines'; known are at, beside, expires, finding, made_at, reason, through",
+            "there is no finding 'overlapp'; did you mean 'overlap'?",
+            "there is no finding 'everything'; known are overlap, unordered, bleed, foreign_thread, foreign_loop",
+            "there is no finding 'session_overlap'; did you mean 'overlap'?",
+            "'finding' cannot be []: expected a kind of finding, or a list of them",
+            "'finding' cannot be 3: expected a kind of finding, or a list of them",
+            "'shop/legacy.py:31' ends with a line, and lines shift: name the function, as in 'shop/legacy.py:function'",
+            "'shop/legacy.py:no function' is no place: expected 'file' or 'file:function'",
+            "'shop/' names a folder: for every file below it, write 'shop/**'",
+            "'' names no file: expected 'file' or 'file:function', such as 'shop/legacy.py'",
+            "':totals' names no file: expected 'file' or 'file:function', such as 'shop/legacy.py'",
+            "'at' cannot be [3]: expected a place, such as 'shop/legacy.py:totals', or a list of them",
+            "'beside' is the access beside the one 'at': name that, too",
+            "it names no place, and would suppress everything: add 'at', 'through' or 'made_at'",
+        ]
+    )
+
+
+def test_what_is_no_array_of_tables(tmp_path: Path) -> None:
+    """Is said as that."""
+    for text in (
+        f"[tool.sessionproof.suppress]\n{WHY}",
+        '[tool.sessionproof]\nsuppress = "shop/legacy.py"',
+        '[tool.sessionproof]\nsuppress = ["shop/legacy.py"]',
+    ):
+        assert _complaint(tmp_path, text) == snapshot(
+            "the suppressions are no array of tables: write each as [[tool.sessionproof.suppress]]"
+        )
+
+
+def test_settings_beside_them(tmp_path: Path) -> None:
+    """Are read as without them, and a table that is nearly called so is told what it should be."""
+    entry = _entry('at = "a.py"')
+    (tmp_path / "pyproject.toml").write_text(f"[tool.sessionproof]\nturn-timeout = 3\n{entry}")
+    assert resolve({}, environment={}, directory=tmp_path).turn_timeout == 3
+
+    (tmp_path / "pyproject.toml").write_text(entry.replace(".suppress", ".supress"))
+    with pytest.raises(ConfigurationError, match="unknown setting 'supress'; did you mean 'suppress'"):
+        resolve({}, environment={}, directory=tmp_path)
+
+
+def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
+    """Is named."""
+    with pytest.raises(ConfigurationError, match=r"pyproject.toml is not valid TOML"):
+        _read(tmp_path, "[[tool.sessionproof.suppress]")
+    (tmp_path / "pyproject.toml").unlink()
+    (tmp_path / "pyproject.toml").mkdir()
+    with pytest.raises(ConfigurationError, match=r"pyproject.toml cannot be read"):
+        read_suppressions(tmp_path)
