@@ -43,9 +43,7 @@ def test_a_known_mistake_fails_no_test(suite: Suite, mode: str) -> None:
     assert outcome.tests == {"test_known": "PASSED", "test_another": "FAILED"}, outcome.text
     assert "test_another" in failure_of(outcome, "test_another")
     assert outcome.summary.count("session race") == 1
-    assert (
-        outcome.summary.partition("suppressed: ")[2]
-        == textwrap.dedent("""\
+    assert outcome.summary.partition("suppressed: ")[2] == textwrap.dedent("""\
         overlap on Session 1, application.py:19 and application.py:20
           reason: the legacy report shares; it moves in spring (suppression 1, until 9999-12-31)
           seen in
@@ -53,7 +51,6 @@ def test_a_known_mistake_fails_no_test(suite: Suite, mode: str) -> None:
 
         unused: suppression 2 (at gone.py) matched nothing in this run of 2 tests; if these are all, it can go
         expired: suppression 3 (at test_suite.py:test_another) suppresses nothing since 2020-01-01 is over: overdue""")
-    )
 
 
 def test_a_part_of_the_suite(suite: Suite) -> None:
