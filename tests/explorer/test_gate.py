@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+import sqlmodel
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util.concurrency import greenlet_spawn
+from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
 from harness.evidence import ErrorSource, PlannedCall, Statement
 from harness.explorer import latency
@@ -124,6 +127,41 @@ async def test_the_pool_states_in_which_a_shared_session_raises(database_url: st
     (error,) = observation.records["errors"].items
     assert (error.source, error.code, error.tool_call_id) == (ErrorSource.RAISED, "isce", "b")
     assert error.stack[-1].endswith("noted")
+
+
+class Adding(AsyncSession):
+    """What libraries and applications add to a session."""
+
+    async def exec(self) -> object:
+        """Go to the database without any method of `AsyncSession`, as SQLModel's `exec` does."""
+        return await greenlet_spawn(self.sync_session.execute, SELECT)
+
+    async def execute_twice(self) -> None:
+        """Go there by methods that are entrances themselves."""
+        await self.execute(SELECT)
+        await self.execute(SELECT)
+
+
+@pytest.mark.parametrize("session_class", [Adding, SQLModelSession])
+async def test_what_a_subclass_adds_is_an_entrance(
+    engine: AsyncEngine, session_class: type[Adding | SQLModelSession]
+) -> None:
+    """Tools that enter by a method which `AsyncSession` does not have meet as others do, and the class is put back."""
+    before = dict(vars(session_class))
+    await bring_into(engine, PoolState.WARM, connections=3)
+    async with Gate(engine, caller=attributed) as gate:
+        gate.expect("t1", planned("a", "b"))
+
+        async def read() -> None:
+            async with session_class(engine) as session:
+                await (session.exec() if isinstance(session, Adding) else session.exec(sqlmodel.select(1)))
+
+        assert vars(session_class)["exec"] is not before["exec"]
+        assert vars(session_class).get("execute_twice") is before.get("execute_twice")
+        await together(gate, read, "ba")
+
+    assert [(each.tool_call_id, each.released) for each in gate.record] == [("a", "together"), ("b", "together")]
+    assert dict(vars(session_class)) == before
 
 
 def create_engine(url: str, state: PoolState) -> AsyncEngine:
