@@ -2,11 +2,10 @@
 
 A backend is whatever object satisfies `Backend`: it says what it can do, prepares a database once, and starts the
 application against given settings. The harness never looks inside; it sees the application through its engine, its
-answers, and the rows it leaves. `load_backend("package.module:attribute")` finds one by name.
+answers, and the rows it leaves. `harness.backend.load_backend("package.module:attribute")` finds one by name, and
+docs/protocol.md is written for those who make one.
 """
 
-import importlib
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from typing import Protocol, runtime_checkable
 from pydantic_ai.models import Model
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from harness.errors import ConfigurationError
 from harness.evidence import Answer, LedgerGrain, LedgerRow
 from harness.scenario import PoolState, SessionMode, ToolRole
 
@@ -30,7 +28,6 @@ __all__ = [
     "PoolSettings",
     "Tenant",
     "ToolUse",
-    "load_backend",
 ]
 
 
@@ -177,56 +174,3 @@ class Backend(Protocol):
     async def read_ledger(self, connection: AsyncConnection) -> Sequence[LedgerRow]:
         """Every ledger row, read through `connection`, which is the harness's own."""
         ...
-
-
-_METHODS = ("prepare", "start", "read_ledger")
-_ATTRIBUTES = ("name", "modes", "capabilities", "tenants")
-
-
-def load_backend(spec: str) -> Backend:
-    """The backend at `package.module:attribute`.
-
-    Raises `ConfigurationError` if the module cannot be imported (with the frames of the module's own failure), if it
-    has no such attribute, or if the object lacks part of the protocol.
-    """
-    module_name, separator, attribute = spec.partition(":")
-    if not (separator and module_name and attribute):
-        raise ConfigurationError(
-            f"backend {spec!r} is not of the form 'package.module:attribute', "
-            "for example 'fixtures.backend.adapter:backend'"
-        )
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise ConfigurationError(
-                f"backend {spec!r}: there is no module {error.name!r}; "
-                "run the command where it can be imported, or put its folder on PYTHONPATH"
-            ) from error
-        raise ConfigurationError(_import_failure(spec, error)) from error
-    except Exception as error:
-        raise ConfigurationError(_import_failure(spec, error)) from error
-    try:
-        candidate = getattr(module, attribute)
-    except AttributeError as error:
-        names = sorted(name for name in vars(module) if not name.startswith("_"))
-        raise ConfigurationError(
-            f"backend {spec!r}: module {module_name!r} has no attribute {attribute!r}; it has {', '.join(names)}"
-        ) from error
-    lacking = [name for name in (*_ATTRIBUTES, *_METHODS) if not hasattr(candidate, name)]
-    if lacking:
-        raise ConfigurationError(
-            f"backend {spec!r} is a {type(candidate).__name__} without {', '.join(map(repr, lacking))}; "
-            "see harness.backend.Backend for what each must do"
-        )
-    backend: Backend = candidate
-    if not backend.tenants:
-        raise ConfigurationError(f"backend {spec!r} has no tenants; name at least one, with the tools of its agent")
-    return backend
-
-
-def _import_failure(spec: str, error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "importlib" not in frame.filename and frame.filename != __file__]
-    place = f" ({own[-1].filename}:{own[-1].lineno})" if own else ""
-    return f"backend {spec!r} cannot be imported: {type(error).__name__}: {error}{place}"
