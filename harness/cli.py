@@ -17,7 +17,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -36,7 +36,7 @@ from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["bench", "doctor", "main", "report", "verify"]
+__all__ = ["bench", "check_backend", "doctor", "main", "report", "verify"]
 
 _BROKEN_PIPE = 141
 """The exit status of what SIGPIPE ended: 128 and its number."""
@@ -295,6 +295,29 @@ def report(
             **options,
         )
         context.exit(render(call))
+
+
+@main.command("check-backend")
+@click.argument("backend", metavar="MODULE:ATTRIBUTE")
+@click.option("--postgres", type=_PostgresType(), help="Where PostgreSQL comes from [auto].")
+@click.option("--image", help="The container's image.")
+@click.option(
+    "--turn-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    metavar="SECONDS",
+    help="How long each call into the backend may take [10].",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told [text].")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def check_backend(context: click.Context, /, *, debug: bool, form: Literal["text", "json"], **options: Any) -> None:
+    """Say which part of the protocol a backend violates, and what to change."""
+    with _Guard(context, debug=debug):
+        from harness.command import check_backend as command  # noqa: PLC0415  # slow, and for this command only
+
+        call = command.Checking(config=resolve(options), console=_console(), write=_write, form=form, debug=debug)
+        context.exit(command.check(call))
 
 
 class _Guard:

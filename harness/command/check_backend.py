@@ -1,0 +1,251 @@
+"""`sessionproof check-backend`: which part of the protocol a backend violates, one item a line.
+
+Problem: what is wrong with an adapter shows in a verification as whatever follows from it.
+
+Mechanism: `harness.conformance`, on the server that a verification would use, in this process, and a thread that
+watches it: a backend that holds the event loop answers to no time limit.
+
+Guarantee: the exit status is 0 only if everything was looked at and nothing is violated.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.text import Text
+
+from harness.backend import Violation, find_candidate
+from harness.command.child import import_path
+from harness.config import Config
+from harness.conformance import Conformance, check_backend
+from harness.postgres.choose import choose
+from harness.postgres.clones import Clones
+from harness.report.redact import masker
+from harness.report.text import inline
+from harness.stacks import application_stack, format_stack
+
+__all__ = ["CONFORMANCE_VERSION", "Checking", "ConformanceDocument", "check"]
+
+CONFORMANCE_VERSION = 1
+VIOLATED = 1
+_PATIENCE = 15.0
+"""For how many seconds more than one call may take the event loop may stand still."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checking:
+    """One call: the configuration, where it is printed, and how: as text, or as JSON."""
+
+    config: Config
+    console: Console
+    write: Callable[[str], None]
+    form: Literal["text", "json"] = "text"
+    directory: Path = field(default_factory=Path.cwd)
+    patience: float = _PATIENCE
+    debug: bool = False
+
+
+class _Item(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    part: str
+    seen: str
+    asked: str
+    change: str
+    place: str
+
+    @classmethod
+    def of(cls, violation: Violation) -> "_Item":
+        texts = {name: masker(os.environ)(getattr(violation, name)) for name in cls.model_fields}
+        return cls(**texts)
+
+
+class _StepItem(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    undecided: str
+
+
+class ConformanceDocument(BaseModel):
+    """What a check said, as JSON. `undecided` has the steps' reasons; a step without one was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = CONFORMANCE_VERSION
+    backend: str
+    conforms: bool
+    steps: tuple[_StepItem, ...]
+    violations: tuple[_Item, ...]
+    hints: tuple[_Item, ...]
+
+    @classmethod
+    def of(cls, said: Conformance) -> "ConformanceDocument":
+        """The document of what was said, without secrets."""
+        return cls(
+            backend=said.backend,
+            conforms=said.conforms,
+            steps=tuple(_StepItem(name=step.name, undecided=step.undecided) for step in said.steps),
+            violations=tuple(map(_Item.of, said.violations)),
+            hints=tuple(map(_Item.of, said.hints)),
+        )
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known so far, and when the event loop last said that it goes on."""
+
+    said: Conformance
+    at: float = field(default_factory=monotonic)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def tell(self, said: Conformance) -> None:
+        self.said = said
+
+
+def check(call: Checking) -> int:
+    """Check, print, and return the exit status.
+
+    Raises:
+        ConfigurationError: there is no such backend.
+        EnvironmentMissing: no database can be had.
+    """
+    with _importing(import_path(call.config, call.directory)), _quiet(debug=call.debug):
+        candidate = find_candidate(call.config.backend)
+        progress = _Progress(Conformance(backend=call.config.backend))
+        with _watched(call, progress):
+            said = asyncio.run(_check(call, candidate, progress))
+    return _conclude(call, said)
+
+
+async def _check(call: Checking, candidate: object, progress: _Progress) -> Conformance:
+    beating = asyncio.create_task(_beat(progress), name="watchdog")
+    server = choose(call.config.postgres, image=call.config.image)
+    try:
+        running = await server.start()
+        clones = Clones(running, secrets.token_hex(4))
+        try:
+            return await check_backend(candidate, clones, seconds=call.config.turn_timeout, tell=progress.tell)
+        finally:
+            await clones.drop_all()
+    finally:
+        await server.stop()
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating
+
+
+async def _beat(progress: _Progress) -> None:
+    while True:
+        progress.at = monotonic()
+        await asyncio.sleep(0.2)
+
+
+@contextmanager
+def _watched(call: Checking, progress: _Progress) -> Iterator[None]:
+    """End the process with what is known if the event loop stands still: nothing in it can end it then."""
+    main = threading.get_ident()
+
+    def watch() -> None:
+        while not progress.over.wait(0.5):
+            if monotonic() - progress.at > call.config.turn_timeout + call.patience:
+                status = _conclude(call, progress.said + _standstill(main, call.config.turn_timeout + call.patience))
+                sys.stdout.flush()
+                os._exit(status)  # the server's guardian stops it
+
+    thread = threading.Thread(target=watch, name="watchdog", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        progress.over.set()
+        thread.join()
+
+
+def _standstill(thread: int, seconds: float) -> Conformance:
+    frame, pairs = sys._current_frames().get(thread), []  # noqa: SLF001  # there is no public way to another's stack
+    while frame is not None:
+        pairs.append((frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    stack = format_stack(application_stack(reversed(pairs), fallback=1))
+    violation = Violation(
+        part="the event loop",
+        seen=f"it has stood still for {seconds:g} s, at {stack[-1]}",
+        asked="nothing in the application waits without `await`",
+        change="await what it waits for, or hand it to a thread",
+        place=stack[-1].partition(" in ")[0],
+    )
+    return Conformance(backend="", violations=(violation,))
+
+
+def _conclude(call: Checking, said: Conformance) -> int:
+    if call.form == "json":
+        call.write(ConformanceDocument.of(said).model_dump_json(indent=2) + "\n")
+    else:
+        _show(call, said)
+    return 0 if said.conforms else VIOLATED
+
+
+def _show(call: Checking, said: Conformance) -> None:
+    mask = masker(os.environ)
+
+    def line(mark: str, style: str, text: str) -> None:
+        shown = Text.assemble((f"{mark:<11}", style), inline(mask(text), limit=2000))
+        call.console.print(shown, soft_wrap=True)
+
+    for step in said.steps:
+        line(
+            "undecided" if step.undecided else "looked at",
+            "yellow" if step.undecided else "dim",
+            _step(step.name, step.undecided),
+        )
+    for violation in said.violations:
+        line("VIOLATED", "bold red", str(violation))
+    for hint in said.hints:
+        line("hint", "cyan", str(hint))
+    count = len(said.violations)
+    if said.conforms:
+        call.console.print(Text(f"backend {said.backend!r} conforms to the protocol", style="green"), soft_wrap=True)
+    else:
+        words = f"backend {said.backend!r} violates the protocol in {count} {'way' if count == 1 else 'ways'}"
+        call.console.print(Text(words, style="bold red"), soft_wrap=True)
+
+
+def _step(name: str, undecided: str) -> str:
+    return f"{name}: {undecided}" if undecided else name
+
+
+@contextmanager
+def _quiet(*, debug: bool) -> Iterator[None]:
+    """Keep what the application says by itself apart from what is said of it: on standard error, if at all."""
+    handler = logging.NullHandler()  # without any, Python prints what is logged
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        if not debug:
+            warnings.simplefilter("ignore")
+            logging.getLogger().addHandler(handler)
+        try:
+            yield
+        finally:
+            logging.getLogger().removeHandler(handler)
+
+
+@contextmanager
+def _importing(places: list[str]) -> Iterator[None]:
+    before = list(sys.path)
+    sys.path[:0] = places
+    try:
+        yield
+    finally:
+        sys.path[:] = before
