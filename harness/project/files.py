@@ -1,0 +1,52 @@
+"""Which files of some paths are a project's own Python files.
+
+Problem: a checkout holds environments, caches, builds and vendored packages beside what somebody wrote, and its links
+may lead in circles.
+
+Mechanism: folders are walked in the order of their names, each real folder once. Left out are hidden folders, those
+that are an environment (they have a `pyvenv.cfg`), and those with a name of `SKIPPED`; a path that was given by name
+is always looked at.
+
+Guarantee: each real file is named once, by the first path that leads to it, and nothing outside of the paths is opened.
+What cannot be listed is a problem, not an absence.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from harness.project.problem import Problem
+
+__all__ = ["SKIPPED", "find_files"]
+
+SKIPPED = frozenset({"__pycache__", "build", "dist", "env", "node_modules", "site-packages", "venv"})
+
+
+def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
+    """The Python files at and below the paths, in order, and the folders that could not be listed."""
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for path in paths:
+        files = _walk(path, seen, problems) if path.is_dir() else iter((path,))
+        for file in files:
+            found.setdefault(os.path.realpath(file), file)
+    return list(found.values()), problems
+
+
+def _walk(top: Path, seen: set[str], problems: list[Problem]) -> Iterator[Path]:
+    def complain(error: OSError) -> None:
+        problems.append(Problem(file=str(error.filename), line=1, message=f"it cannot be listed: {error.strerror}"))
+
+    for folder, folders, names in os.walk(top, followlinks=True, onerror=complain):
+        here = os.path.realpath(folder)
+        if here in seen:
+            folders.clear()
+            continue
+        seen.add(here)
+        folders[:] = sorted(name for name in folders if not _is_skipped(folder, name))
+        yield from (Path(folder, name) for name in sorted(names) if name.endswith(".py"))
+
+
+def _is_skipped(folder: str, name: str) -> bool:
+    return name in SKIPPED or name.startswith(".") or Path(folder, name, "pyvenv.cfg").is_file()

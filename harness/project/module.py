@@ -1,0 +1,113 @@
+"""A module: its tree, and what its names are bound to.
+
+Guarantee: a binding inside of `if`, `try` and `with` counts as one outside, because which branch runs is not known; of
+several the first counts, unless a later one defines a class or a function.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+__all__ = ["Assigned", "Binding", "Function", "Imported", "Module", "bindings_of", "import_bindings"]
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A name that is bound by an import to what has this dotted name."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """A name that is bound to the value of an expression, or only annotated."""
+
+    value: ast.expr | None
+    annotation: ast.expr | None = None
+
+
+Binding = Imported | Assigned | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Module:
+    """A file of the project; `name` is how it is imported, `package` whether it is an `__init__`."""
+
+    name: str
+    path: Path
+    text: str = field(repr=False)
+    tree: ast.Module = field(repr=False)
+    package: bool
+
+    @cached_property
+    def bindings(self) -> Mapping[str, Binding]:
+        """What the module's own names are bound to."""
+        return bindings_of(self.tree.body, self)
+
+    @cached_property
+    def stars(self) -> Sequence[str]:
+        """The modules of which all names are imported."""
+        found = [node for node in _statements(self.tree.body) if isinstance(node, ast.ImportFrom)]
+        return [self.absolute(node) for node in found if any(alias.name == "*" for alias in node.names)]
+
+    def absolute(self, node: ast.ImportFrom) -> str:
+        """The dotted name of the module that `from … import` names, also relatively."""
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        keep = len(parts) - node.level + (1 if self.package else 0)
+        return ".".join([*parts[: max(keep, 0)], *([node.module] if node.module else [])])
+
+
+def bindings_of(body: Sequence[ast.stmt], module: Module) -> Mapping[str, Binding]:
+    """What the statements of a body bind, without those of functions and classes in it."""
+    found: dict[str, Binding] = {}
+    for node in _statements(body):
+        for name, binding in _bound(node, module):
+            if isinstance(binding, ast.ClassDef | Function):
+                found[name] = binding
+            else:
+                found.setdefault(name, binding)
+    return found
+
+
+def import_bindings(node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[tuple[str, Imported]]:
+    """The names that an import binds, without those of a star."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            name = alias.asname or alias.name.partition(".")[0]
+            yield name, Imported(target=alias.name if alias.asname else name)
+        return
+    origin = module.absolute(node)
+    for alias in node.names:
+        if alias.name != "*":
+            yield alias.asname or alias.name, Imported(target=f"{origin}.{alias.name}" if origin else alias.name)
+
+
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        if isinstance(node, _BLOCKS):
+            for inner in ("body", "orelse", "finalbody"):
+                yield from _statements(getattr(node, inner, ()))
+            for handler in getattr(node, "handlers", ()):
+                yield from _statements(handler.body)
+
+
+def _bound(node: ast.stmt, module: Module) -> Iterator[tuple[str, Binding]]:
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            yield from import_bindings(node, module)
+        case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield node.name, node
+        case ast.Assign():
+            yield from ((each.id, Assigned(value=node.value)) for each in node.targets if isinstance(each, ast.Name))
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            yield name, Assigned(value=node.value, annotation=node.annotation)
+        case _ if type(node).__name__ == "TypeAlias":  # Python 3.12 has them
+            yield getattr(node, "name").id, Assigned(value=getattr(node, "value"))  # noqa: B009  # 3.11 has no such node
