@@ -36,7 +36,7 @@ from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["bench", "check_backend", "doctor", "main", "report", "verify"]
+__all__ = ["bench", "check_backend", "doctor", "init", "main", "report", "verify"]
 
 _BROKEN_PIPE = 141
 """The exit status of what SIGPIPE ended: 128 and its number."""
@@ -318,6 +318,40 @@ def check_backend(context: click.Context, /, *, debug: bool, form: Literal["text
 
         call = command.Checking(config=resolve(options), console=_console(), write=_write, form=form, debug=debug)
         context.exit(command.check(call))
+
+
+@main.command()
+@click.argument("directory", required=False, default=".", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where it goes [verification.py].")
+@click.option("--dry-run", is_flag=True, help="Print the adapter instead of writing it.")
+@click.option("--agent", default="", metavar="NAME", help="The agent, if there are several.")
+@click.option("--session-factory", default="", metavar="NAME", help="The sessionmaker, or what makes one.")
+@click.option("--deps", default="", metavar="NAME", help="The class of the agent's deps [its deps_type].")
+@click.option("--ledger", default="", metavar="NAME", help="The table with the bills.")
+@click.option("--app", default="", metavar="NAME", help="The FastAPI application, or what makes one.")
+@click.option("--entry", default="", metavar="NAME", help="The route, or the function, that a message goes to.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def init(
+    context: click.Context, /, *, directory: Path, output: Path | None, dry_run: bool, debug: bool, **wanted: str
+) -> None:
+    """Write an adapter for the project in DIRECTORY, from its sources; nothing of it is run."""
+    from harness.adoption.choice import Wanted  # noqa: PLC0415  # slow, and for this command only
+    from harness.command.init import Initiation, asking  # noqa: PLC0415  # the same
+    from harness.command.init import init as write_adapter  # noqa: PLC0415  # the same
+
+    with _Guard(context, debug=debug):
+        call = Initiation(
+            directory=directory,
+            wanted=Wanted(**wanted),
+            output=output,
+            dry_run=dry_run,
+            console=_console(),
+            errors=_console(stderr=True),
+            ask=asking(),
+            write=_write,
+        )
+        context.exit(write_adapter(call))
 
 
 class _Guard:

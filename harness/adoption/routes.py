@@ -1,0 +1,356 @@
+"""How a message gets into the project: the routes that reach an agent, and the functions that run one.
+
+A route is read as FastAPI reads it: what stands in the path, what is a model and so the body, what is a header or a
+query, and what is a dependency, whose own arguments count too.
+"""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness.adoption.agents import AgentSite, is_agent_run
+from harness.adoption.calls import Calls
+from harness.adoption.found import App, Entry, Kind, Parameter, Returned, Route, Way
+from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
+from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, unwrapped
+from harness.adoption.words import words
+from harness.project.module import Function, Module
+
+__all__ = ["Ways", "find_apps"]
+
+_APPS = frozenset({"fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette"})
+_ROUTERS = frozenset({"fastapi.APIRouter", "fastapi.routing.APIRouter"})
+_METHODS = frozenset({"post", "put", "get"})
+_GIVEN = frozenset(
+    f"{package}.{name}"
+    for package in ("fastapi", "starlette.requests", "starlette.responses", "starlette.background", "fastapi.requests")
+    for name in ("BackgroundTasks", "Request", "Response", "WebSocket")
+)
+_TEXT = words("answer reply text message output response content completion result assistant")
+_BILL = words(
+    "llm_request_id bill_id billing_id usage_id ledger_id llm_usage_id cost_id charge_id request_id tracking_id"
+)
+_CONVERSATION = words("conversation_id session_id thread_id chat_id conversation")
+_DEEPEST = 5
+_STREAMS = ("EventSourceResponse", "StreamingResponse")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ways:
+    """Finds the routes and functions by which agents are run."""
+
+    tree: Tree
+    calls: Calls
+    sites: Sequence[AgentSite]
+    settings: frozenset[str]
+    ledgers: frozenset[str]
+    _runs: dict[FunctionAt, tuple[str, ...]] = field(default_factory=dict)
+
+    def agents_below(self, function: FunctionAt) -> tuple[str, ...]:
+        """The agents that a function runs, itself or by what it calls or depends on."""
+        if function not in self._runs:
+            found = [
+                site.name
+                for each in self._reached(function)
+                for call in each.calls
+                if (site := is_agent_run(self.tree, each, call, self.sites)) is not None
+            ]
+            self._runs[function] = tuple(dict.fromkeys(found))
+        return self._runs[function]
+
+    def _reached(self, function: FunctionAt) -> Iterator[FunctionAt]:
+        yield from self.calls.below(function)
+
+    def routes(self) -> list[Route]:
+        """Those that reach an agent."""
+        found = []
+        for function in self.tree.functions:
+            for decorator in function.node.decorator_list:
+                match decorator:
+                    case ast.Call(func=ast.Attribute(value=on, attr=method)) if method in _METHODS:
+                        owner = self.tree.resolve(function.module, on, function.within[:-1])
+                        agents = self.agents_below(function) if owner else ()
+                        if agents:
+                            found.append(self._route(function, decorator, method, owner, agents))
+        return found
+
+    def _route(
+        self, function: FunctionAt, decorator: ast.Call, method: str, owner: str, agents: tuple[str, ...]
+    ) -> Route:
+        path = literal_text(decorator.args[0] if decorator.args else keyword(decorator, "path"))
+        prefix, unknown = self._prefix(owner, 0)
+        asked = _Asked(tree=self.tree, calls=self.calls, settings=self.settings, path=prefix + path)
+        asked.of(function)
+        returned = self._returned(function, keyword(decorator, "response_model"))
+        return Route(
+            module=self.tree.import_name(function.module),
+            path=function.qualname,
+            place=self.tree.place(function.module, function.node),
+            key=f"{function.module.name}.{function.qualname}",
+            url=prefix + path,
+            method=method,
+            agents=agents,
+            path_parameters=tuple(asked.in_path),
+            query=tuple(asked.query),
+            body=tuple(asked.body),
+            headers=tuple(asked.headers),
+            returned=returned,
+            streams=any(name in ast.unparse(function.node) for name in _STREAMS),
+            session_dependencies=tuple(asked.sessions),
+            unknown=(*unknown, *asked.unknown),
+        )
+
+    def _prefix(self, owner: str, depth: int) -> tuple[str, list[str]]:
+        """What stands before a route's path: its router's prefix, and those with which the router is included."""
+        own, unknown = self._own_prefix(owner)
+        if depth > _DEEPEST:
+            return own, unknown
+        for module, call, within in self._included():
+            if call.args and self.tree.resolve(module, call.args[0], within) == owner:
+                given = keyword(call, "prefix")
+                outer = (
+                    self.tree.resolve(module, call.func.value, within) if isinstance(call.func, ast.Attribute) else ""
+                )
+                above, more = self._prefix(outer, depth + 1)
+                text = self._text(module, given)
+                if given is not None and not text:
+                    more = [*more, f"the prefix {ast.unparse(given)} ({self.tree.place(module, given)})"]
+                return above + text + own, [*unknown, *more]
+        return own, unknown
+
+    def _own_prefix(self, owner: str) -> tuple[str, list[str]]:
+        there = self.tree.value(owner)
+        if there is None or not isinstance(there[1], ast.Call):
+            return "", []
+        given = keyword(there[1], "prefix")
+        return self._text(there[0], given), []
+
+    def _text(self, module: Module, node: ast.expr | None) -> str:
+        if node is None or literal_text(node):
+            return literal_text(node)
+        there = self.tree.value(self.tree.resolve(module, node), module)
+        return literal_text(there[1]) if there is not None else ""
+
+    def _included(self) -> Iterator[tuple[Module, ast.Call, Sequence[Function]]]:
+        for module in self.tree.modules:
+            for node in ast.walk(module.tree):
+                match node:
+                    case ast.Call(func=ast.Attribute(attr="include_router")):
+                        yield module, node, self._around(module, node)
+
+    def _around(self, module: Module, node: ast.AST) -> Sequence[Function]:
+        return next(
+            (
+                each.within
+                for each in reversed(self.tree.functions)
+                if each.module is module and any(inner is node for inner in ast.walk(each.node))
+            ),
+            (),
+        )
+
+    def entries(self, routes: Sequence[Route]) -> list[Entry]:
+        """The module's functions that run an agent for a text, those that nothing else calls first."""
+        taken = {route.key for route in routes}
+        found = []
+        for function in self.tree.functions:
+            if not function.is_top or f"{function.module.name}.{function.qualname}" in taken:
+                continue
+            agents = self.agents_below(function)
+            parameters = parameters_of(self.tree, function, settings=self.settings)
+            if agents and not _takes_context(function) and any(each.kind is Kind.MESSAGE for each in parameters):
+                found.append(self._entry(function, parameters, agents))
+        called = {
+            f"{other.module.name}.{other.qualname}"
+            for each in self.tree.functions
+            if f"{each.module.name}.{each.qualname}" in {entry.key for entry in found}
+            for other in self.calls.callees(each)
+        }
+        told = [replace(each, called=each.key in called) for each in found]
+        return sorted(told, key=lambda each: (each.called, not each.bills))
+
+    def _entry(self, function: FunctionAt, parameters: tuple[Parameter, ...], agents: tuple[str, ...]) -> Entry:
+        return Entry(
+            module=self.tree.import_name(function.module),
+            path=function.qualname,
+            place=self.tree.place(function.module, function.node),
+            key=f"{function.module.name}.{function.qualname}",
+            agents=agents,
+            parameters=parameters,
+            returned=self._returned(function, None),
+            is_async=isinstance(function.node, ast.AsyncFunctionDef),
+            bills=self.calls.any_below(function, self._names_ledger),
+        )
+
+    def _names_ledger(self, function: FunctionAt) -> bool:
+        names = [node for node in ast.walk(function.node) if isinstance(node, ast.Name | ast.Attribute)]
+        return any(self.tree.resolve(function.module, node, function.within) in self.ledgers for node in names)
+
+    def _returned(self, function: FunctionAt, model: ast.expr | None) -> Returned:
+        """How an answer is read, from its model, its type, or what is returned."""
+        for annotation in (model, function.node.returns):
+            bare = unwrapped(annotation)
+            class_ = (
+                self.tree.project.class_(self.tree.resolve(function.module, bare, function.within)) if bare else None
+            )
+            if class_ is not None:
+                return _by_names([each.name for each in fields_of(self.tree, class_)], by_key=False)
+        for node in ast.walk(function.node):
+            match node:
+                case ast.Return(value=ast.Dict(keys=keys)):
+                    return _by_names([literal_text(key) for key in keys], by_key=True)
+        return Returned()
+
+
+def _by_names(names: Sequence[str], *, by_key: bool) -> Returned:
+    def first(likely: Sequence[str]) -> str:
+        return next((name for name in likely if name in names), "")
+
+    return Returned(text=first(_TEXT), bill=first(_BILL), conversation=first(_CONVERSATION), by_key=by_key)
+
+
+def _takes_context(function: FunctionAt) -> bool:
+    """Whether it is a tool, or something else that an agent calls."""
+    given = arguments_of(function.node)
+    return bool(given) and "RunContext" in ast.unparse(given[0][0].annotation or ast.Constant(None))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """What a route asks of a request, with what its dependencies ask."""
+
+    tree: Tree
+    calls: Calls
+    settings: frozenset[str]
+    path: str
+    in_path: list[Parameter] = field(default_factory=list)
+    query: list[Parameter] = field(default_factory=list)
+    body: list[Parameter] = field(default_factory=list)
+    headers: list[Parameter] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    _seen: set[FunctionAt] = field(default_factory=set)
+
+    def of(self, function: FunctionAt) -> None:
+        """Sort the arguments of the route's function, or of a dependency."""
+        if function in self._seen:
+            return
+        self._seen.add(function)
+        for argument, default, _ in arguments_of(function.node):
+            if argument.arg not in {"self", "cls"}:
+                self._one(function, argument, default)
+
+    def _one(self, function: FunctionAt, argument: ast.arg, default: ast.expr | None) -> None:
+        marks = _marks(argument.annotation, default)
+        bare = unwrapped(argument.annotation)
+        if isinstance(bare, ast.Name) and (
+            alias := self.tree.value(self.tree.resolve(function.module, bare, function.within))
+        ):
+            marks |= _marks(alias[1], None)  # `SessionDep = Annotated[AsyncSession, Depends(get_session)]`
+            bare = unwrapped(alias[1])
+        if "Depends" in marks or "Security" in marks:
+            self._depends(function, argument, marks.get("Depends") or marks["Security"], bare)
+            return
+        called = self.tree.resolve(function.module, bare, function.within)
+        if called in _GIVEN:
+            return
+        required = default is None or (isinstance(default, ast.Call) and _is_required(default))
+        parameter = parameter_of(
+            self.tree,
+            function.module,
+            argument.annotation,
+            name=argument.arg,
+            required=required,
+            settings=self.settings,
+        )
+        class_ = self.tree.project.class_(called, near=function.module) if called else None
+        if f"{{{argument.arg}}}" in self.path or f"{{{argument.arg}:" in self.path:
+            self.in_path.append(parameter)
+        elif "Header" in marks:
+            self.headers.append(parameter)
+        elif class_ is not None and is_model(self.tree, class_):
+            self.body += fields_of(self.tree, class_)
+        elif "Body" in marks:
+            self.body.append(parameter)
+        elif "Form" in marks or "File" in marks or "Cookie" in marks:
+            self._not_known(function, argument)
+        else:
+            self.query.append(parameter)
+
+    def _depends(self, function: FunctionAt, argument: ast.arg, call: ast.Call, bare: ast.expr | None) -> None:
+        called = call.args[0] if call.args else keyword(call, "dependency")
+        target = self.calls.target(function, called) if called is not None else None
+        is_session = self.tree.resolve(function.module, bare, function.within) in SESSIONS
+        if target is None:
+            if called is not None:
+                self._not_known(function, argument)
+            return
+        if is_session:
+            self.sessions.append(f"{self.tree.import_name(target.module)}.{target.qualname}")
+        self.of(target)
+
+    def _not_known(self, function: FunctionAt, argument: ast.arg) -> None:
+        self.unknown.append(f"{argument.arg} ({self.tree.place(function.module, argument)})")
+
+
+def _marks(annotation: ast.expr | None, default: ast.expr | None) -> dict[str, ast.Call]:
+    """`Depends(…)`, `Header(…)` and the like, by name."""
+    parts = [part for part in (annotation, default) if part is not None]
+    found = [node for part in parts for node in ast.walk(part) if isinstance(node, ast.Call)]
+    return {ast.unparse(each.func).rpartition(".")[2]: each for each in found}
+
+
+def _is_required(default: ast.Call) -> bool:
+    """Whether `Query(…)` or `Header(…)` gives no default."""
+    first = default.args[0] if default.args else keyword(default, "default")
+    return first is None or (isinstance(first, ast.Constant) and first.value is ...)
+
+
+def find_apps(tree: Tree, settings: frozenset[str]) -> list[App]:
+    """The applications: objects of modules, and functions that return one."""
+    found = []
+    for module in tree.modules:
+        for name, binding in module.bindings.items():
+            value = getattr(binding, "value", None)
+            if isinstance(value, ast.Call) and tree.resolve(module, value.func) in _APPS:
+                found.append(_app(tree, module, name, value, way=Way.GLOBAL))
+    for function in tree.functions:
+        if function.is_top and _returns_app(tree, function):
+            parameters = parameters_of(tree, function, settings=settings)
+            found.append(
+                _app(tree, function.module, function.qualname, function.node, way=Way.FUNCTION, parameters=parameters)
+            )
+    return found
+
+
+def _app(
+    tree: Tree, module: Module, path: str, node: ast.AST, *, way: Way, parameters: tuple[Parameter, ...] = ()
+) -> App:
+    return App(
+        module=tree.import_name(module),
+        path=path,
+        place=tree.place(module, node),
+        key=f"{module.name}.{path}",
+        way=way,
+        parameters=parameters,
+    )
+
+
+def _returns_app(tree: Tree, function: FunctionAt) -> bool:
+    made = {
+        node.targets[0].id
+        for node in ast.walk(function.node)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Call)
+        and tree.resolve(function.module, node.value.func, function.within) in _APPS
+    }
+    for node in ast.walk(function.node):
+        if isinstance(node, ast.Return) and node.value is not None:
+            if isinstance(node.value, ast.Name) and node.value.id in made:
+                return True
+            if (
+                isinstance(node.value, ast.Call)
+                and tree.resolve(function.module, node.value.func, function.within) in _APPS
+            ):
+                return True
+    return False
