@@ -123,4 +123,4 @@ def _constants_first(name: str) -> tuple[int, str]:
 
 def words_of(text: str) -> list[str]:
     """The words of a name, in ASCII."""
-    return re.findall(r"[A-Za-z][a-z0-9]*|[0-9]+", text)
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", text)

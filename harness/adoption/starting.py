@@ -105,7 +105,7 @@ def start(page: Page, survey: Survey, choices: Choices, application: str) -> lis
         lines.append(f"{_BODY}self._model = settings.model.model_name")
     lines.append(f"{_BODY}async with AsyncExitStack() as stack:")
     lines.append(f"{_INNER}stack.push_async_callback(engine.dispose)")
-    for engine in choices.engines:
+    for engine in {each.maker or each.key: each for each in choices.engines}.values():
         lines += _replaced(page, engine)
     lines += _rebound(page, choices)
     given = Given(page=page, survey=survey, choices=choices, starting=True)
