@@ -14,21 +14,22 @@ from harness.adoption.code import INDENT, comment, docstring, lay, quoted
 from harness.adoption.found import Kind, Survey
 from harness.adoption.page import Page, Todo, words_of
 from harness.adoption.sending import Sending
-from harness.adoption.starting import bound_function, engine_function, prepare, start
+from harness.adoption.starting import answered_function, bound_function, engine_function, prepare, start
 from harness.adoption.tenants import tenant
 from harness.adoption.words import words
 
 __all__ = ["Adapter", "write_adapter"]
 
 _TAKEN = words(
-    "ACCOUNT AGENT ROOT TENANT Any Answer AsyncConnection AsyncEngine AsyncExitStack AsyncIterator BackendError "
-    "BackendSettings Capability ChatRequest Config ContextVar CreateSchema Decimal Iterator LedgerRow Model "
-    "NullPool Path RowMapping Sequence SessionMode Tenant Text ToolRole ToolUse UTC UUID Usage agent answer app "
-    "asynccontextmanager asyncio async_sessionmaker backend bill body calc_price cast client command completion "
-    "config connection contextmanager conversation import_module create_async_engine dataclass datetime engine "
-    "event factory field httpx2 name options os parts patch path pool prompt query quote request response result "
-    "row rows select self served session sessions settings sizes stack table text total _aware _bill _bill_of "
-    "_bound _decimal _engine _ledger_row _model _note_turn _priced _turn _turns _uuid "
+    "_answered _aware _bill _bill_of _bound _decimal _engine _ledger_row _model _note_turn _priced _turn _turns "
+    "_uuid ACCOUNT AGENT Agent agent Answer answer Answered Any app async_sessionmaker AsyncConnection "
+    "asynccontextmanager AsyncEngine AsyncExitStack asyncio AsyncIterator backend BackendError BackendSettings "
+    "bill body calc_price Capability cast ChatRequest client command completion Config config connection "
+    "contextmanager ContextVar conversation create_async_engine CreateSchema dataclass datetime Decimal engine "
+    "event factory field given httpx2 import_module Iterator LedgerRow Model name named NullPool options os parts "
+    "patch Path path pool prompt query quote request response result ROOT row RowMapping rows select self "
+    "Sequence served session SessionMode sessions settings sizes stack table TENANT Tenant Text text ToolRole "
+    "ToolUse total Usage UTC UUID"
 )
 
 
@@ -61,7 +62,7 @@ def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str =
     read = read_method(page, choices.ledger)
     rows = ledger_functions(page, choices.ledger, names_turn=sending.names_turn, by_request=_told_by_request(choices))
     noted = turn_functions(page, choices.ledger)
-    helpers = [*engine_function(page, choices), *bound_function(page), *rows, *noted]
+    helpers = [*engine_function(page, choices), *bound_function(page), *answered_function(page), *rows, *noted]
     classes = [
         *_application(page, application),
         "",
@@ -81,7 +82,7 @@ def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str =
     lines = [*_head(page, survey, project, root, choices), *body]
     text = "\n".join(lines) + "\n"
     ast.parse(text)
-    return Adapter(text=text, todos=tuple(page.todos))
+    return Adapter(text=text, todos=(*page.open, *page.todos))
 
 
 def _told_by_request(choices: Choices) -> frozenset[str]:

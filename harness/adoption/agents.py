@@ -1,165 +1,64 @@
 """The agents of a project, and their tools.
 
-An agent is a call of `pydantic_ai.Agent` that a module's name or a class's attribute is bound to, or that a function
-without arguments returns. Tools are registered by decorator, by a call of one, in `tools=[…]`, or in toolsets, each
-also through a function that is given the agent.
+Tools are registered by decorator, by a call of one, in `tools=[…]`, or in toolsets, each also through a function that
+is given the agent.
 """
 
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from harness.adoption.agent_sites import AgentSite, is_agent_run
 from harness.adoption.calls import Calls
 from harness.adoption.deeds import deeds_of
 from harness.adoption.found import Agent, Deeds, Tool, Way
-from harness.adoption.parameters import parameters_of
+from harness.adoption.parameters import is_static, parameters_of
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text
 from harness.project.module import Function, Module
 
-__all__ = ["AgentSite", "find_agents", "is_agent_run", "sites_of"]
+__all__ = ["find_agents"]
 
-_AGENTS = frozenset({"pydantic_ai.Agent", "pydantic_ai.agent.Agent"})
 _CONTEXTS = frozenset({"pydantic_ai.RunContext", "pydantic_ai.tools.RunContext"})
 _TOOLS = frozenset({"pydantic_ai.Tool", "pydantic_ai.tools.Tool"})
 _TOOLSETS = frozenset({"pydantic_ai.toolsets.FunctionToolset", "pydantic_ai.FunctionToolset"})
-_RUNS = frozenset({"iter", "run", "run_stream", "run_stream_events"})
 _WRAPPERS = frozenset({"approval_required", "filtered", "prefixed", "prepared", "renamed", "with_metadata"})
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class AgentSite:
-    """Where an agent is made; `names` are the dotted names that it has, `maker` the function that returns it."""
-
-    module: Module
-    call: ast.Call
-    path: str
-    names: frozenset[str]
-    maker: FunctionAt | None = None
-
-    @property
-    def name(self) -> str:
-        """Its qualified name."""
-        return f"{self.module.name}.{self.path}"
-
-
-def sites_of(tree: Tree) -> list[AgentSite]:
-    """Every agent that can be reached by a name."""
-    found = [site for module in tree.modules for site in _in_body(tree, module, module.tree.body, "")]
-    for function in tree.functions:
-        if function.is_top and not any(default is None for _, default, _ in arguments_of(function.node)):
-            found += _in_function(tree, function)
-    return found
-
-
-def _in_body(tree: Tree, module: Module, body: Sequence[ast.stmt], prefix: str) -> Iterator[AgentSite]:
-    for node in body:
-        match node:
-            case ast.ClassDef(name=name, body=inner):
-                yield from _in_body(tree, module, inner, f"{prefix}{name}.")
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call) if _makes(tree, module, call):
-                yield _site(module, call, prefix + name)
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call) if _makes(tree, module, call):
-                yield _site(module, call, prefix + name)
-            case ast.If() | ast.Try() | ast.With():
-                yield from _in_body(tree, module, node.body, prefix)
-
-
-def _site(module: Module, call: ast.Call, path: str) -> AgentSite:
-    return AgentSite(module=module, call=call, path=path, names=frozenset({f"{module.name}.{path}"}))
-
-
-def _in_function(tree: Tree, function: FunctionAt) -> Iterator[AgentSite]:
-    """The agent that a function returns."""
-    made: dict[str, ast.Call] = {}
-    for node in ast.walk(function.node):
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
-            ) if _makes(tree, function.module, call, function.within):
-                made[name] = call
-    for node in ast.walk(function.node):
-        match node:
-            case ast.Return(value=ast.Call() as call) if _makes(tree, function.module, call, function.within):
-                local = ""
-            case ast.Return(value=ast.Name(id=local)) if local in made:
-                call = made[local]
-            case _:
-                continue
-        names = frozenset({f"{function.module.name}.{local}"} if local else ())
-        yield AgentSite(module=function.module, call=call, path=function.qualname, names=names, maker=function)
-        return
-
-
-def _makes(tree: Tree, module: Module, call: ast.Call, within: Sequence[Function] = ()) -> bool:
-    return tree.resolve(module, call.func, within) in _AGENTS
-
-
-def find_agents(tree: Tree, calls: Calls) -> list[Agent]:
-    """The agents, in the order of the files."""
-    sites = sites_of(tree)
+def find_agents(tree: Tree, calls: Calls, sites: Sequence[AgentSite]) -> list[Agent]:
+    """The agents of these places."""
     return [_agent(tree, calls, site, sites) for site in sites]
 
 
 def _agent(tree: Tree, calls: Calls, site: AgentSite, sites: Sequence[AgentSite]) -> Agent:
     tools = _Registered(tree=tree, calls=calls, sites=sites)
-    within = site.maker.within if site.maker else ()
-    tools.listed(keyword(site.call, "tools"), site.module, within)
-    tools.sets(keyword(site.call, "toolsets"), site.module, within)
-    tools.on(site.names, site.maker)
-    deps = keyword(site.call, "deps_type")
-    if deps is None and isinstance(site.call.func, ast.Subscript):
-        inner = site.call.func.slice
-        deps = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
-    named = "" if deps is None else tree.resolve(site.module, deps, within) or ast.unparse(deps)
+    maker = site.maker.module if site.maker is not None else site.module
+    tools.listed(keyword(site.call, "tools"), maker, site.within)
+    tools.sets(keyword(site.call, "toolsets"), maker, site.within)
+    tools.on(site.names, None)
+    if site.maker is not None:
+        tools.on(frozenset({site.local}), site.maker)
+    named = _deps_of(tree, site, maker)
+    is_function = site.way is Way.FUNCTION
     return Agent(
         module=tree.import_name(site.module),
         path=site.path,
-        place=tree.place(site.module, site.call),
+        place=tree.place(maker, site.call),
         key=site.name,
-        way=Way.FUNCTION if site.maker else Way.GLOBAL,
-        holders=tuple(tree.holders(site.module, site.path)) if site.maker else (),
+        way=site.way,
+        holders=tuple(tree.holders(site.module, site.path)) if is_function else (),
+        maker=tree.looked_up(maker, site.call.func, site.within) if site.way is Way.INSIDE else "",
         deps="" if named in {"None", "NoneType"} else named,
         tools=tuple({tool.name: tool for tool in tools.found}.values()),
         unclear=tuple(dict.fromkeys(tools.unclear)),
     )
 
 
-def is_agent_run(tree: Tree, function: FunctionAt, call: ast.Call, sites: Sequence[AgentSite]) -> AgentSite | None:
-    """The agent that a call runs, if it is one of these; of one that is reached by no name, the only one there is."""
-    if not (isinstance(call.func, ast.Attribute) and call.func.attr in _RUNS):
-        return None
-    on = call.func.value
-    name = tree.resolve(function.module, _made_by(function, on) or on, function.within)
-    for site in sites:
-        if name and (name in site.names or (site.maker is not None and name == site.name)):
-            return site
-    last = ast.unparse(on).rpartition(".")[2].lower()
-    return sites[0] if len(sites) == 1 and ("agent" in last or keyword(call, "deps") is not None) else None
-
-
-def _made_by(function: FunctionAt, on: ast.expr) -> ast.expr | None:
-    """The function whose result an expression is: `f()`, a local name for that, or a `Depends(f)`."""
-    if isinstance(on, ast.Call):
-        return on.func
-    if not isinstance(on, ast.Name):
-        return None
-    for node in ast.walk(function.node):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=on.id)], value=ast.Call(func=maker)):
-                return maker
-    for argument, default, _ in arguments_of(function.node):
-        if argument.arg == on.id:
-            given = [node for part in (default, argument.annotation) if part for node in ast.walk(part)]
-            return next(
-                (
-                    each.args[0]
-                    for each in given
-                    if isinstance(each, ast.Call) and each.args and "Depends" in ast.unparse(each.func)
-                ),
-                None,
-            )
-    return None
+def _deps_of(tree: Tree, site: AgentSite, module: Module) -> str:
+    deps = keyword(site.call, "deps_type")
+    if deps is None and isinstance(site.call.func, ast.Subscript):
+        inner = site.call.func.slice
+        deps = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
+    return "" if deps is None else tree.resolve(module, deps, site.within) or ast.unparse(deps)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -249,8 +148,7 @@ class _Registered:
             for decorator in function.node.decorator_list:
                 if self._registers(decorator, function, names):
                     self._tool(function, name=_name_of(decorator), prefix=prefix, context=_gives_context(decorator))
-        for module in self.tree.modules:
-            self._by_calls(module, names, maker, prefix)
+        self._by_calls(names, maker, prefix)
 
     def _registers(self, decorator: ast.expr, function: FunctionAt, names: frozenset[str]) -> bool:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -268,18 +166,20 @@ class _Registered:
             return set()
         position = [argument.arg for argument, _, _ in arguments_of(owner)].index(name)
         found = {""}
-        for module in self.tree.modules:
-            for call in [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]:
-                target = self.tree.function(self.tree.resolve(module, call.func), module)
-                if target is not None and target.node is owner:
-                    given = call.args[position] if len(call.args) > position else keyword(call, name)
-                    found.add(self.tree.resolve(module, given))
+        for module, call, within in self.tree.all_calls:
+            if not ast.unparse(call.func).endswith(owner.name):
+                continue
+            target = self.tree.function(self.tree.resolve(module, call.func, within), module)
+            if target is not None and target.node is owner:
+                given = call.args[position] if len(call.args) > position else keyword(call, name)
+                found.add(self.tree.resolve(module, given, within))
         return found
 
-    def _by_calls(self, module: Module, names: frozenset[str], maker: FunctionAt | None, prefix: str) -> None:
-        """`agent.tool(f)`, `toolset.add_function(f)`, `agent.tool(name="x")(f)`."""
-        within = maker.within if maker is not None and maker.module is module else ()
-        for call in [node for node in ast.walk(module.tree) if isinstance(node, ast.Call) and node.args]:
+    def _by_calls(self, names: frozenset[str], maker: FunctionAt | None, prefix: str) -> None:
+        """`agent.tool(f)`, `toolset.add_function(f)`, `agent.tool(name="x")(f)`; a local one within its `maker`."""
+        for module, call, within in self.tree.all_calls:
+            if not call.args or (maker is not None and maker.node not in within):
+                continue
             called = call.func.func if isinstance(call.func, ast.Call) else call.func
             if not (
                 isinstance(called, ast.Attribute) and called.attr in {"tool", "tool_plain", "add_function", "add_tool"}
@@ -289,7 +189,7 @@ class _Registered:
                 self._one(call.args[0], module, within, prefix)
 
     def _tool(self, function: FunctionAt, *, name: str, prefix: str, context: bool = False) -> None:
-        given = arguments_of(function.node)
+        given = arguments_of(function.node)[0 if function.owner is None or is_static(function) else 1 :]
         first = self.tree.resolve(function.module, given[0][0].annotation, function.within) if given else ""
         takes_context = context or first in _CONTEXTS
         parameters = parameters_of(self.tree, function)[1 if takes_context else 0 :]

@@ -40,7 +40,7 @@ def read_method(page: Page, ledger: Ledger | None) -> list[str]:
             "return a LedgerRow for each row that bills a model request, and add Capability.LEDGER; "
             "no table with columns for tokens and costs was found"
         )
-        return [*lines, f"{_BODY}return {page.todo('ledger rows', sentence)}"]
+        return lines + page.left_open("read_ledger", sentence, indent=_BODY)
     page.library("sqlalchemy", "select")
     lines += docstring("The bills, oldest first.", indent=_BODY)
     lines += comment(f"{ledger.table}: {ledger.place}", indent=_BODY)

@@ -106,8 +106,8 @@ def _require(survey: Survey) -> None:
         )
     if not survey.agents:
         raise UsageError(
-            f"no Pydantic AI agent was found {where}: looked for calls of pydantic_ai.Agent that a module's name is "
-            "bound to, or that a function without required arguments returns; name the project's folder"
+            f"no Pydantic AI agent was found {where}: looked for calls of pydantic_ai.Agent, outside of "
+            "tests, documentation and examples; name the folder of the project that has it"
         )
     if not survey.sessions and not survey.engines:
         synchronous = f"; there is only a synchronous engine, at {survey.synchronous[0]}" if survey.synchronous else ""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from harness.adoption.agents import AgentSite
+from harness.adoption.agent_sites import AgentSite
 from harness.adoption.found import Kind, Parameter, Placeholder
 from harness.adoption.parameters import fields_of
 from harness.adoption.tree import Tree, keyword, literal_text

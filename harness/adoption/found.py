@@ -39,6 +39,8 @@ class Way(StrEnum):
 
     GLOBAL = "global"
     FUNCTION = "function"
+    INSIDE = "inside"
+    """By a function that does more, and does not give it to whoever calls it."""
 
 
 class Kind(StrEnum):
@@ -151,6 +153,8 @@ class Agent(Candidate):
     """What could not be followed to its tools."""
     holders: tuple[str, ...] = ()
     """Every name that the project has for the function that makes it."""
+    maker: str = ""
+    """`INSIDE`: what its function calls for it (`shop.chat.Agent`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

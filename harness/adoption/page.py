@@ -28,6 +28,9 @@ class Page:
 
     taken: set[str] = field(default_factory=lambda: set(_NEEDS_NO_IMPORT))
     todos: list[Todo] = field(default_factory=list)
+    """The functions that are left to be written."""
+    open: list[Todo] = field(default_factory=list)
+    """The methods that are."""
     needs: set[str] = field(default_factory=set)
     """Which attributes of the application, and which helpers of the adapter, are used."""
     _library: dict[str, set[str]] = field(default_factory=dict)
@@ -68,6 +71,11 @@ class Page:
         self.todos.append(Todo(function=name, sentence=sentence))
         return f"{name}()"
 
+    def left_open(self, method: str, sentence: str, *, indent: str) -> list[str]:
+        """The lines of a method that is left to be written."""
+        self.open.append(Todo(function=method, sentence=sentence))
+        return _left_open(sentence, indent=indent)
+
     @property
     def imported_modules(self) -> set[str]:
         """The project's modules that something is imported from."""
@@ -101,12 +109,13 @@ class Page:
             self.library("typing", "Any")
         for each in self.todos:
             lines += ["", "", f"def {each.function}() -> Any:"]
-            lines += comment(f"TODO: {each.sentence}", indent=INDENT)
-            raised = Bracketed(
-                opening="NotImplementedError(", elements=[Element("", quoted(f"TODO: {each.sentence}"))], closing=")"
-            )
-            lines += lay("raise ", raised, indent=INDENT)
+            lines += _left_open(each.sentence, indent=INDENT)
         return lines
+
+
+def _left_open(sentence: str, *, indent: str) -> list[str]:
+    raised = Bracketed(opening="NotImplementedError(", elements=[Element("", quoted(sentence))], closing=")")
+    return [*comment(f"TODO: {sentence}", indent=indent), *lay("raise ", raised, indent=indent)]
 
 
 def _import(module: str, names: list[str], *, late: bool = False) -> list[str]:

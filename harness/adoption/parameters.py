@@ -14,7 +14,7 @@ from harness.adoption.words import words
 from harness.project.classes import Class
 from harness.project.module import Module
 
-__all__ = ["SESSIONS", "SESSION_FACTORIES", "fields_of", "is_model", "parameter_of", "parameters_of"]
+__all__ = ["SESSIONS", "SESSION_FACTORIES", "fields_of", "is_model", "is_static", "parameter_of", "parameters_of"]
 
 SESSIONS = frozenset(
     {
@@ -65,7 +65,7 @@ _NAMES = {
 def parameters_of(tree: Tree, function: FunctionAt, *, settings: frozenset[str] = frozenset()) -> tuple[Parameter, ...]:
     """The arguments of a function, without `self`."""
     given = arguments_of(function.node)
-    if function.owner is not None and given and not _is_static(function):
+    if function.owner is not None and given and not is_static(function):
         given = given[1:]
     return tuple(
         parameter_of(
@@ -193,6 +193,7 @@ def _is_class_variable(annotation: ast.expr) -> bool:
     return ast.unparse(annotation).partition("[")[0].rpartition(".")[2] == "ClassVar"
 
 
-def _is_static(function: FunctionAt) -> bool:
+def is_static(function: FunctionAt) -> bool:
+    """Whether a method has no `self`."""
     names: Sequence[ast.expr] = function.node.decorator_list
     return any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in names)

@@ -5,16 +5,17 @@ query, and what is a dependency, whose own arguments count too.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.adoption.agents import AgentSite, is_agent_run
+from harness.adoption.agent_sites import AgentSite, is_agent_run
 from harness.adoption.calls import Calls
 from harness.adoption.found import App, Entry, Kind, Parameter, Returned, Route, Way
 from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, unwrapped
 from harness.adoption.words import words
-from harness.project.module import Function, Module
+from harness.project.module import Module
 
 __all__ = ["Ways", "find_apps"]
 
@@ -32,6 +33,7 @@ _BILL = words(
 )
 _CONVERSATION = words("conversation_id session_id thread_id chat_id conversation")
 _DEEPEST = 5
+_SECRET = re.compile("auth|key|secret|signature|token", re.IGNORECASE)
 _STREAMS = ("EventSourceResponse", "StreamingResponse")
 
 
@@ -105,12 +107,12 @@ class Ways:
         own, unknown = self._own_prefix(owner)
         if depth > _DEEPEST:
             return own, unknown
-        for module, call, within in self._included():
+        for module, call, within in self.tree.all_calls:
+            if not (isinstance(call.func, ast.Attribute) and call.func.attr == "include_router"):
+                continue
             if call.args and self.tree.resolve(module, call.args[0], within) == owner:
                 given = keyword(call, "prefix")
-                outer = (
-                    self.tree.resolve(module, call.func.value, within) if isinstance(call.func, ast.Attribute) else ""
-                )
+                outer = self.tree.resolve(module, call.func.value, within)
                 above, more = self._prefix(outer, depth + 1)
                 text = self._text(module, given)
                 if given is not None and not text:
@@ -130,23 +132,6 @@ class Ways:
             return literal_text(node)
         there = self.tree.value(self.tree.resolve(module, node), module)
         return literal_text(there[1]) if there is not None else ""
-
-    def _included(self) -> Iterator[tuple[Module, ast.Call, Sequence[Function]]]:
-        for module in self.tree.modules:
-            for node in ast.walk(module.tree):
-                match node:
-                    case ast.Call(func=ast.Attribute(attr="include_router")):
-                        yield module, node, self._around(module, node)
-
-    def _around(self, module: Module, node: ast.AST) -> Sequence[Function]:
-        return next(
-            (
-                each.within
-                for each in reversed(self.tree.functions)
-                if each.module is module and any(inner is node for inner in ast.walk(each.node))
-            ),
-            (),
-        )
 
     def entries(self, routes: Sequence[Route]) -> list[Entry]:
         """The module's functions that run an agent for a text, those that nothing else calls first."""
@@ -265,6 +250,8 @@ class _Asked:
         class_ = self.tree.project.class_(called, near=function.module) if called else None
         if f"{{{argument.arg}}}" in self.path or f"{{{argument.arg}:" in self.path:
             self.in_path.append(parameter)
+        elif "Header" in marks and _SECRET.search(argument.arg):
+            self._not_known(function, argument)
         elif "Header" in marks:
             self.headers.append(parameter)
         elif class_ is not None and is_model(self.tree, class_):

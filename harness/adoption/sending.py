@@ -60,7 +60,8 @@ class Sending:
         if route.body:
             options.append(Element("json=", self._fields(route.body, route)))
         for name, parameters in (("params", route.query), ("headers", route.headers)):
-            if any(is_passed(each) for each in parameters):
+            given_by_hand = name == "headers" and route.unknown
+            if not given_by_hand and any(is_passed(each) for each in parameters):
                 options.append(Element(f"{name}=", self._fields(parameters, route, header=name == "headers")))
         if route.unknown:
             asked = ", ".join(route.unknown)
@@ -122,6 +123,12 @@ class Sending:
 
     def _ran(self) -> list[str]:
         agent, deps = self.choices.agent, self.choices.deps
+        if agent.way is Way.INSIDE:
+            sentence = (
+                f"send the request's message, and return an Answer: {agent.path} ({agent.place}) makes the agent where "
+                "nobody can reach it, and neither a route nor a function that runs it for a text was found"
+            )
+            return self.page.left_open("send", sentence, indent=_BODY)
         elements = [Element("", "request.message")]
         if deps is not None or agent.deps:
             parameter = Parameter(
@@ -141,7 +148,8 @@ class Sending:
 
     def _run(self, prefix: str, run: Code) -> list[str]:
         """With the given model for the agents, whatever the project names; and a session open, if one is asked for."""
-        agents = [self._agent(), *(self.page.project(each.module, each.path) for each in self.choices.helpers)]
+        own = [] if self.choices.agent.way is Way.INSIDE else [self._agent()]
+        agents = [*own, *(self.page.project(each.module, each.path) for each in self.choices.helpers)]
         lines, indent = [], _BODY
         for agent in agents:
             lines.append(f"{indent}with {agent}.override(model=self.model):")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.adoption.calls import Calls
 from harness.adoption.found import EngineSource, SessionSource, Way
 from harness.adoption.parameters import SESSIONS, parameters_of
-from harness.adoption.tree import FunctionAt, Tree, keyword
+from harness.adoption.tree import FunctionAt, Tree, attribute_of_self, keyword
 from harness.adoption.words import words
 from harness.project.module import Module
 
@@ -103,7 +103,7 @@ def _engine(tree: Tree, calls: Calls, site: _Site) -> EngineSource:
         key=key,
         way=Way.FUNCTION if function else Way.GLOBAL,
         holders=() if function else tuple(tree.holders(site.module, path)),
-        maker=_maker(tree, site) if function else "",
+        maker=tree.looked_up(site.module, site.call.func, function.within) if function else "",
         caches=tuple(f"{tree.import_name(each.module)}.{each.qualname}" for each in above if _is_cached(each)),
         globals=tuple(dict.fromkeys(name for each in above for name in _globals(tree, each))),
         options=tuple(_options(site.call)),
@@ -156,48 +156,15 @@ def _in_body(
 
 def _in_function(tree: Tree, function: FunctionAt, call: ast.Call) -> Iterator[_Site]:
     """In a constructor of something that a module's name holds, that; else the function."""
-    attribute = _attribute_of_self(function, call)
+    attribute = attribute_of_self(function, call)
     if attribute and function.owner is not None and function.node.name in {"__init__", "__post_init__"}:
-        instances = list(_instances(tree, function))
+        instances = tree.instances(function.module, function.owner.name)
         yield from [
             _Site(module=each, call=call, path=f"{name}.{attribute}", function=function) for each, name in instances
         ]
         if instances:
             return
     yield _Site(module=function.module, call=call, path="", function=function)
-
-
-def _attribute_of_self(function: FunctionAt, call: ast.Call) -> str:
-    for node in ast.walk(function.node):
-        match node:
-            case (
-                ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attribute)], value=value)
-                | ast.AnnAssign(target=ast.Attribute(value=ast.Name(id="self"), attr=attribute), value=value)
-            ) if value is call:
-                return attribute
-    return ""
-
-
-def _instances(tree: Tree, function: FunctionAt) -> Iterator[tuple[Module, str]]:
-    """The names of modules that are bound to an instance of the function's class."""
-    owner = f"{function.module.name}.{function.owner.name if function.owner else ''}"
-    for module in tree.modules:
-        for node in module.tree.body:
-            match node:
-                case (
-                    ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=called))
-                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=called))
-                ) if tree.resolve(module, called) == owner:
-                    yield module, name
-
-
-def _maker(tree: Tree, site: _Site) -> str:
-    """What is to be replaced so that the function gets another engine: a name of its module, or the library's own."""
-    called = site.call.func
-    if isinstance(called, ast.Name) and called.id in site.module.bindings:
-        return f"{tree.import_name(site.module)}.{called.id}"
-    within = site.function.within if site.function else ()
-    return tree.resolve(site.module, called, within)
 
 
 def _is_cached(function: FunctionAt) -> bool:

@@ -8,7 +8,7 @@ from harness.adoption.found import Agent, EngineSource, Metadata, Migrations, Su
 from harness.adoption.given import Given
 from harness.adoption.page import Page
 
-__all__ = ["bound_function", "engine_function", "prepare", "start"]
+__all__ = ["answered_function", "bound_function", "engine_function", "prepare", "start"]
 
 _BODY = INDENT * 2
 _INNER = INDENT * 3
@@ -22,12 +22,11 @@ def prepare(page: Page, survey: Survey) -> list[str]:
     if survey.migrations is not None:
         return lines + list(_by_migrations(page, survey, survey.migrations))
     lines += docstring("Make the tables, in an empty database.", indent=_BODY)
-    todo = page.todo(
-        "prepare",
+    sentence = (
         "make the project's tables at the URL; no metadata with tables (a DeclarativeBase, SQLModel, or MetaData) "
-        "and no alembic.ini was found",
+        "and no alembic.ini was found"
     )
-    return [*lines, f"{_BODY}{todo}"]
+    return lines + page.left_open("prepare", sentence, indent=_BODY)
 
 
 def _by_metadata(page: Page, found: Sequence[Metadata]) -> Iterator[str]:
@@ -111,6 +110,8 @@ def start(page: Page, survey: Survey, choices: Choices, application: str) -> lis
     given = Given(page=page, survey=survey, choices=choices, starting=True)
     if choices.agent.way is Way.FUNCTION:
         lines += _made_agent(page, choices.agent)
+    if choices.agent.way is Way.INSIDE:
+        lines += _answered(page, choices.agent)
     if choices.route is not None:
         lines += _app(page, choices, given)
     if "sessions" in page.needs:
@@ -171,6 +172,38 @@ def _made_agent(page: Page, agent: Agent) -> Iterator[str]:
     yield f"{_INNER}agent = {maker}()"
     for holder in agent.holders:
         yield from _patched(holder, "lambda *_, **__: agent")
+
+
+def _answered(page: Page, agent: Agent) -> Iterator[str]:
+    """An agent that nobody can reach is made as one that the given model answers."""
+    page.library("unittest.mock", "patch")
+    page.needs.add("answered")
+    yield from comment(
+        f"{agent.path} ({agent.place}) makes the agent where nobody can reach it: it is made with the given model.",
+        indent=_INNER,
+    )
+    yield from _patched(agent.maker, "_answered(settings.model)")
+
+
+def answered_function(page: Page) -> list[str]:
+    """The function that makes such a class of agents, if it is needed."""
+    if "answered" not in page.needs:
+        return []
+    page.library("pydantic_ai", "Agent")
+    page.library("typing", "Any")
+    return [
+        "",
+        "",
+        "def _answered(model: Model) -> type[Agent]:",
+        f'{INDENT}"""Agents that a model answers, whatever model they are made with."""',
+        "",
+        f"{INDENT}class Answered(Agent):",
+        f"{_BODY}def __init__(self, *given: Any, **named: Any) -> None:",
+        f'{_INNER}named.pop("model", None)',
+        f"{_INNER}super().__init__(model, *given[1:], **named)",
+        "",
+        f"{INDENT}return Answered",
+    ]
 
 
 def _app(page: Page, choices: Choices, given: Given) -> Iterator[str]:

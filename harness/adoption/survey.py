@@ -10,7 +10,8 @@ from configparser import Error as ConfigurationFileError
 from dataclasses import replace
 from pathlib import Path
 
-from harness.adoption.agents import find_agents, sites_of
+from harness.adoption.agent_sites import sites_of
+from harness.adoption.agents import find_agents
 from harness.adoption.calls import Calls
 from harness.adoption.environment import find_placeholders, find_settings
 from harness.adoption.found import Agent, Dependency, Migrations, Survey, Unreadable
@@ -42,7 +43,7 @@ def survey_of(tree: Tree) -> Survey:
     known = frozenset(settings)
     ways = Ways(tree=tree, calls=calls, sites=sites, settings=known, ledgers=frozenset(each.key for each in ledgers))
     routes = ways.routes()
-    agents = [_with_deps(tree, agent) for agent in find_agents(tree, calls)]
+    agents = [_with_deps(tree, agent) for agent in find_agents(tree, calls, sites)]
     return Survey(
         root=str(tree.root),
         files=len(tree.project.modules),

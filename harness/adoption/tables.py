@@ -241,7 +241,7 @@ def _core(tree: Tree, module: Module, name: str, call: ast.Call) -> _Table:
         node=call,
         table=literal_text(call.args[0]) if call.args else name,
         columns=tuple(columns),
-        base=base.removesuffix(".metadata"),
+        base=base if tree.value(base, module) else base.removesuffix(".metadata"),
         core=True,
     )
 

@@ -14,7 +14,16 @@ from pathlib import Path
 from harness.project.module import Assigned, Function, Module
 from harness.project.project import Definition, Project
 
-__all__ = ["FunctionAt", "Tree", "arguments_of", "has_default", "keyword", "literal_text", "unwrapped"]
+__all__ = [
+    "FunctionAt",
+    "Tree",
+    "arguments_of",
+    "attribute_of_self",
+    "has_default",
+    "keyword",
+    "literal_text",
+    "unwrapped",
+]
 
 _ASIDE = frozenset({"alembic", "docs", "examples", "migrations", "test", "testing", "tests"})
 """Folders in which nothing is looked for: what stands there is not the application."""
@@ -73,6 +82,28 @@ class Tree:
                 found.setdefault(function.node.name, []).append(function)
         return found
 
+    @cached_property
+    def all_calls(self) -> Sequence[tuple[Module, ast.Call, Sequence[Function]]]:
+        """Every call, with the functions around it."""
+        return [(module, call, within) for module in self.modules for call, within in _calls(module.tree, ())]
+
+    def instances(self, module: Module, owner: str) -> list[tuple[Module, str]]:
+        """The names of modules that are bound to an instance of the module's class of that name."""
+        found = []
+        for other in self.modules:
+            for node in other.tree.body:
+                match node:
+                    case (
+                        ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=called))
+                        | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=called))
+                    ) if self.resolve(other, called) == f"{module.name}.{owner}":
+                        found.append((other, name))
+        return found
+
+    def results(self, function: FunctionAt) -> list[tuple[Module, str]]:
+        """The names of modules that are bound to what a function of a module returns."""
+        return self.instances(function.module, function.qualname)
+
     def place(self, module: Module, node: ast.AST) -> str:
         """`shop/db.py:12`, from the root."""
         return f"{self.relative(module.path)}:{getattr(node, 'lineno', 1)}"
@@ -86,7 +117,16 @@ class Tree:
         """The dotted name that an expression stands for; empty if it is none."""
         if expression is None:
             return ""
+        if isinstance(expression, ast.Attribute) and (owner := self._owner(expression.value, within)):
+            return f"{module.name}.{owner}.{expression.attr}"
         return self._not_hidden(self.project.resolve(module, expression, within=within) or "", module)
+
+    def _owner(self, node: ast.expr, within: Sequence[Function]) -> str:
+        """The class whose method has an expression in it, if that is `self` or `cls`."""
+        if not (isinstance(node, ast.Name) and node.id in {"self", "cls"} and within):
+            return ""
+        outermost = self.by_node.get(within[0])
+        return outermost.owner.name if outermost is not None and outermost.owner is not None else ""
 
     def _not_hidden(self, name: str, near: Module) -> str:
         """A package's own name hides its module of that name: `from .desk import desk` in an `__init__`."""
@@ -147,6 +187,13 @@ class Tree:
             if self.resolve(other, ast.Name(id=name)) == wanted
         ]
 
+    def looked_up(self, module: Module, called: ast.expr, within: Sequence[Function]) -> str:
+        """What is to be replaced so that a function calls something else: a module's name, or the library's."""
+        node = called.value if isinstance(called, ast.Subscript) else called
+        if isinstance(node, ast.Name) and node.id in module.bindings:
+            return f"{self.import_name(module)}.{node.id}"
+        return self.resolve(module, node, within)
+
     def import_name(self, module: Module) -> str:
         """By which the module is imported."""
         return self._import_names[module]
@@ -204,6 +251,25 @@ def _functions(
         else:
             for inner in ("body", "orelse", "finalbody", "handlers"):
                 yield from _functions(module, getattr(node, inner, ()), prefix, within, owner)
+
+
+def _calls(node: ast.AST, within: tuple[Function, ...]) -> Iterator[tuple[ast.Call, tuple[Function, ...]]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Call):
+            yield child, within
+        yield from _calls(child, (*within, child) if isinstance(child, Function) else within)
+
+
+def attribute_of_self(function: FunctionAt, call: ast.Call) -> str:
+    """The attribute of `self` that a call's result is kept in; empty if it is none."""
+    for node in ast.walk(function.node):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=attribute)], value=value)
+                | ast.AnnAssign(target=ast.Attribute(value=ast.Name(id="self"), attr=attribute), value=value)
+            ) if value is call:
+                return attribute
+    return ""
 
 
 def _imported(module: Module) -> Iterator[str]:
