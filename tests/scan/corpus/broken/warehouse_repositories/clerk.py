@@ -1,0 +1,42 @@
+"""Broken: the two repositories in the deps look independent, but hold the same session, and their tools run at once."""
+
+from dataclasses import dataclass
+
+from pydantic_ai import Agent, RunContext
+from repositories import StockRepository, SupplierRepository
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+
+
+@dataclass(frozen=True)
+class WarehouseDeps:
+    stock: StockRepository  # expect-any: shared_by_tools
+    suppliers: SupplierRepository  # expect-any: shared_by_tools
+
+
+clerk: Agent[WarehouseDeps, str] = Agent(deps_type=WarehouseDeps)
+
+
+@clerk.tool
+async def in_stock(ctx: RunContext[WarehouseDeps], code: str) -> int:
+    """How many pieces there are."""
+    return await ctx.deps.stock.quantity(code)  # expect-any: shared_by_tools
+
+
+@clerk.tool
+async def suppliers(ctx: RunContext[WarehouseDeps], name: str) -> list[str]:
+    """Suppliers by name."""
+    return await ctx.deps.suppliers.names(name)  # expect-any: shared_by_tools
+
+
+async def main(model: object, url: str) -> str:
+    engine = create_async_engine(url)
+    sessions = async_sessionmaker(engine)
+    async with sessions() as session:
+        deps = WarehouseDeps(
+            stock=StockRepository(session), suppliers=SupplierRepository(session)
+        )  # expect-any: shared_by_tools
+        result = await clerk.run(
+            "Do we have M8 bolts, and does Ferro sell them?", deps=deps, model=model
+        )  # expect-any: shared_by_tools
+    await engine.dispose()
+    return result.output

@@ -1,0 +1,112 @@
+"""Runs programs under `watch_sessions()`, each in a process of its own that is forked once all is imported.
+
+`python run_programs.py URL FOLDER...` prints one line of JSON for each folder, in order: its name, the error that it
+ended with, and what the watch found, each finding with its kind and the places of its two accesses. The database is
+emptied before each.
+"""
+
+import asyncio
+import importlib
+import inspect
+import json
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import asyncpg
+from pydantic_ai.models.test import TestModel
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from harness.evidence import AccessSeen
+from harness.sanitizer import Watch, watch_sessions
+from tests.scan.corpus.programs import Label, Program
+
+SECONDS = 30
+
+
+async def _prepare(url: str, modules: list[ModuleType]) -> None:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    engine = create_async_engine(url)
+    for metadata in _metadata(modules):
+        async with engine.begin() as transaction:
+            await transaction.run_sync(metadata.create_all)
+    await engine.dispose()
+    for module in modules:
+        await connection.execute(getattr(module, "SCHEMA", "SELECT 1"))
+    await connection.close()
+
+
+def _metadata(modules: list[ModuleType]) -> Iterator[MetaData]:
+    seen: set[int] = set()
+    for module in modules:
+        for value in vars(module).values():
+            metadata = value if isinstance(value, MetaData) else getattr(value, "metadata", None)
+            if isinstance(metadata, MetaData) and id(metadata) not in seen:
+                seen.add(id(metadata))
+                yield metadata
+
+
+async def _run(program: Program, url: str) -> dict[str, Any]:
+    assert program.main is not None
+    modules = [importlib.import_module(path.stem) for path in program.files]
+    await _prepare(url, modules)
+    main = importlib.import_module(program.main.stem).main
+    arguments = {"model": TestModel(), "url": url}
+    error = None
+    with watch_sessions() as watch:
+        try:
+            async with asyncio.timeout(SECONDS):
+                await main(**{name: arguments[name] for name in inspect.signature(main).parameters})
+        except Exception as raised:  # noqa: BLE001  # a broken program may end with any error
+            error = repr(raised)
+    return {"name": program.name, "error": error, "problems": watch.problems, "findings": _findings(watch)}
+
+
+def _findings(watch: Watch) -> list[dict[str, Any]]:
+    return [
+        {"kind": str(finding.kind), "places": [*_places(finding.first), *_places(finding.second)]}
+        for finding in watch.findings
+    ]
+
+
+def _places(access: AccessSeen) -> list[list[Any]]:
+    """The lines of the access's stack: a mark may stand on that of a helper, or on that of the tool that called it."""
+    return [[place.file, place.line] for place in access.stack]
+
+
+def _child(program: Program, url: str, outcome: Connection) -> None:
+    sys.path.insert(0, str(program.folder))
+    os.environ["DATABASE_URL"] = url
+    outcome.send(json.dumps(asyncio.run(_run(program, url))))
+
+
+def main(url: str, *folders: str) -> None:
+    """Run the programs in these folders, one after the other."""
+    warnings.simplefilter("ignore")
+    for module in ("fastapi", "sqlmodel.ext.asyncio.session", "psycopg_pool", "pydantic_ai.capabilities"):
+        importlib.import_module(module)
+    context = multiprocessing.get_context("fork")
+    for folder in map(Path, folders):
+        program = Program(name=folder.name, label=Label(folder.parent.name), folder=folder)
+        outcome, sender = context.Pipe(duplex=False)
+        child = context.Process(target=_child, args=(program, url, sender))
+        child.start()
+        sender.close()
+        try:
+            document = outcome.recv()
+        except EOFError:
+            document = json.dumps({"name": program.name, "error": "it ended early", "problems": [], "findings": []})
+        sys.stdout.write(f"{document}\n")
+        child.join()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,224 @@
+"""The programs by which a scan is judged say what they are, and where they can be run it is true."""
+
+import ast
+import asyncio
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.postgres.clones import Clones
+from tests.scan.corpus import run_programs
+from tests.scan.corpus.programs import Kind, Label, Program, programs
+
+ROOT = Path(__file__).parents[2]
+BROKEN = programs(Label.BROKEN)
+RIGHT = programs(Label.RIGHT)
+ALL = (*BROKEN, *RIGHT)
+RACES = {Kind.SHARED_BY_TOOLS, Kind.SHARED_BY_TASKS}
+RUNNABLE_RACES = tuple(each for each in BROKEN if each.main and RACES & {mark.kind for mark in each.marks})
+RUNNABLE_RIGHT = tuple(each for each in RIGHT if each.main)
+POOL_RUNS_DRY = "held_profile_chat"
+"""Its pool has one connection, which the caller holds while a tool waits for it."""
+
+
+def named(of: tuple[Program, ...]) -> list[str]:
+    return [program.name for program in of]
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def every_program(function: Any) -> Any:
+    """Parametrise a test by all programs."""
+    return pytest.mark.parametrize("program", ALL, ids=[f"{each.label}-{each.name}" for each in ALL])(function)
+
+
+def missing_names(path: Path) -> Iterator[str]:
+    """What a module takes from others that they do not have."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                if not offers(path.parent, node.module, alias.name):
+                    yield f"{node.module}.{alias.name}"
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            module = modules[node.value.id]
+            if not offers(path.parent, module, node.attr):
+                yield f"{module}.{node.attr}"
+
+
+def offers(folder: Path, module: str, name: str) -> bool:
+    """Whether a module, of the program or of a library, has a name, or a submodule of that name."""
+    if (sibling := folder / f"{module}.py").exists():
+        return name in defined(sibling)
+    return hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}") is not None
+
+
+def defined(path: Path) -> set[str]:
+    """The names that a module binds at its top."""
+    names: set[str] = set()
+    for node in tree_of(path).body:
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=targets):
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+            case _:
+                pass
+    return names
+
+
+@every_program
+def test_a_program_compiles(program: Program) -> None:
+    """It has one to four files, and each is Python."""
+    for path in program.files:
+        compile(path.read_text(encoding="utf-8"), str(path), "exec")
+
+    assert 1 <= len(program.files) <= 4
+
+
+@every_program
+def test_a_program_takes_from_others_what_they_have(program: Program) -> None:
+    """Imported names, and attributes of imported modules, exist in the libraries or in the program's files."""
+    assert [name for path in program.files for name in missing_names(path)] == []
+
+
+@every_program
+def test_a_program_says_what_it_is(program: Program) -> None:
+    """In one docstring, in one sentence."""
+    assert len(program.reasons) == 1
+    assert len(program.reasons[0].splitlines()) == 1
+    assert program.reasons[0].endswith(".")
+
+
+@pytest.mark.parametrize("program", BROKEN, ids=named(BROKEN))
+def test_a_broken_program_has_marks(program: Program) -> None:
+    """Of one kind or more, each either exact or one of several."""
+    exact = {mark.kind for mark in program.marks if mark.exact}
+    one_of = Counter(mark.kind for mark in program.marks if not mark.exact)
+
+    assert exact | set(one_of)
+    assert not exact & set(one_of)
+
+
+@pytest.mark.parametrize("program", RIGHT, ids=named(RIGHT))
+def test_a_right_program_has_no_marks(program: Program) -> None:
+    """Nothing may be found in it."""
+    assert program.marks == ()
+
+
+@every_program
+def test_a_mark_is_on_code(program: Program) -> None:
+    """A mark that is misspelled, or stands on a line of its own, would be lost."""
+    for path in program.files:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        marked = {mark.line for mark in program.marks if mark.path == path}
+
+        assert {number for number, line in enumerate(lines, start=1) if "expect" in line} == marked
+        assert [line for line in lines if line.lstrip().startswith("# expect")] == []
+
+
+def test_the_corpus_is_large_enough() -> None:
+    """At least 46 of each label, under names of their own, and at least four of each kind."""
+    kinds = Counter(kind for program in BROKEN for kind in {mark.kind for mark in program.marks})
+
+    assert len(BROKEN) >= 46
+    assert len(RIGHT) >= 46
+    assert len(set(named(ALL))) == len(ALL)
+    assert min(kinds[kind] for kind in Kind) >= 4
+
+
+def test_enough_programs_can_run() -> None:
+    """At least 15 of each label."""
+    assert len(RUNNABLE_RACES) >= 15
+    assert len(RUNNABLE_RIGHT) >= 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a program that was run."""
+
+    error: str | None
+    problems: tuple[str, ...]
+    findings: tuple[dict[str, Any], ...]
+
+    @property
+    def places(self) -> set[tuple[str, int]]:
+        """The lines that a finding names."""
+        return {(Path(file).name, line) for finding in self.findings for file, line in finding["places"]}
+
+
+Outcomes = dict[str, Outcome]
+
+
+@pytest.fixture(scope="module")
+def outcomes(sessionproof_clones: Clones, empty_template: str) -> Outcomes:
+    """Run all programs that can be run, once."""
+    chosen = [program for program in ALL if program.main]
+    return asyncio.run(run_all(chosen, sessionproof_clones, empty_template))
+
+
+async def run_all(chosen: list[Program], clones: Clones, template: str) -> Outcomes:
+    async with clones.clone(template, label="scanned programs") as database:
+        script = [sys.executable, run_programs.__file__, database.url, *(str(program.folder) for program in chosen)]
+        done = await asyncio.to_thread(
+            subprocess.run,
+            script,
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": sys.pycache_prefix or ""},
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [document["name"] for document in documents] == [program.name for program in chosen], done.stderr
+    return {
+        document["name"]: Outcome(
+            error=document["error"], problems=tuple(document["problems"]), findings=tuple(document["findings"])
+        )
+        for document in documents
+    }
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", RUNNABLE_RACES, ids=named(RUNNABLE_RACES))
+def test_a_broken_program_is_broken(program: Program, outcomes: Outcomes) -> None:
+    """When it runs, sessions are seen to be used by two at once, and that at a line that it marks."""
+    outcome = outcomes[program.name]
+    marked = {(mark.path.name, mark.line) for mark in program.marks if mark.kind in RACES}
+
+    assert outcome.problems == ()
+    assert outcome.places & marked, outcome
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
+def test_a_session_held_across_a_run_starves_its_tools(outcomes: Outcomes) -> None:
+    """Where the pool has one connection, a tool waits for the one that its caller holds, until it gives up."""
+    assert "QueuePool limit" in str(outcomes[POOL_RUNS_DRY].error)
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("program", RUNNABLE_RIGHT, ids=named(RUNNABLE_RIGHT))
+def test_a_right_program_is_right(program: Program, outcomes: Outcomes) -> None:
+    """It runs to its end, and nothing is seen."""
+    assert outcomes[program.name] == Outcome(error=None, problems=(), findings=())
