@@ -168,14 +168,13 @@ Outcomes = dict[str, Outcome]
 
 @pytest.fixture(scope="module")
 def outcomes(sessionproof_clones: Clones, empty_template: str) -> Outcomes:
-    """Run all programs that can be run, once."""
-    chosen = [program for program in ALL if program.main]
-    return asyncio.run(run_all(chosen, sessionproof_clones, empty_template))
+    """Import all programs, and run those that can be run, once."""
+    return asyncio.run(run_all(sessionproof_clones, empty_template))
 
 
-async def run_all(chosen: list[Program], clones: Clones, template: str) -> Outcomes:
+async def run_all(clones: Clones, template: str) -> Outcomes:
     async with clones.clone(template, label="scanned programs") as database:
-        script = [sys.executable, run_programs.__file__, database.url, *(str(program.folder) for program in chosen)]
+        script = [sys.executable, run_programs.__file__, database.url, *(str(program.folder) for program in ALL)]
         done = await asyncio.to_thread(
             subprocess.run,
             script,
@@ -188,7 +187,7 @@ async def run_all(chosen: list[Program], clones: Clones, template: str) -> Outco
         )
     assert done.returncode == 0, done.stderr
     documents = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [document["name"] for document in documents] == [program.name for program in chosen], done.stderr
+    assert [document["name"] for document in documents] == [program.name for program in ALL], done.stderr
     return {
         document["name"]: Outcome(
             error=document["error"], problems=tuple(document["problems"]), findings=tuple(document["findings"])
@@ -199,11 +198,21 @@ async def run_all(chosen: list[Program], clones: Clones, template: str) -> Outco
 
 @pytest.mark.processes
 @pytest.mark.timeout(600)
+def test_every_program_can_be_imported(outcomes: Outcomes) -> None:
+    """And its tables can be made."""
+    ended = {name: outcome.error for name, outcome in outcomes.items()}
+
+    assert [name for name, error in ended.items() if error == "it ended early"] == []
+    assert [each.name for each in ALL if each.main is None and ended[each.name] is not None] == []
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", RUNNABLE_RACES, ids=named(RUNNABLE_RACES))
 def test_a_broken_program_is_broken(program: Program, outcomes: Outcomes) -> None:
     """When it runs, sessions are seen to be used by two at once, and that at a line that it marks."""
     outcome = outcomes[program.name]
-    marked = {(mark.path.name, mark.line) for mark in program.marks if mark.kind in RACES}
+    marked = {(mark.path.name, line) for mark in program.marks if mark.kind in RACES for line in mark.lines}
 
     assert outcome.problems == ()
     assert outcome.places & marked, outcome

@@ -31,12 +31,17 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A line at which a finding may stand; at which it must stand, if it is `exact`."""
+    """A mark on a line of a file; `lines` are those at which the finding that it asks for may stand."""
 
     path: Path
     line: int
     kind: Kind
     exact: bool
+    lines: frozenset[int]
+
+    def meets(self, path: Path, line: int, kind: str) -> bool:
+        """Whether a finding of that kind at that place is the one that is meant."""
+        return kind == self.kind and path.resolve() == self.path.resolve() and line in self.lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class Program:
     @property
     def reasons(self) -> tuple[str, ...]:
         """The docstrings of its modules that say what it is."""
-        docstrings = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in self.files)
+        docstrings = (ast.get_docstring(_tree(path)) or "" for path in self.files)
         return tuple(text for text in docstrings if text.startswith(f"{self.label.capitalize()}: "))
 
     @property
@@ -67,16 +72,47 @@ class Program:
     def main(self) -> Path | None:
         """The module with the function that runs it, if it can be run."""
         for path in self.files:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            if any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in tree.body):
+            if any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in _tree(path).body):
                 return path
         return None
 
 
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _marks(path: Path) -> Iterator[Mark]:
+    statements = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.stmt)]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if (found := MARK.search(line)) is not None:
-            yield Mark(path=path, line=number, kind=Kind(found[2]), exact=found[1] == "expect")
+            exact = found[1] == "expect"
+            lines = _statement(statements, number) | (frozenset() if exact else _scope(statements, number))
+            yield Mark(path=path, line=number, kind=Kind(found[2]), exact=exact, lines=lines)
+
+
+def _statement(statements: list[ast.stmt], line: int) -> frozenset[int]:
+    """The lines of the smallest statement, or header of one, that has this line."""
+    return min((own for each in statements if line in (own := _own_lines(each))), key=len)
+
+
+def _scope(statements: list[ast.stmt], line: int) -> frozenset[int]:
+    """The lines of the header of the innermost function or class around this line."""
+    around = [
+        each
+        for each in statements
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and each.lineno <= line <= (each.end_lineno or each.lineno)
+    ]
+    return _own_lines(max(around, key=lambda each: each.lineno)) if around else frozenset()
+
+
+def _own_lines(statement: ast.stmt) -> frozenset[int]:
+    """The lines of a statement without those of its body: for a function also its decorators."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    body: list[ast.stmt] = getattr(statement, "body", [])
+    first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    last = body[0].lineno - 1 if body else statement.end_lineno or statement.lineno
+    return frozenset(range(first, max(first, last) + 1))
 
 
 def programs(label: Label, *, below: Path = FOLDER) -> tuple[Program, ...]:

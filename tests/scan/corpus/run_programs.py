@@ -2,7 +2,7 @@
 
 `python run_programs.py URL FOLDER...` prints one line of JSON for each folder, in order: its name, the error that it
 ended with, and what the watch found, each finding with its kind and the places of its two accesses. The database is
-emptied before each.
+emptied before each. A program without a `main` is imported alone.
 """
 
 import asyncio
@@ -55,10 +55,9 @@ def _metadata(modules: list[ModuleType]) -> Iterator[MetaData]:
 
 
 async def _run(program: Program, url: str) -> dict[str, Any]:
-    assert program.main is not None
     modules = [importlib.import_module(path.stem) for path in program.files]
     await _prepare(url, modules)
-    main = importlib.import_module(program.main.stem).main
+    main = _nothing if program.main is None else importlib.import_module(program.main.stem).main
     arguments = {"model": TestModel(), "url": url}
     error = None
     with watch_sessions() as watch:
@@ -68,6 +67,10 @@ async def _run(program: Program, url: str) -> dict[str, Any]:
         except Exception as raised:  # noqa: BLE001  # a broken program may end with any error
             error = repr(raised)
     return {"name": program.name, "error": error, "problems": watch.problems, "findings": _findings(watch)}
+
+
+async def _nothing() -> None:
+    """What is run of a program that can only be imported."""
 
 
 def _findings(watch: Watch) -> list[dict[str, Any]]:

@@ -50,8 +50,8 @@ async def main(model: object, url: str) -> str:
     factory = async_sessionmaker(engine)
     async with factory.begin() as db:
         deps = BookingDeps.for_conversation(db, passenger="Ada")  # expect-any: shared_by_tools
-        result = await booking.run(
+        result = await booking.run(  # expect-any: shared_by_tools
             "Hold me a seat to LIS tomorrow", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

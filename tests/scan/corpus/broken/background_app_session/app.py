@@ -42,7 +42,7 @@ async def take_answer(answer: Answer, background: BackgroundTasks) -> dict[str, 
 
 @app.get("/answers/{question}")
 async def answers(question: int) -> list[str]:
-    rows = await session.scalars(
+    rows = await session.scalars(  # expect-any: shared_by_tasks
         text("SELECT value FROM answers WHERE question = :q"), {"q": question}
-    )  # expect-any: shared_by_tasks
+    )
     return list(rows)

@@ -35,18 +35,18 @@ baker = Agent("openai:gpt-5-mini", deps_type=BakeryDeps, defer_model_check=True)
 async def loaves_left(ctx: RunContext[BakeryDeps], kind: str) -> int:
     """How many loaves of a kind are left."""
     db = ctx.deps.request.app.state.db  # expect-any: shared_by_tools
-    return (
+    return (  # expect-any: shared_by_tools
         await db.scalar(text("SELECT pieces FROM loaves WHERE kind = :kind"), {"kind": kind}) or 0
-    )  # expect-any: shared_by_tools
+    )
 
 
 @baker.tool
 async def order(ctx: RunContext[BakeryDeps], kind: str, pieces: int) -> str:
     """Order loaves for tomorrow."""
     db = ctx.deps.request.app.state.db  # expect-any: shared_by_tools
-    await db.execute(
+    await db.execute(  # expect-any: shared_by_tools
         text("INSERT INTO orders (kind, pieces) VALUES (:kind, :pieces)"), {"kind": kind, "pieces": pieces}
-    )  # expect-any: shared_by_tools
+    )
     await db.commit()  # expect-any: shared_by_tools
     return f"ordered at {ctx.deps.shop}"
 

@@ -40,9 +40,9 @@ teller = Agent(deps_type=BankDeps)
 @teller.tool
 def balance(ctx: RunContext[BankDeps]) -> str:
     """What the customer has in all accounts."""
-    total = ctx.deps.db.scalar(
+    total = ctx.deps.db.scalar(  # expect-any: shared_by_tools
         select(func.sum(Account.balance)).where(Account.owner == ctx.deps.owner)
-    )  # expect-any: shared_by_tools
+    )
     return str(total or 0)
 
 
@@ -56,8 +56,8 @@ def recent_transfers(ctx: RunContext[BankDeps], iban: str) -> list[str]:
 async def main(model: object, url: str) -> str:
     engine = create_engine(url.replace("+asyncpg", "+psycopg"))
     with Session(engine) as db:
-        result = await teller.run(
+        result = await teller.run(  # expect-any: shared_by_tools
             "How much have I, and what went out?", deps=BankDeps(db, "Ada"), model=model
-        )  # expect-any: shared_by_tools
+        )
     engine.dispose()
     return result.output

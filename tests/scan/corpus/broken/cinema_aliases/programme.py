@@ -30,9 +30,9 @@ async def films_today(context: Context) -> list[str]:
 async def free_seats(context: Context, screening: int) -> int:
     """Seats that are free."""
     query = sa.text("SELECT seats - sold FROM screenings WHERE id = :id")
-    return (
+    return (  # expect-any: shared_by_tools
         await context.deps.conn.execute(query, {"id": screening})
-    ).scalar_one_or_none() or 0  # expect-any: shared_by_tools
+    ).scalar_one_or_none() or 0
 
 
 SCHEMA = "CREATE TABLE screenings (id serial PRIMARY KEY, city text, title text, day date, seats int, sold int)"
@@ -41,8 +41,8 @@ SCHEMA = "CREATE TABLE screenings (id serial PRIMARY KEY, city text, title text,
 async def main(model: object, url: str) -> str:
     engine = sa_async.create_async_engine(url)
     async with Db(engine) as conn:
-        answer = await programme.run(
+        answer = await programme.run(  # expect-any: shared_by_tools
             "What is on tonight?", deps=Deps(conn, "Ghent"), model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return answer.output

@@ -25,26 +25,26 @@ matcher = Agent(deps_type=TrialDeps)
 async def trials_for(ctx: RunContext[TrialDeps], condition: str) -> list[int]:
     """Trials for a condition."""
     connection = ctx.deps.connection()  # expect-any: shared_by_tools
-    return list(
+    return list(  # expect-any: shared_by_tools
         await connection.scalars(text("SELECT id FROM trials WHERE condition = :c"), {"c": condition})
-    )  # expect-any: shared_by_tools
+    )
 
 
 @matcher.tool
 async def sites_in(ctx: RunContext[TrialDeps], city: str) -> list[int]:
     """Trials that have a site in a city."""
     connection = ctx.deps.connection()  # expect-any: shared_by_tools
-    return list(
+    return list(  # expect-any: shared_by_tools
         await connection.scalars(text("SELECT trial FROM sites WHERE city = :city"), {"city": city})
-    )  # expect-any: shared_by_tools
+    )
 
 
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url, connect_args={"timeout": 10})
     async with engine.connect() as connection:
         deps = TrialDeps(connection=lambda: connection)  # expect-any: shared_by_tools
-        result = await matcher.run(
+        result = await matcher.run(  # expect-any: shared_by_tools
             "Is there anything for asthma in Leeds?", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

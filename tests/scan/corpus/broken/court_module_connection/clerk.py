@@ -14,17 +14,17 @@ clerk = Agent(system_prompt="You are the clerk of a court.")
 @clerk.tool_plain
 async def cases_of(judge: str) -> list[str]:
     """The cases of a judge."""
-    return [
+    return [  # expect-any: shared_by_tools
         row["number"] for row in await store.fetch("SELECT number FROM cases WHERE judge = $1", judge)
-    ]  # expect-any: shared_by_tools
+    ]
 
 
 @clerk.tool_plain
 async def rooms_of(number: str) -> list[int]:
     """The rooms in which a case is heard."""
-    return [
+    return [  # expect-any: shared_by_tools
         row["room"] for row in await store.fetch("SELECT room FROM hearings WHERE number = $1", number)
-    ]  # expect-any: shared_by_tools
+    ]
 
 
 async def main(model: object, url: str) -> str:

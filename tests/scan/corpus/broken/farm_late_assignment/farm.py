@@ -45,9 +45,9 @@ async def rain_on(ctx: RunContext[FarmDeps], field: int) -> int:
 async def advise(engine: AsyncEngine, deps: FarmDeps, model: object) -> str:
     async with AsyncSession(engine) as session:
         deps.session = session  # expect-any: shared_by_tools
-        result = await agronomist.run(
+        result = await agronomist.run(  # expect-any: shared_by_tools
             "Was there enough rain for the barley?", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     return result.output
 
 

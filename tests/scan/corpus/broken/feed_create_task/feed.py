@@ -32,9 +32,9 @@ async def audit(session: AsyncSession, what: str) -> None:
 
 async def read_feed(session: AsyncSession, limit: int) -> list[str]:
     noted = asyncio.create_task(audit(session, f"feed of {limit}"))  # expect-any: shared_by_tasks
-    posts = await session.scalars(
+    posts = await session.scalars(  # expect-any: shared_by_tasks
         select(Post.body).order_by(Post.id.desc()).limit(limit)
-    )  # expect-any: shared_by_tasks
+    )
     bodies = list(posts)
     await noted
     return bodies

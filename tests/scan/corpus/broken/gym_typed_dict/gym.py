@@ -39,9 +39,9 @@ async def courses(ctx: RunContext[GymDeps]) -> list[str]:
 async def enrol(ctx: RunContext[GymDeps], course_id: int) -> str:
     """Enrol the member in a course."""
     session = ctx.deps["session"]  # expect-any: shared_by_tools
-    await session.execute(
+    await session.execute(  # expect-any: shared_by_tools
         update(Course).where(Course.id == course_id).values(places=Course.places - 1)
-    )  # expect-any: shared_by_tools
+    )
     await session.commit()  # expect-any: shared_by_tools
     return f"member {ctx.deps['member']} is enrolled"
 

@@ -26,9 +26,9 @@ master = Agent(deps_type=HarborDeps, name="harbor master")
 @berths.tool
 async def berth_of(ctx: RunContext[HarborDeps], ship: str) -> int | None:
     """Where a ship lies."""
-    return await ctx.deps.db.scalar(
+    return await ctx.deps.db.scalar(  # expect-any: shared_by_tools
         text("SELECT berth FROM ships WHERE name = :ship"), {"ship": ship}
-    )  # expect-any: shared_by_tools
+    )
 
 
 @tugs.tool
@@ -40,17 +40,17 @@ async def free_tugs(ctx: RunContext[HarborDeps]) -> list[str]:
 @master.tool
 async def ask_berths(ctx: RunContext[HarborDeps], question: str) -> str:
     """Ask whoever knows the berths."""
-    return (
+    return (  # expect-any: shared_by_tools
         await berths.run(question, deps=ctx.deps, model=ctx.deps.model, usage=ctx.usage)
-    ).output  # expect-any: shared_by_tools
+    ).output
 
 
 @master.tool
 async def ask_tugs(ctx: RunContext[HarborDeps], question: str) -> str:
     """Ask whoever knows the tugs."""
-    return (
+    return (  # expect-any: shared_by_tools
         await tugs.run(question, deps=ctx.deps, model=ctx.deps.model, usage=ctx.usage)
-    ).output  # expect-any: shared_by_tools
+    ).output
 
 
 async def main(model: object, url: str) -> str:

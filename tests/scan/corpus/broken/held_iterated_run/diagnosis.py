@@ -14,9 +14,9 @@ class Diagnosis:
         self.session = session
 
     async def symptoms(self, case: int) -> str:
-        return (
+        return (  # expect-any: held_across_run
             await self.session.scalar(text("SELECT symptoms FROM cases WHERE id = :id"), {"id": case}) or "none"
-        )  # expect-any: held_across_run
+        )
 
     async def write(self, case: int, model: object) -> str:
         symptoms = await self.symptoms(case)  # expect-any: held_across_run

@@ -20,9 +20,9 @@ auctioneer = Agent(instructions="You describe what is for sale, in three sentenc
 
 async def describe(engine: AsyncEngine, lot: int, model: object) -> AsyncIterator[str]:
     async with engine.begin() as connection:  # expect-any: held_across_run
-        title = await connection.scalar(
+        title = await connection.scalar(  # expect-any: held_across_run
             select(lots.c.title).where(lots.c.id == lot).with_for_update()
-        )  # expect-any: held_across_run
+        )
         async with auctioneer.run_stream(f"Describe: {title}", model=model) as answer:  # expect-any: held_across_run
             async for piece in answer.stream_text(delta=True):
                 yield piece

@@ -19,9 +19,9 @@ def summarize_letters(url: str, model: object) -> int:
     engine = create_engine(url)
     done = 0
     with Session(engine) as session:  # expect-any: held_across_run
-        letters = session.exec(
+        letters = session.exec(  # expect-any: held_across_run
             select(Letter).where(Letter.summary == None).with_for_update()
-        ).all()  # expect-any: held_across_run
+        ).all()
         for letter in letters:
             letter.summary = summarizer.run_sync(letter.body, model=model).output  # expect-any: held_across_run
             session.add(letter)

@@ -36,9 +36,9 @@ directory_agent = Agent(
 @directory_agent.tool
 async def find_physicians(ctx: RunContext[DirectoryDeps], name: str) -> list[str]:
     """Find physicians by a part of their name."""
-    rows = await ctx.deps.session.scalars(
+    rows = await ctx.deps.session.scalars(  # expect-any: shared_by_tools
         select(Physician).where(Physician.name.icontains(name))
-    )  # expect-any: shared_by_tools
+    )
     return [f"{row.name}, {row.ward}" for row in rows]
 
 
@@ -54,8 +54,8 @@ async def main(model: object, url: str) -> str:
     sessions = async_sessionmaker(engine, expire_on_commit=False)
     async with sessions() as session:
         deps = DirectoryDeps(session=session, hospital="St. Vincent")  # expect-any: shared_by_tools
-        result = await directory_agent.run(
+        result = await directory_agent.run(  # expect-any: shared_by_tools
             "Who is Dr. Okafor, and who is on call in ICU?", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

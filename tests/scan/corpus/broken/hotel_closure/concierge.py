@@ -48,8 +48,8 @@ def build_concierge(session: AsyncSession) -> Agent[None, str]:  # expect-any: s
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with async_sessionmaker(engine)() as session:
-        result = await build_concierge(session).run(
+        result = await build_concierge(session).run(  # expect-any: shared_by_tools
             "A double, and tea to room 12", model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

@@ -15,16 +15,16 @@ SESSION = AsyncSession(engine, expire_on_commit=False)  # expect-any: shared_by_
 
 
 async def amount_of(item: str, session: AsyncSession = SESSION) -> float:  # expect-any: shared_by_tools
-    value = await session.scalar(
+    value = await session.scalar(  # expect-any: shared_by_tools
         text("SELECT amount FROM pantry WHERE item = :item"), {"item": item}
-    )  # expect-any: shared_by_tools
+    )
     return float(value or 0)
 
 
 async def put_on_list(item: str, *, session: AsyncSession = SESSION) -> None:  # expect-any: shared_by_tools
-    await session.execute(
+    await session.execute(  # expect-any: shared_by_tools
         text("INSERT INTO shopping (item) VALUES (:item)"), {"item": item}
-    )  # expect-any: shared_by_tools
+    )
     await session.commit()  # expect-any: shared_by_tools
 
 

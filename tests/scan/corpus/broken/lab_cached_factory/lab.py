@@ -23,25 +23,25 @@ technician = Agent(deps_type=LabDeps)
 async def result_of(ctx: RunContext[LabDeps], code: str) -> str | None:
     """The result of a sample."""
     session = ctx.deps.get_session()  # expect-any: shared_by_tools
-    return await session.scalar(
+    return await session.scalar(  # expect-any: shared_by_tools
         text("SELECT result FROM samples WHERE code = :code"), {"code": code}
-    )  # expect-any: shared_by_tools
+    )
 
 
 @technician.tool
 async def samples_in(ctx: RunContext[LabDeps], freezer: int) -> list[str]:
     """Codes of the samples in a freezer."""
     session = ctx.deps.get_session()  # expect-any: shared_by_tools
-    found = await session.scalars(
+    found = await session.scalars(  # expect-any: shared_by_tools
         text("SELECT code FROM samples WHERE freezer = :freezer"), {"freezer": freezer}
-    )  # expect-any: shared_by_tools
+    )
     return list(found)
 
 
 async def main(model: object, url: str) -> str:
-    result = await technician.run(
+    result = await technician.run(  # expect-any: shared_by_tools
         "What came of S-17, and what is in 3?", deps=LabDeps(get_session), model=model
-    )  # expect-any: shared_by_tools
+    )
     await get_session().close()
     await get_engine().dispose()
     return result.output

@@ -13,16 +13,16 @@ CREATE TABLE deliveries (id serial PRIMARY KEY, mail int);
 async def queue_mails(conn: psycopg.AsyncConnection, recipients: list[str]) -> None:
     async with conn.transaction():  # expect-any: shared_by_tasks
         for recipient in recipients:
-            await conn.execute(
+            await conn.execute(  # expect-any: shared_by_tasks
                 "INSERT INTO outbox (recipient) VALUES (%s)", (recipient,)
-            )  # expect-any: shared_by_tasks
+            )
 
 
 async def mark_sent(conn: psycopg.AsyncConnection) -> None:
     async with conn.transaction():  # expect-any: shared_by_tasks
-        cursor = await conn.execute(
+        cursor = await conn.execute(  # expect-any: shared_by_tasks
             "UPDATE outbox SET sent = true WHERE NOT sent RETURNING id"
-        )  # expect-any: shared_by_tasks
+        )
         for (mail,) in await cursor.fetchall():
             await conn.execute("INSERT INTO deliveries (mail) VALUES (%s)", (mail,))  # expect-any: shared_by_tasks
 

@@ -24,18 +24,18 @@ class GuideDeps(NamedTuple):
 
 async def works_by(ctx: RunContext[GuideDeps], artist: str) -> list[str]:
     """Works of an artist."""
-    result = await ctx.deps.connection.execute(
+    result = await ctx.deps.connection.execute(  # expect-any: shared_by_tools
         select(works.c.title).where(works.c.artist == artist)
-    )  # expect-any: shared_by_tools
+    )
     return list(result.scalars())
 
 
 async def works_in(ctx: RunContext[GuideDeps], room: int) -> list[str]:
     """Works that hang in a room."""
     connection, _ = ctx.deps
-    async with connection.stream(
+    async with connection.stream(  # expect-any: shared_by_tools
         select(works.c.title).where(works.c.room == room)
-    ) as result:  # expect-any: shared_by_tools
+    ) as result:
         return [row.title async for row in result]
 
 
@@ -49,8 +49,8 @@ def build_guide() -> Agent[GuideDeps, str]:
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with engine.connect() as connection:
-        result = await build_guide().run(
+        result = await build_guide().run(  # expect-any: shared_by_tools
             "What of Klee hangs in room 4?", deps=GuideDeps(connection, "en"), model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

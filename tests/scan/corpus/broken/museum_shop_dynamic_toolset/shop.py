@@ -23,15 +23,15 @@ def postcards(ctx: RunContext[ShopDeps]) -> FunctionToolset[ShopDeps]:
 
     async def find_postcards(motif: str) -> list[int]:
         """Postcards by motif."""
-        return list(
+        return list(  # expect-any: shared_by_tools
             await work.scalars(text("SELECT id FROM postcards WHERE motif = :motif"), {"motif": motif})
-        )  # expect-any: shared_by_tools
+        )
 
     async def price_of(postcard: int) -> int | None:
         """The price of a postcard in cents."""
-        return await work.scalar(
+        return await work.scalar(  # expect-any: shared_by_tools
             text("SELECT price FROM postcards WHERE id = :id"), {"id": postcard}
-        )  # expect-any: shared_by_tools
+        )
 
     return FunctionToolset(tools=[find_postcards, price_of])
 
@@ -39,8 +39,8 @@ def postcards(ctx: RunContext[ShopDeps]) -> FunctionToolset[ShopDeps]:
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with AsyncSession(bind=engine) as work:
-        result = await cashier.run(
+        result = await cashier.run(  # expect-any: shared_by_tools
             "What do the Monets cost?", deps=ShopDeps(work), model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

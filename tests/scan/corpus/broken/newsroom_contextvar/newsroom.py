@@ -16,9 +16,9 @@ editor = Agent(instructions="You help the editors of a newspaper.")
 @editor.tool_plain
 async def headlines(desk: str) -> list[str]:
     """The headlines of a desk."""
-    found = await current_session().execute(
+    found = await current_session().execute(  # expect-any: shared_by_tools
         text("SELECT headline FROM articles WHERE desk = :desk"), {"desk": desk}
-    )  # expect-any: shared_by_tools
+    )
     return list(found.scalars())
 
 
@@ -37,8 +37,8 @@ async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     factory = async_sessionmaker(engine)
     async with request_session(factory):
-        result = await editor.run(
+        result = await editor.run(  # expect-any: shared_by_tools
             "What does Foreign have? Article 4 misspells Kyiv.", model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

@@ -16,15 +16,15 @@ class OrderService:
         self.session = session  # expect-any: shared_by_tasks
 
     async def _orders(self, customer: int) -> list[int]:
-        rows = await self.session.execute(
+        rows = await self.session.execute(  # expect-any: shared_by_tasks
             text("SELECT total FROM orders WHERE customer = :c"), {"c": customer}
-        )  # expect-any: shared_by_tasks
+        )
         return list(rows.scalars())
 
     async def _address(self, customer: int) -> str | None:
-        return await self.session.scalar(
+        return await self.session.scalar(  # expect-any: shared_by_tasks
             text("SELECT city FROM addresses WHERE customer = :c"), {"c": customer}
-        )  # expect-any: shared_by_tasks
+        )
 
     async def overview(self, customer: int) -> dict[str, object]:
         orders = asyncio.ensure_future(self._orders(customer))  # expect-any: shared_by_tasks

@@ -42,8 +42,8 @@ class ParkingAssistant:
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with AsyncSession(engine) as session:
-        answer = await ParkingAssistant(session, model).answer(
+        answer = await ParkingAssistant(session, model).answer(  # expect-any: shared_by_tools
             "Where is B-AB 12, and is there room on 2?"
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return answer

@@ -31,8 +31,8 @@ async def main(model: object, url: str) -> str:
     maker = async_sessionmaker(bind=engine, autoflush=False)
     async with maker() as session:
         deps = PayrollDeps(session, employee=12)  # expect-any: shared_by_tools
-        result = await payroll.run(
+        result = await payroll.run(  # expect-any: shared_by_tools
             "How much leave have I left, and what do I earn?", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

@@ -6,9 +6,9 @@ from sqlalchemy import text
 
 
 async def salary_of(session, employee: int) -> Decimal | None:
-    return await session.scalar(
+    return await session.scalar(  # expect-any: shared_by_tools
         text("SELECT amount FROM salaries WHERE employee = :id"), {"id": employee}
-    )  # expect-any: shared_by_tools
+    )
 
 
 async def leave_of(session, employee: int, year: int) -> int:

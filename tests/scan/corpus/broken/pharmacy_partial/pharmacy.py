@@ -15,9 +15,9 @@ CREATE TABLE interactions (one text, other text, severity text);
 
 
 async def packs(session: AsyncSession, name: str) -> int:
-    return (
+    return (  # expect-any: shared_by_tools
         await session.scalar(text("SELECT sum(packs) FROM drugs WHERE name = :name"), {"name": name}) or 0
-    )  # expect-any: shared_by_tools
+    )
 
 
 async def interaction(session: AsyncSession, one: str, other: str) -> str:
@@ -49,11 +49,12 @@ async def interacts(ctx: RunContext[PharmacyDeps], one: str, other: str) -> str:
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with AsyncSession(engine) as session:
-        deps = PharmacyDeps(
-            packs=partial(packs, session), interaction=partial(interaction, session)
-        )  # expect-any: shared_by_tools
-        result = await pharmacist.run(
+        deps = PharmacyDeps(  # expect-any: shared_by_tools
+            packs=partial(packs, session),
+            interaction=partial(interaction, session),
+        )
+        result = await pharmacist.run(  # expect-any: shared_by_tools
             "Can I take ibuprofen with warfarin?", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

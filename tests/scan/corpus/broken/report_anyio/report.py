@@ -21,9 +21,9 @@ class Report:
 
 
 async def by_carrier(connection: AsyncConnection, report: Report) -> None:
-    result = await connection.execute(
+    result = await connection.execute(  # expect-any: shared_by_tasks
         select(shipments.c.carrier, func.count()).group_by(shipments.c.carrier)
-    )  # expect-any: shared_by_tasks
+    )
     report.sections["carriers"] = [tuple(row) for row in result]
 
 

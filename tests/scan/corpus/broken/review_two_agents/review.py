@@ -33,9 +33,9 @@ async def clauses(ctx: RunContext[ReviewDeps]) -> list[str]:
 @researcher.tool(sequential=True)
 async def rulings(ctx: RunContext[ReviewDeps], topic: str) -> list[str]:
     """Rulings on a topic."""
-    found = await ctx.deps.session.scalars(
+    found = await ctx.deps.session.scalars(  # expect-any: shared_by_tasks
         text("SELECT summary FROM rulings WHERE topic = :t"), {"t": topic}
-    )  # expect-any: shared_by_tasks
+    )
     return list(found)
 
 

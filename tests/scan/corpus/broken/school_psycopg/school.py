@@ -24,10 +24,10 @@ secretary = Agent(deps_type=SchoolDeps)
 async def pupils(ctx: RunContext[SchoolDeps], form: str) -> list[str]:
     """Names of a form's pupils."""
     connection = ctx.deps.connection
-    async with (
-        connection.transaction(),
+    async with (  # expect-any: shared_by_tools
+        connection.transaction(),  # expect-any: shared_by_tools
         connection.cursor(row_factory=dict_row) as cursor,
-    ):  # expect-any: shared_by_tools
+    ):
         await cursor.execute("SELECT name FROM pupils WHERE form = %s", (form,))  # expect-any: shared_by_tools
         return [row["name"] async for row in cursor]
 
@@ -36,9 +36,9 @@ async def pupils(ctx: RunContext[SchoolDeps], form: str) -> list[str]:
 async def report_absent(ctx: RunContext[SchoolDeps], pupil: int) -> str:
     """Note that a pupil is absent today."""
     async with ctx.deps.connection.transaction():  # expect-any: shared_by_tools
-        await ctx.deps.connection.execute(
+        await ctx.deps.connection.execute(  # expect-any: shared_by_tools
             "INSERT INTO absences (pupil) VALUES (%s)", (pupil,)
-        )  # expect-any: shared_by_tools
+        )
     return "noted"
 
 

@@ -43,9 +43,9 @@ agent = Agent(deps_type=ShopDeps)
 @agent.tool
 async def search_products(ctx: RunContext[ShopDeps], words: str) -> list[str]:
     """Search the catalogue."""
-    found = await ctx.deps.db.execute(
+    found = await ctx.deps.db.execute(  # expect-any: shared_by_tools
         select(Product.title).where(Product.title.icontains(words))
-    )  # expect-any: shared_by_tools
+    )
     return list(found.scalars())
 
 
@@ -59,8 +59,8 @@ async def reserve(ctx: RunContext[ShopDeps], sku: str) -> str:
 
 async def main(model, url):
     async with SessionLocal() as db:
-        answer = await agent.run(
+        answer = await agent.run(  # expect-any: shared_by_tools
             "Find a kettle and reserve K-200", deps=ShopDeps(db, "ada@example.org"), model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return answer.output

@@ -21,9 +21,9 @@ async def sell(block: str, holder: str) -> str:
         "UPDATE seats SET holder = :holder WHERE id ="
         " (SELECT id FROM seats WHERE block = :block AND holder IS NULL LIMIT 1) RETURNING number"
     )
-    number = (
+    number = (  # expect-any: shared_by_tools
         await session.execute(statement, {"block": block, "holder": holder})
-    ).scalar()  # expect-any: shared_by_tools
+    ).scalar()
     await session.commit()  # expect-any: shared_by_tools
     return f"seat {number}" if number else "sold out"
 

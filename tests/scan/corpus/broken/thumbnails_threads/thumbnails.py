@@ -30,9 +30,9 @@ def make_thumbnail(session: Session, picture_id: int) -> str | None:
 def make_all(session: Session) -> list[str | None]:
     ids = list(session.scalars(select(Picture.id).where(Picture.thumbnail.is_(None))))
     with ThreadPoolExecutor(max_workers=4) as pool:
-        futures = [
+        futures = [  # expect-any: shared_by_tasks
             pool.submit(make_thumbnail, session, picture_id) for picture_id in ids
-        ]  # expect-any: shared_by_tasks
+        ]
     return [future.result() for future in futures]
 
 

@@ -35,9 +35,9 @@ async def term(ctx: RunContext[TranslatorDeps], word: str, language: str) -> str
 async def earlier(ctx: RunContext[TranslatorDeps], sentence: str) -> list[str]:
     """How a sentence was translated before."""
     await ctx.deps.tracker.record(2)  # expect-any: shared_by_tools
-    rows = await ctx.deps.conn.fetch(
+    rows = await ctx.deps.conn.fetch(  # expect-any: shared_by_tools
         "SELECT target FROM memory WHERE source = $1", sentence
-    )  # expect-any: shared_by_tools
+    )
     return [row["target"] for row in rows]
 
 

@@ -52,17 +52,17 @@ mechanic = Agent("openai:gpt-5", deps_type=GarageDeps, defer_model_check=True)
 @mechanic.tool
 async def parts_for(ctx: RunContext[GarageDeps], car: str) -> list[str]:
     """Parts that fit a car."""
-    return list(
+    return list(  # expect-any: shared_by_tools
         (await ctx.deps.session.exec(select(Part.number).where(Part.fits == car))).all()
-    )  # expect-any: shared_by_tools
+    )
 
 
 @mechanic.tool
 async def recalls(ctx: RunContext[GarageDeps], car: str) -> int:
     """How many recalls a car has."""
-    result = await ctx.deps.session.execute(
+    result = await ctx.deps.session.execute(  # expect-any: shared_by_tools
         text("SELECT count(*) FROM recalls WHERE car = :car"), {"car": car}
-    )  # expect-any: shared_by_tools
+    )
     return result.scalar_one()
 
 

@@ -25,9 +25,9 @@ desk = Agent(deps_type=DeskDeps)
 async def solutions(ctx: RunContext[DeskDeps], words: str) -> list[str]:
     """Known solutions."""
     try:
-        return list(
+        return list(  # expect-any: shared_by_tools
             await ctx.deps.session.scalars(text("SELECT steps FROM solutions WHERE words = :w"), {"w": words})
-        )  # expect-any: shared_by_tools
+        )
     except Exception:
         await ctx.deps.session.rollback()  # expect-any: shared_by_tools
         return []

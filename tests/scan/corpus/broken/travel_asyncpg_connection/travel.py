@@ -23,9 +23,9 @@ agent = Agent(deps_type=TravelDeps, system_prompt="You plan short trips.")
 @agent.tool
 async def hotels(ctx: RunContext[TravelDeps], city: str, stars: int) -> list[str]:
     """Hotels in a city."""
-    rows = await ctx.deps.conn.fetch(
+    rows = await ctx.deps.conn.fetch(  # expect-any: shared_by_tools
         "SELECT name FROM hotels WHERE city = $1 AND stars >= $2", city, stars
-    )  # expect-any: shared_by_tools
+    )
     return [row["name"] for row in rows]
 
 

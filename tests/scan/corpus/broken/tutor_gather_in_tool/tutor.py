@@ -32,9 +32,9 @@ async def progress(ctx: RunContext[TutorDeps], subject: str) -> dict[str, int]:
         mark, lessons, homework = await asyncio.gather(  # expect-any: shared_by_tasks
             session.scalar(text(f"SELECT max(mark) FROM marks {where}"), values),  # expect-any: shared_by_tasks
             session.scalar(text(f"SELECT count(*) FROM lessons {where}"), values),  # expect-any: shared_by_tasks
-            session.scalar(
+            session.scalar(  # expect-any: shared_by_tasks
                 text(f"SELECT count(*) FROM homework {where} AND done"), values
-            ),  # expect-any: shared_by_tasks
+            ),
         )
     return {"mark": mark or 0, "lessons": lessons, "homework": homework}
 

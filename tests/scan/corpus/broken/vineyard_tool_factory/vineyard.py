@@ -27,8 +27,8 @@ def cellar_agent(session: AsyncSession) -> Agent[None, str]:
 async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with AsyncSession(engine) as session:
-        result = await cellar_agent(session).run(
+        result = await cellar_agent(session).run(  # expect-any: shared_by_tools
             "How much Riesling is there?", model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

@@ -32,11 +32,12 @@ async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     sessions = async_sessionmaker(engine)
     async with sessions() as session:
-        deps = WarehouseDeps(
-            stock=StockRepository(session), suppliers=SupplierRepository(session)
-        )  # expect-any: shared_by_tools
-        result = await clerk.run(
+        deps = WarehouseDeps(  # expect-any: shared_by_tools
+            stock=StockRepository(session),
+            suppliers=SupplierRepository(session),
+        )
+        result = await clerk.run(  # expect-any: shared_by_tools
             "Do we have M8 bolts, and does Ferro sell them?", deps=deps, model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

@@ -32,14 +32,14 @@ class Repository:
 
 class StockRepository(Repository):
     async def quantity(self, code: str) -> int:
-        return (
+        return (  # expect-any: shared_by_tools
             await self._session.scalar(select(func.sum(Item.quantity)).where(Item.code == code)) or 0
-        )  # expect-any: shared_by_tools
+        )
 
 
 class SupplierRepository(Repository):
     async def names(self, part: str) -> list[str]:
-        found = await self._session.scalars(
+        found = await self._session.scalars(  # expect-any: shared_by_tools
             select(Supplier.name).where(Supplier.name.icontains(part))
-        )  # expect-any: shared_by_tools
+        )
         return list(found)

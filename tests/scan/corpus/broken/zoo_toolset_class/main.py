@@ -12,8 +12,8 @@ async def main(model: object, url: str) -> str:
     make_session = async_sessionmaker(engine, expire_on_commit=False)
     async with make_session() as session:
         toolset = AnimalToolset(session)  # expect-any: shared_by_tools
-        result = await keeper.run(
+        result = await keeper.run(  # expect-any: shared_by_tools
             "Who keeps Bruno, and which bears are there?", toolsets=[toolset], model=model
-        )  # expect-any: shared_by_tools
+        )
     await engine.dispose()
     return result.output

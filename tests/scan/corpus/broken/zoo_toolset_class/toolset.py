@@ -30,12 +30,12 @@ class AnimalToolset(FunctionToolset):
 
     async def animals_of(self, species: str) -> list[str]:
         """Names of a species' animals."""
-        return list(
+        return list(  # expect-any: shared_by_tools
             await self._session.scalars(select(Animal.name).where(Animal.species == species))
-        )  # expect-any: shared_by_tools
+        )
 
     async def keeper_of(self, name: str) -> str | None:
         """Who keeps an animal."""
-        return await self._session.scalar(
+        return await self._session.scalar(  # expect-any: shared_by_tools
             select(Animal.keeper).where(Animal.name == name)
-        )  # expect-any: shared_by_tools
+        )
