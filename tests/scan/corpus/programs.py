@@ -58,6 +58,17 @@ class Program:
         return tuple(sorted(self.folder.glob("*.py")))
 
     @property
+    def is_package(self) -> bool:
+        """Whether its modules import each other by relative names."""
+        return any(
+            isinstance(node, ast.ImportFrom) and node.level > 0 for path in self.files for node in ast.walk(_tree(path))
+        )
+
+    def module(self, path: Path) -> str:
+        """The name by which one of its modules is imported, from its folder, or from that around a package."""
+        return f"{self.name}.{path.stem}" if self.is_package else path.stem
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """The docstrings of its modules that say what it is."""
         docstrings = (ast.get_docstring(_tree(path)) or "" for path in self.files)

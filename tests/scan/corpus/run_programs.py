@@ -55,9 +55,9 @@ def _metadata(modules: list[ModuleType]) -> Iterator[MetaData]:
 
 
 async def _run(program: Program, url: str) -> dict[str, Any]:
-    modules = [importlib.import_module(path.stem) for path in program.files]
+    modules = [importlib.import_module(program.module(path)) for path in program.files]
     await _prepare(url, modules)
-    main = _nothing if program.main is None else importlib.import_module(program.main.stem).main
+    main = _nothing if program.main is None else importlib.import_module(program.module(program.main)).main
     arguments = {"model": TestModel(), "url": url}
     error = None
     with watch_sessions() as watch:
@@ -86,7 +86,7 @@ def _places(access: AccessSeen) -> list[list[Any]]:
 
 
 def _child(program: Program, url: str, outcome: Connection) -> None:
-    sys.path.insert(0, str(program.folder))
+    sys.path.insert(0, str(program.folder.parent if program.is_package else program.folder))
     os.environ["DATABASE_URL"] = url
     outcome.send(json.dumps(asyncio.run(_run(program, url))))
 
