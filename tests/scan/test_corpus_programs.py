@@ -28,6 +28,8 @@ RUNNABLE_RACES = tuple(each for each in BROKEN if each.main and RACES & {mark.ki
 RUNNABLE_RIGHT = tuple(each for each in RIGHT if each.main)
 POOL_RUNS_DRY = "held_profile_chat"
 """Its pool has one connection, which the caller holds while a tool waits for it."""
+DRAFTS_BECOME_FINAL = "tracker_usage_meter"
+"""Its tools run one by one, so that nothing but the tracker is wrong with it."""
 
 
 def named(of: tuple[Program, ...]) -> list[str]:
@@ -153,6 +155,7 @@ def test_enough_programs_can_run() -> None:
 class Outcome:
     """What became of a program that was run."""
 
+    result: str | None
     error: str | None
     problems: tuple[str, ...]
     findings: tuple[dict[str, Any], ...]
@@ -190,7 +193,10 @@ async def run_all(clones: Clones, template: str) -> Outcomes:
     assert [document["name"] for document in documents] == [program.name for program in ALL], done.stderr
     return {
         document["name"]: Outcome(
-            error=document["error"], problems=tuple(document["problems"]), findings=tuple(document["findings"])
+            result=document.get("result"),
+            error=document["error"],
+            problems=tuple(document["problems"]),
+            findings=tuple(document["findings"]),
         )
         for document in documents
     }
@@ -202,7 +208,7 @@ def test_every_program_can_be_imported(outcomes: Outcomes) -> None:
     """And its tables can be made."""
     ended = {name: outcome.error for name, outcome in outcomes.items()}
 
-    assert [name for name, error in ended.items() if error == "it ended early"] == []
+    assert [name for name, error in ended.items() if error == run_programs.ENDED_EARLY] == []
     assert [each.name for each in ALL if each.main is None and ended[each.name] is not None] == []
 
 
@@ -227,7 +233,16 @@ def test_a_session_held_across_a_run_starves_its_tools(outcomes: Outcomes) -> No
 
 @pytest.mark.processes
 @pytest.mark.timeout(600)
+def test_a_tracker_in_the_session_of_the_tools_publishes_their_drafts(outcomes: Outcomes) -> None:
+    """What a tool drafted is rolled back in the end, but the bill of a response in between has committed it."""
+    assert outcomes[DRAFTS_BECOME_FINAL].result == "1 shifts are final, though nothing was approved"
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", RUNNABLE_RIGHT, ids=named(RUNNABLE_RIGHT))
 def test_a_right_program_is_right(program: Program, outcomes: Outcomes) -> None:
     """It runs to its end, and nothing is seen."""
-    assert outcomes[program.name] == Outcome(error=None, problems=(), findings=())
+    outcome = outcomes[program.name]
+
+    assert (outcome.error, outcome.problems, outcome.findings) == (None, (), ())

@@ -1,11 +1,12 @@
 """Runs programs under `watch_sessions()`, each in a process of its own that is forked once all is imported.
 
-`python run_programs.py URL FOLDER...` prints one line of JSON for each folder, in order: its name, the error that it
-ended with, and what the watch found, each finding with its kind and the places of its two accesses. The database is
-emptied before each. A program without a `main` is imported alone.
+`python run_programs.py URL FOLDER...` prints one line of JSON for each folder, in order: its name, what it returned or
+raised, and what the watch found, each finding with its kind and the places of its two accesses. The database is emptied
+before each. A program without a `main` is imported alone.
 """
 
 import asyncio
+import contextlib
 import importlib
 import inspect
 import json
@@ -29,6 +30,7 @@ from harness.sanitizer import Watch, watch_sessions
 from tests.scan.corpus.programs import Label, Program
 
 SECONDS = 30
+ENDED_EARLY = "it ended early"
 
 
 async def _prepare(url: str, modules: list[ModuleType]) -> None:
@@ -59,14 +61,20 @@ async def _run(program: Program, url: str) -> dict[str, Any]:
     await _prepare(url, modules)
     main = _nothing if program.main is None else importlib.import_module(program.module(program.main)).main
     arguments = {"model": TestModel(), "url": url}
-    error = None
+    result = error = None
     with watch_sessions() as watch:
         try:
             async with asyncio.timeout(SECONDS):
-                await main(**{name: arguments[name] for name in inspect.signature(main).parameters})
+                result = await main(**{name: arguments[name] for name in inspect.signature(main).parameters})
         except Exception as raised:  # noqa: BLE001  # a broken program may end with any error
             error = repr(raised)
-    return {"name": program.name, "error": error, "problems": watch.problems, "findings": _findings(watch)}
+    return {
+        "name": program.name,
+        "result": None if result is None else str(result),
+        "error": error,
+        "problems": watch.problems,
+        "findings": _findings(watch),
+    }
 
 
 async def _nothing() -> None:
@@ -88,7 +96,8 @@ def _places(access: AccessSeen) -> list[list[Any]]:
 def _child(program: Program, url: str, outcome: Connection) -> None:
     sys.path.insert(0, str(program.folder.parent if program.is_package else program.folder))
     os.environ["DATABASE_URL"] = url
-    outcome.send(json.dumps(asyncio.run(_run(program, url))))
+    with contextlib.redirect_stdout(sys.stderr):  # what programs print
+        outcome.send(json.dumps(asyncio.run(_run(program, url))))
 
 
 def main(url: str, *folders: str) -> None:
@@ -106,7 +115,7 @@ def main(url: str, *folders: str) -> None:
         try:
             document = outcome.recv()
         except EOFError:
-            document = json.dumps({"name": program.name, "error": "it ended early", "problems": [], "findings": []})
+            document = json.dumps({"name": program.name, "error": ENDED_EARLY, "problems": [], "findings": []})
         sys.stdout.write(f"{document}\n")
         child.join()
 

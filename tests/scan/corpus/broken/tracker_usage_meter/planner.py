@@ -39,7 +39,8 @@ async def main(model: object, url: str) -> str:
     engine = create_async_engine(url)
     async with AsyncSession(engine) as db:
         meter = UsageMeter(db, account="wyckoff")  # expect: tracker_with_session
-        result = await planner.run("Put Ada on today", deps=PlannerDeps(db), model=model, capabilities=[meter])
+        await planner.run("Put Ada on today", deps=PlannerDeps(db), model=model, capabilities=[meter])
         await db.rollback()
+        final = await db.scalar(text("SELECT count(*) FROM shifts"))
     await engine.dispose()
-    return result.output
+    return f"{final} shifts are final, though nothing was approved"
