@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from harness.project.classes import Class, Field
@@ -159,6 +159,11 @@ class Project:
         own = [each for each in self.ancestors(class_) if isinstance(each, Class)]
         return {name: found for each in reversed(own) for name, found in each.fields.items()}
 
+    def owner(self, class_: Class, name: str) -> Class:
+        """The class in which a field stands: the class itself, or the nearest of its bases that has it."""
+        own = (each for each in self.ancestors(class_) if isinstance(each, Class) and name in each.fields)
+        return next(own, class_)
+
     def _seen_from(self, module: Module, within: Sequence[Function], name: str) -> Mapping[str, Binding]:
         for function in reversed(within):
             local = bindings_of(function.body, module)
@@ -225,10 +230,15 @@ def _unless_standard(found: Module, top: str, near: Module | None) -> Module | N
 
 
 def _parsed(expression: ast.expr | str) -> ast.expr | None:
-    if not isinstance(expression, str):
-        return expression
+    return _parsed_text(expression) if isinstance(expression, str) else expression
+
+
+@lru_cache(maxsize=4096)
+def _parsed_text(text: str) -> ast.expr | None:
+    if text.isidentifier():
+        return ast.Name(id=text, ctx=ast.Load())
     try:
-        return ast.parse(expression.strip(), mode="eval").body
+        return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
         return None
 

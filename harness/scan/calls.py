@@ -1,0 +1,318 @@
+"""Calls of the project's own functions and classes.
+
+Mechanism: parameters are bound as Python binds them; one that is not given, or of which nothing is known, is what its
+default, its `Depends` or its annotation says. A coroutine is carried out when it is awaited, and a generator when its
+items are asked for; what a context manager does after its `yield` is done when it is left.
+"""
+
+import ast
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from harness.project.classes import Class
+from harness.scan.annotations import Annotations
+from harness.scan.environment import Environment, Yield
+from harness.scan.library import bills
+from harness.scan.state import DEPTH, RESULT, Self
+from harness.scan.trace import Event
+from harness.scan.values import (
+    UNKNOWN,
+    Arguments,
+    ClassValue,
+    FunctionValue,
+    Kind,
+    Pending,
+    Place,
+    Step,
+    Thing,
+    Values,
+    joined,
+)
+
+__all__ = ["Calls", "Entered"]
+
+_Parameters = Sequence[ast.arg]
+_TRACKED = frozenset({Kind.SESSION, Kind.FACTORY, Kind.ENGINE, Kind.POOL})
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Entered:
+    """What a context manager gives, what it does when it is left, and which locks it holds until then."""
+
+    given: Values
+    after: Sequence[Event] = ()
+    held: tuple[Thing, ...] = ()
+
+
+class Calls(Annotations, ABC):
+    """Calls functions, makes instances, and carries out dependencies."""
+
+    def call_function(self, function: FunctionValue, given: Arguments) -> Values:
+        """What a function of the project gives."""
+        if function.cached and id(function.node) in self.cached:
+            return self.cached[id(function.node)]
+        if len(self.active) > DEPTH or self.active.count(id(function.node)) > 1:
+            return UNKNOWN
+        if function.module not in self.relevant and not _tells(function, given):
+            return UNKNOWN
+        scope = self._bound(function, given)
+        if isinstance(function.node, ast.Lambda):
+            return self.evaluate(function.node.body, scope)
+        if function.manager or _is_generator(function.node):
+            found: Values = (self._generator(function, scope, given.place),)
+        elif isinstance(function.node, ast.AsyncFunctionDef):
+            found = (Pending(label=function.name, run=lambda: self._invoke(function, scope), place=given.place),)
+        else:
+            found = self._invoke(function, scope)
+        if function.cached:
+            self.cached[id(function.node)] = found
+        return found
+
+    def instantiate(self, value: ClassValue, given: Arguments) -> Values:
+        """A new thing of a class of the project."""
+        class_ = value.class_
+        words = f"`{class_.node.name}` is made here"
+        thing = self.make(
+            self.kind_of_class(value) or Kind.INSTANCE,
+            Step(place=given.place, words=words),
+            name=class_.node.name,
+        )
+        thing.class_, thing.data = class_, value.environment
+        own = [each for each in self.project.ancestors(class_) if isinstance(each, Class)]
+        if any("__init__" in each.methods for each in own):
+            for method in self.attribute(thing, "__init__", given.place):
+                self.call(method, given)
+        else:
+            self._fill_fields(thing, class_, given)
+        return (thing,)
+
+    def depends(self, thing: Thing, annotation: ast.expr | None, scope: Environment) -> Values:
+        """What a dependency of FastAPI gives; the same one twice in a request gives one thing."""
+        callees = thing.attributes.get("dependency") or (self.evaluate(annotation, scope) if annotation else UNKNOWN)
+        found: Values = UNKNOWN
+        for callee in callees:
+            key = callee.node if isinstance(callee, FunctionValue) else getattr(callee, "class_", callee)
+            if key not in self.dependencies or thing.data == "each":
+                self.dependencies[key] = self._given_by(self.call(callee, Arguments(place=thing.made.place)))
+            found = joined(found, self.dependencies[key])
+        return found
+
+    def _given_by(self, values: Values) -> Values:
+        """What a dependency gives that is a function, a coroutine or a generator."""
+        found: Values = UNKNOWN
+        for value in values:
+            if not isinstance(value, Pending):
+                found = joined(found, (value,))
+                continue
+            entered = self.entered(value)
+            self.after += entered.after
+            found = joined(found, entered.given)
+        return found
+
+    def entered(self, pending: Pending) -> Entered:
+        """What a generator gives first, the events of what it does after that, and the locks that it holds."""
+        events = self.trace.events
+        start = len(events)
+        given = pending.run()
+        last, self._last_yield = self._last_yield, None
+        index = max(last.index, start) if last is not None else len(events)
+        after = events[index:]
+        del events[index:]
+        return Entered(given=given, after=after, held=last.held if last is not None else ())
+
+    _last_yield: Yield | None = None
+
+    def _generator(self, function: FunctionValue, scope: Environment, place: Place) -> Pending:
+        def run() -> Values:
+            self._last_yield = None
+            self._invoke(function, scope)
+            yields = scope.yields
+            self._last_yield = yields[-1] if yields else None
+            return joined(*(each.values for each in yields)) if yields else UNKNOWN
+
+        return Pending(label=function.name, run=run, place=place, manager=True)
+
+    def _invoke(self, function: FunctionValue, scope: Environment) -> Values:
+        node = function.node
+        if isinstance(node, ast.Lambda):
+            return self.evaluate(node.body, scope)
+        self.spend()
+        if node is not self.beginning.node and self._takes_what_it_says(function, scope):
+            self.beginning.entered.add(id(node))
+        self.active.append(id(node))
+        selves = self.selves
+        self.selves = [*selves, *_self_of(function, scope)]
+        before = self.way
+        if scope.call is not None:
+            self.way = (*self.way, scope.call)
+        try:
+            self.execute(node.body, scope)
+        finally:
+            self.active.pop()
+            self.way, self.selves = before, selves
+        found = joined(tuple(scope.returned))
+        if found or node.returns is None or scope.yields:
+            return found
+        made = Step(place=function.place, words=f"`{function.name}` gives it")
+        return self.symbolic(node.returns, function.environment, made, self.next_serial())
+
+    def _takes_what_it_says(self, function: FunctionValue, scope: Environment) -> bool:
+        """Whether what is given are sessions where its annotations say so: a test's double tells nothing of it."""
+        assert not isinstance(function.node, ast.Lambda)  # noqa: S101  # for the type checker
+        for parameter in _parameters(function.node.args):
+            kinds = self.kinds_in(parameter.annotation, function.environment) & _TRACKED
+            given = {value.kind for value in scope.names.get(parameter.arg, ()) if isinstance(value, Thing)}
+            if kinds and not kinds & given:
+                return False
+        return True
+
+    def _bound(self, function: FunctionValue, given: Arguments) -> Environment:
+        words = f"`{function.name}` is called here"
+        scope = Environment(
+            module=function.module,
+            outer=function.environment,
+            function=function,
+            call=Step(place=given.place, words=words),
+        )
+        arguments = function.node.args
+        positional = [*function.first, *given.positional]
+        named = {**function.named, **given.named}
+        ordered = [*arguments.posonlyargs, *arguments.args]
+        for order, parameter in enumerate(ordered):
+            values = positional[order] if order < len(positional) else named.pop(parameter.arg, UNKNOWN)
+            scope.names[parameter.arg] = values or self._missing(function, parameter)
+        for parameter in arguments.kwonlyargs:
+            values = named.pop(parameter.arg, UNKNOWN)
+            scope.names[parameter.arg] = values or self._missing(function, parameter)
+        self._bind_rest(arguments, positional[len(ordered) :], named, scope, given.place)
+        return scope
+
+    def _bind_rest(
+        self,
+        arguments: ast.arguments,
+        rest: Sequence[Values],
+        named: dict[str, Values],
+        scope: Environment,
+        place: Place,
+    ) -> None:
+        if arguments.vararg is not None:
+            scope.names[arguments.vararg.arg] = (self.sequence(place, rest),)
+        if arguments.kwarg is not None:
+            thing = self.make(Kind.MAPPING, Step(place=place, words="it is put together here"))
+            thing.attributes = dict(named)
+            scope.names[arguments.kwarg.arg] = (thing,)
+
+    def _missing(self, function: FunctionValue, parameter: ast.arg) -> Values:
+        default = function.defaults.get(parameter.arg, UNKNOWN)
+        annotated = self.dependency_in(parameter.annotation, function.environment)
+        for value in (*default, *((annotated,) if annotated else ())):
+            if isinstance(value, Thing) and value.kind is Kind.DEPENDS:
+                found = self.depends(value, parameter.annotation, function.environment)
+                return found or self._of_annotation(function, parameter)
+        if default and (self.active or not _is_none(default)):
+            return default
+        if parameter.arg == "self" and function.class_ is not None and not function.bound:
+            made = Step(place=function.place, words=f"`self` of `{function.name}`")
+            value = ClassValue(class_=function.class_, environment=function.environment)
+            return (self.instance_of(value, made, self.next_serial()),)
+        return self._of_annotation(function, parameter) or default
+
+    def _of_annotation(self, function: FunctionValue, parameter: ast.arg) -> Values:
+        place = Place(file=str(function.module.path), line=parameter.lineno, column=parameter.col_offset + 1)
+        made = Step(place=place, words=f"`{parameter.arg}` is a parameter of `{function.name}`")
+        found = self.symbolic(parameter.annotation, function.environment, made, self.next_serial())
+        for value in found:
+            if isinstance(value, Thing) and value.kind is Kind.SESSION and self.active:
+                value.data = "unknown"  # the caller has it from somewhere that is not seen
+        return found
+
+    def _fill_fields(self, thing: Thing, class_: Class, given: Arguments) -> None:
+        fields = self.project.fields(class_)
+        positional = list(given.positional)
+        if not [each for each in fields.values() if each.annotation is not None]:
+            thing.carried = [value for value in given.all() if isinstance(value, Thing | Pending)]
+        for name, each in fields.items():
+            thing.fields[name] = Place(file=str(self.project.owner(class_, name).module.path), line=each.line)
+            if each.annotation is None or _is_class_variable(each.annotation):
+                continue
+            if name in given.named:
+                thing.attributes[name] = given.named[name]
+            elif positional:
+                thing.attributes[name] = positional.pop(0)
+            elif each.default is not None:
+                thing.attributes[name] = self._default(each.default, thing)
+        for method in self.attribute(thing, "__post_init__", given.place):
+            if isinstance(method, FunctionValue):
+                self.call(method, Arguments(place=given.place))
+        self._fill_unknown(thing, class_)
+
+    def _fill_unknown(self, thing: Thing, class_: Class) -> None:
+        """What is given but not known is what the field's annotation says."""
+        for name, each in self.project.fields(class_).items():
+            if thing.attributes.get(name) == UNKNOWN and each.annotation is not None:
+                made = Step(place=thing.made.place, words=f"it is given to `{class_.node.name}` as `{name}`")
+                thing.attributes[name] = self.symbolic(each.annotation, thing.data, made, thing.born)
+
+    def _default(self, node: ast.expr, thing: Thing) -> Values:
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in {"default_factory", "factory"}:
+                    made = [
+                        self.call(each, Arguments(place=thing.made.place))
+                        for each in self.evaluate(keyword.value, thing.data)
+                    ]
+                    return joined(UNKNOWN, *made)
+                if keyword.arg == "default":
+                    return self.evaluate(keyword.value, thing.data)
+        return self.evaluate(node, thing.data)
+
+    def with_first(self, function: FunctionValue, thing: Thing) -> FunctionValue:
+        """The function as a bound method."""
+        return replace(function, first=((thing,), *function.first), bound=True)
+
+
+def _tells(function: FunctionValue, given: Arguments) -> bool:
+    """Whether anything is given that may lead to a session."""
+    everything = joined(given.all(), *function.first, *function.named.values())
+    return any(isinstance(each, Thing | Pending | FunctionValue | ClassValue) for each in everything)
+
+
+def _self_of(function: FunctionValue, scope: Environment) -> list[Self]:
+    """The object whose method it is, and whether an argument says what a run of an agent used up."""
+    if function.class_ is None or not scope.names:
+        return []
+    own, *others = scope.names.values()
+    billing = any(
+        isinstance(each, Thing) and each.data == RESULT and bills(each.name) for values in others for each in values
+    )
+    return [
+        Self(thing=each, method=function.name, billing=billing)
+        for each in own
+        if isinstance(each, Thing) and each.class_ is not None
+    ]
+
+
+def _parameters(arguments: ast.arguments) -> list[ast.arg]:
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
+@cache
+def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    waiting: list[ast.AST] = [*node.body]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            waiting += ast.iter_child_nodes(each)
+    return False
+
+
+def _is_none(values: Values) -> bool:
+    return all(getattr(value, "value", "") is None for value in values)
+
+
+def _is_class_variable(annotation: ast.expr) -> bool:
+    return "ClassVar" in ast.dump(annotation) if isinstance(annotation, ast.Subscript) else False

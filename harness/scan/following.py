@@ -1,0 +1,243 @@
+"""A whole project, followed from wherever something may be started.
+
+Problem: a function that starts tasks is called by others, which know more of its arguments.
+
+Mechanism: following begins at each function in which something is started or an agent run, and at those that call them,
+some levels up, the callers first. One that was entered from there, with arguments as it says they are, is no beginning
+any more. Agents that nobody runs are run at the end. If context variables or names of modules were set on
+the way, all is followed once more, because what reads them may have been followed before.
+
+Guarantee: each beginning has the same number of steps; one that took more has found nothing, and is counted.
+"""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from harness.project.module import Function, Module
+from harness.project.project import Project
+from harness.scan.agents import RUNS
+from harness.scan.environment import Environment
+from harness.scan.state import STEPS, Beginning, Meeting, OutOfSteps, Participant
+from harness.scan.statements import Interpreter
+from harness.scan.trace import Event, Nature, Spawn, Trace
+from harness.scan.values import Arguments, FunctionValue, Kind, Pending, Place, Thing, Values
+
+__all__ = ["Followed", "follow"]
+
+_LEVELS = 3
+_STARTS = frozenset(
+    {"gather", "create_task", "ensure_future", "start_soon", "add_task", "submit", "run_in_executor", "as_completed"}
+    | {"BackgroundTask", "Thread", "run_coroutine_threadsafe"}
+)
+
+
+_COMMON = frozenset(
+    {"__init__", "__aenter__", "__aexit__", "__enter__", "__exit__", "__call__", "main", "run", "get", "close"}
+)
+_REGISTERS = re.compile(r"pydantic_ai|\.tool\b|\.tool_plain\b|__main__|asyncio\.run")
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Followed:
+    """What meets, the interpreter with all it learned, and how many beginnings were given up."""
+
+    meetings: Sequence[Meeting]
+    interpreter: Interpreter
+    given_up: int
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Root:
+    """A function to begin at: `owner` is the class around it, if it is a method."""
+
+    module: Module
+    node: Function
+    owner: ast.ClassDef | None
+
+
+def follow(project: Project) -> Followed:
+    """Follow the project."""
+    interpreter = Interpreter(project)
+    roots = [*_roots(project, interpreter.relevant)]
+    found = _once(interpreter, roots)
+    if _learned(interpreter):
+        found = _once(interpreter, roots)
+    return Followed(
+        meetings=[meeting for beginning in found for meeting in beginning.meetings],
+        interpreter=interpreter,
+        given_up=sum(not beginning.complete for beginning in found),
+    )
+
+
+def _once(interpreter: Interpreter, roots: Sequence[_Root]) -> list[Beginning]:
+    found: list[Beginning] = []
+    entered: set[int] = set()
+    for module in interpreter.project.modules:
+        if module in interpreter.relevant and _REGISTERS.search(module.text):
+            found.append(_begin(interpreter, None, partial(interpreter.module_environment, module)))
+            entered |= found[-1].entered
+    for root in roots:
+        if id(root.node) not in entered:
+            found.append(_begin(interpreter, root.node, partial(_call, interpreter, root)))
+            entered |= found[-1].entered if found[-1].complete else set()
+    for agent in interpreter.agents:
+        if agent.kind is Kind.AGENT and agent not in interpreter.run:
+            given = Arguments(place=agent.made.place)
+            found.append(_begin(interpreter, None, partial(interpreter.run_agent, agent, given)))
+    return found
+
+
+def _learned(interpreter: Interpreter) -> bool:
+    """Whether a context variable was set to a session somewhere; then it holds that where nobody is seen to set it."""
+    for variable, values in interpreter.set_somewhere.items():
+        if any(isinstance(value, Thing) and value.kind in {Kind.SESSION, Kind.INSTANCE} for value in values):
+            variable.attributes["content"] = values
+            interpreter.learned = True
+    return interpreter.learned
+
+
+def _begin(interpreter: Interpreter, node: ast.AST | None, work: Callable[[], object]) -> Beginning:
+    beginning = interpreter.beginning = Beginning(node=node)
+    interpreter.left = STEPS
+    interpreter.dependencies, interpreter.after, interpreter.active = {}, [], []
+    interpreter.sequential, interpreter.selves = 0, []
+    trace = Trace()
+    try:
+        with interpreter.aside(trace):
+            work()
+            trace.events += interpreter.after
+            trace.events += _endings(trace)
+            interpreter.conclude(trace)
+            beginning.meetings += _writers(trace, beginning)
+    except (OutOfSteps, RecursionError):
+        beginning.complete = False
+    return beginning
+
+
+def _call(interpreter: Interpreter, root: _Root) -> Values:
+    scope = interpreter.module_environment(root.module)
+    place = Place(file=str(root.module.path), line=root.node.lineno, column=root.node.col_offset + 1)
+    class_ = None
+    if root.owner is not None:
+        class_ = interpreter.class_value(root.owner, scope).class_
+    found: Values = ()
+    for function in _undecorated(interpreter, root.node, scope):
+        value = FunctionValue(
+            node=function.node, name=function.name, environment=scope, class_=class_, defaults=function.defaults
+        )
+        for given in interpreter.call(value, Arguments(place=place)):
+            found += (
+                interpreter.entered(given).given
+                if isinstance(given, Pending) and given.manager
+                else interpreter.settle((given,), place)
+            )
+    return found
+
+
+def _undecorated(interpreter: Interpreter, node: Function, scope: Environment) -> list[FunctionValue]:
+    return [interpreter.function_value(node, scope)]
+
+
+def _writers(trace: Trace, beginning: Beginning) -> Iterator[Meeting]:
+    """Objects that bill or log by a session which tools use, too."""
+    written: dict[tuple[Thing, Thing], list[Event]] = defaultdict(list)
+    for event in trace.everything():
+        if event.writer is not None:
+            written[event.thing, event.writer].append(event)
+    for (session, writer), events in written.items():
+        for run in beginning.runs:
+            others = [each for each in run.used if each.thing is session and each.writer is not writer]
+            if others:
+                participants = [
+                    Participant(label=writer.name, place=writer.made.place, events=events),
+                    Participant(label="the tools", place=run.place, events=others),
+                ]
+                yield Meeting(
+                    thing=session,
+                    spawn=Spawn.TOOL,
+                    place=writer.made.place,
+                    participants=participants,
+                    agent=run.agent,
+                    deps=run.deps,
+                    writer=writer,
+                )
+                break
+
+
+def _endings(trace: Trace) -> Iterator[Event]:
+    """The end of whoever was given a session, for tasks that nobody awaits."""
+    for child in trace.children:
+        if child.end is not None or child.escaped or child.spawn not in {Spawn.TASK, Spawn.THREAD}:
+            continue
+        for thing in {event.thing: None for event in child.events}:
+            if thing.symbolic and "is a parameter" in thing.made.words and thing.born < child.born:
+                yield Event(
+                    thing=thing,
+                    operation="the end of the function that was given it",
+                    nature=Nature.BOUNDARY,
+                    place=child.place,
+                    way=(),
+                    locks=frozenset(),
+                )
+
+
+def _roots(project: Project, relevant: frozenset[Module]) -> Iterator[_Root]:
+    """The functions in which something is started, and those that call them by name; the outermost callers first."""
+    wanted = _STARTS | (RUNS if any("pydantic_ai" in module.text for module in relevant) else frozenset())
+    everything = [root for module in project.modules if module in relevant for root in _functions(module)]
+    calls = {id(root.node): _called(root.node) for root in everything}
+    levels: list[list[_Root]] = [[root for root in everything if wanted & calls[id(root.node)] or _keeps(root.node)]]
+    chosen = {id(root.node) for root in levels[0]}
+    for _ in range(_LEVELS):
+        wanted = frozenset(root.node.name for root in levels[-1]) - _COMMON
+        more = [root for root in everything if id(root.node) not in chosen and wanted & calls[id(root.node)]]
+        levels.append(more)
+        chosen |= {id(root.node) for root in more}
+    for level in reversed(levels):
+        yield from level
+
+
+def _functions(module: Module) -> Iterator[_Root]:
+    for node in ast.iter_child_nodes(module.tree):
+        yield from _of_statement(module, node, None)
+
+
+def _of_statement(module: Module, node: ast.AST, owner: ast.ClassDef | None) -> Iterator[_Root]:
+    if isinstance(node, Function):
+        yield _Root(module=module, node=node, owner=owner)
+    elif isinstance(node, ast.ClassDef):
+        for each in node.body:
+            yield from _of_statement(module, each, node)
+    elif isinstance(node, ast.If | ast.Try | ast.With):
+        for inner in ast.iter_child_nodes(node):
+            yield from _of_statement(module, inner, owner)
+
+
+@cache
+def _keeps(node: Function) -> bool:
+    """Whether it sets something that others read: names of modules, the state of an application."""
+    return any(
+        isinstance(each, ast.Global)
+        or (isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and _is_state(each.value))
+        for each in ast.walk(node)
+    )
+
+
+def _is_state(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "state"
+
+
+@cache
+def _called(node: Function) -> set[str]:
+    """The last parts of the names of what a function calls or hands on, also in functions inside of it."""
+    found: set[str] = set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.Attribute):
+            found.add(each.attr)
+        elif isinstance(each, ast.Name):
+            found.add(each.id)
+    return found

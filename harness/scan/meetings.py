@@ -1,0 +1,122 @@
+"""Which uses of one session may meet in a task's trace: of its children with each other, and with itself.
+
+Guarantee: one meeting for each session and each group of those that meet over it. A meeting from which a lock keeps all
+pairs apart is told as `locked`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from harness.scan.state import Meeting, Participant, State
+from harness.scan.trace import Child, Event, Nature, Spawn, Trace, conflict, shared_locks
+from harness.scan.values import Place, Thing
+
+__all__ = ["Meetings", "meeting_of"]
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Group:
+    """Those of one session that meet with somebody."""
+
+    spawn: Spawn
+    place: Place
+    open: bool = False
+    participants: dict[int, Participant] = field(default_factory=dict)
+
+
+class Meetings(State):
+    """Looks for meetings at the end of each task."""
+
+    def conclude(self, trace: Trace) -> None:
+        """Add what meets to what was found from the present beginning."""
+        found: dict[tuple[Thing, bool], _Group] = {}
+        for first, second in combinations(trace.children, 2):
+            if first.meets(second):
+                self._add(found, first, _participant(first), _participant(second))
+        for child in trace.children:
+            own = Participant(label="the task that started it", place=child.place, events=[*trace.beside(child)])
+            self._add(found, child, _participant(child), own)
+            self._add_background(child)
+        self.beginning.meetings += (
+            Meeting(
+                thing=thing,
+                spawn=group.spawn,
+                place=group.place,
+                participants=[*group.participants.values()],
+                locked=locked,
+            )
+            for (thing, locked), group in found.items()
+            if not locked or (thing, False) not in found
+        )
+
+    def _add(
+        self, found: dict[tuple[Thing, bool], _Group], child: Child, first: Participant, second: Participant
+    ) -> None:
+        for thing, locked, pairs in _meeting(first.events, second.events):
+            group = found.setdefault((thing, locked), _Group(spawn=child.spawn, place=child.place))
+            for each, events in zip((first, second), pairs, strict=True):
+                known = Participant(label=each.label, place=each.place, events=events, function=each.function)
+                group.participants.setdefault(
+                    id(each.events) if each is first else hash((each.label, each.place)), known
+                )
+
+    def _add_background(self, child: Child) -> None:
+        """A background task that uses what was made before it."""
+        if child.spawn is not Spawn.BACKGROUND:
+            return
+        for thing, events in by_thing(child.events).items():
+            if thing.born < child.born:
+                who = Participant(label=child.label, place=child.place, events=events)
+                self.beginning.meetings.append(
+                    Meeting(thing=thing, spawn=child.spawn, place=child.place, participants=[who])
+                )
+
+
+def by_thing(events: Iterable[Event]) -> dict[Thing, list[Event]]:
+    """The events of each session."""
+    found: dict[Thing, list[Event]] = defaultdict(list)
+    for event in events:
+        found[event.thing].append(event)
+    return found
+
+
+def meeting_of(participants: Sequence[Participant]) -> Iterator[tuple[Thing, bool, list[Participant]]]:
+    """For each session over which some of them meet: whether a lock keeps them apart, and who they are."""
+    met: dict[tuple[Thing, bool], dict[int, Participant]] = defaultdict(dict)
+    for (one, first), (two, second) in combinations(enumerate(participants), 2):
+        for thing, locked, pairs in _meeting(first.events, second.events):
+            for order, each, events in ((one, first, pairs[0]), (two, second, pairs[1])):
+                known = Participant(label=each.label, place=each.place, events=events, function=each.function)
+                met[thing, locked].setdefault(order, known)
+    for (thing, locked), known_ones in met.items():
+        if not locked or (thing, False) not in met:
+            yield thing, locked, [known_ones[order] for order in sorted(known_ones)]
+
+
+def _participant(child: Child) -> Participant:
+    return Participant(label=child.label, place=child.place, events=child.events)
+
+
+def _meeting(
+    first: Sequence[Event], second: Sequence[Event]
+) -> Iterator[tuple[Thing, bool, tuple[Sequence[Event], Sequence[Event]]]]:
+    ones, others = by_thing(first), by_thing(second)
+    for thing in ones.keys() & others.keys():
+        pairs = [(one, other) for one in ones[thing] for other in others[thing] if conflict(one, other)]
+        if not pairs:
+            continue
+        free = [pair for pair in pairs if not shared_locks(*pair)]
+        if free:
+            yield thing, False, (_once(pair[0] for pair in free), _once(pair[1] for pair in free))
+        elif _may_bleed(ones[thing]) or _may_bleed(others[thing]):
+            yield thing, True, (ones[thing], others[thing])
+
+
+def _may_bleed(events: Iterable[Event]) -> bool:
+    return any(event.nature is not Nature.AWAITED for event in events)
+
+
+def _once(events: Iterable[Event]) -> list[Event]:
+    return list(dict.fromkeys(events))

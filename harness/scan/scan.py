@@ -1,0 +1,55 @@
+"""The front door: a scan of some paths.
+
+Problem: a session that reaches two parallel tools is found in tests only if a test makes both run.
+
+Mechanism: the project is read (`harness.project`), followed (`harness.scan.following`), and what meets is judged.
+
+Guarantee: nothing of it is imported or run. The same tree gives the same result.
+"""
+
+import gc
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.project.project import Project
+from harness.scan.codes import ON_REQUEST, Code
+from harness.scan.finding import Result
+from harness.scan.following import follow
+from harness.scan.ignores import comments_of, sorted_out
+from harness.scan.judging import judged
+from harness.scan.library import LIBRARIES
+
+__all__ = ["scan"]
+
+
+def scan(paths: Iterable[Path], *, select: Collection[Code] = (), ignore: Collection[Code] = ()) -> Result:
+    """Scan the files at and below the paths for the selected codes, which are those that nobody has to ask for."""
+    wanted = (frozenset(select) or frozenset(Code) - ON_REQUEST) - frozenset(ignore)
+    with _without_collector():
+        project = Project.load(paths, foreign=LIBRARIES)
+        followed = follow(project)
+        found = judged(followed)
+    comments = [comment for module in project.modules for comment in comments_of(module)]
+    left, ignored = sorted_out(found, comments)
+    chosen = sorted((each for each in left if each.code in wanted), key=lambda each: (each.place, each.code))
+    return Result(
+        findings=chosen,
+        ignored=[each for each in ignored if each.finding.code in wanted],
+        problems=project.problems,
+        files=len(project.modules),
+        lines=project.lines,
+        given_up=followed.given_up,
+    )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Trees are many objects without circles: looking for circles in them takes most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

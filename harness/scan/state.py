@@ -1,0 +1,238 @@
+"""What is known at one moment while a program is followed, and the limits of following it.
+
+Problem: a program has more ways through it than can be followed.
+
+Mechanism: branches are followed one after the other and joined; a loop's body is followed twice if it may start
+something, so that the second round meets what the first one left; calls are followed to a depth, and each beginning has
+a number of steps.
+
+Guarantee: it ends. What was not followed is unknown, and of what is unknown nothing is reported.
+"""
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from harness.project.module import Module
+from harness.project.project import Project
+from harness.scan.environment import Environment
+from harness.scan.library import bills
+from harness.scan.relevance import relevant_modules
+from harness.scan.trace import Child, Event, Nature, Spawn, Trace
+from harness.scan.values import Arguments, FunctionValue, Kind, Place, Step, Thing, Value, Values
+
+__all__ = ["Beginning", "Meeting", "OutOfSteps", "Participant", "Run", "Self", "State"]
+
+DEPTH = 14
+STEPS = 60_000
+RESULT = "what a run gave"
+"""The mark of what a run of an agent returned, and of what is in it."""
+
+
+class OutOfSteps(Exception):
+    """A beginning was followed for too long."""
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Meeting:
+    """Uses of one session that may meet: who uses it, and whether a lock keeps them apart.
+
+    `roots` is where a participant may have it from. `kept` is not empty if it is no meeting: the session is only kept
+    open while an agent runs.
+    """
+
+    thing: Thing
+    spawn: Spawn
+    place: Place
+    participants: Sequence["Participant"]
+    locked: bool = False
+    kept: bool = False
+    alone: bool = False
+    writer: Thing | None = None
+    agent: str = ""
+    deps: Values = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Participant:
+    """One of those that meet: what it is called, where it is defined or started, and its uses of the session."""
+
+    label: str
+    place: Place
+    events: Sequence[Event]
+    function: Value | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Run:
+    """One run of an agent: the sessions from outside that its tools used."""
+
+    agent: str
+    place: Place
+    deps: Values
+    used: Sequence[Event]
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Self:
+    """The object whose method is being followed, and whether that was given what a run of an agent used up."""
+
+    thing: Thing
+    method: str
+    billing: bool
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Beginning:
+    """Where following began, what was found from there, and which functions were entered."""
+
+    node: ast.AST | None
+    meetings: list[Meeting] = field(default_factory=list)
+    entered: set[int] = field(default_factory=set)
+    runs: list[Run] = field(default_factory=list)
+    complete: bool = True
+
+
+class State(ABC):
+    """The state, and the parts of following that the others build on."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.relevant = relevant_modules(project)
+        self.trace = Trace()
+        self.held: tuple[Thing, ...] = ()
+        self.way: tuple[Step, ...] = ()
+        self.active: list[int] = []
+        self.selves: list[Self] = []
+        self.sequential = 0
+        self.left = STEPS
+        self.serial = 0
+        self.age: int | None = None
+        self.beginning = Beginning(node=None)
+        self.modules: dict[Module, Environment] = {}
+        self.dependencies: dict[object, Values] = {}
+        self.after: list[Event] = []
+        self.agents: list[Thing] = []
+        self.run: set[Thing] = set()
+        self.cached: dict[int, Values] = {}
+        self.set_somewhere: dict[Thing, Values] = {}
+        self.learned = False
+        self.class_attributes: dict[tuple[str, str], Values] = {}
+        self.kept_states: dict[tuple[str, str], Values] = {}
+
+    @abstractmethod
+    def evaluate(self, node: ast.expr | None, scope: Environment) -> Values:
+        """What the expression gives."""
+
+    @abstractmethod
+    def execute(self, body: Sequence[ast.stmt], scope: Environment) -> bool:
+        """Follow the statements; whether the last one is never left to what comes after."""
+
+    @abstractmethod
+    def call(self, callee: Value, given: Arguments) -> Values:
+        """What a call gives."""
+
+    @abstractmethod
+    def attribute(self, value: Value, name: str, place: Place) -> Values:
+        """What an attribute of a value is."""
+
+    @abstractmethod
+    def symbolic(self, annotation: ast.expr | None, scope: Environment, made: Step, born: int) -> Values:
+        """What something with this annotation is, if nobody knows which one."""
+
+    @abstractmethod
+    def settle(self, values: Values, place: Place) -> Values:
+        """What `await` gives."""
+
+    def place(self, node: ast.AST, scope: Environment) -> Place:
+        """Where a node stands."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        return Place(file=str(scope.module.path), line=line, column=column + 1)
+
+    def next_serial(self) -> int:
+        """A number that is higher than those before; inside of something that was there before, the number of that."""
+        self.serial += 1
+        return self.serial if self.age is None else self.age
+
+    def make(self, kind: Kind, made: Step, *, name: str = "") -> Thing:
+        """A thing that is made now."""
+        return Thing(kind=kind, made=made, born=self.next_serial(), name=name or kind.value)
+
+    def sequence(self, place: Place, items: Sequence[Values]) -> Thing:
+        """A list, a tuple, or anything else that gives items one by one."""
+        thing = self.make(Kind.SEQUENCE, Step(place=place, words="it is put together here"))
+        thing.items = list(items)[:24]
+        return thing
+
+    def use(self, thing: Thing, operation: str, nature: Nature, place: Place) -> None:
+        """A session is used now."""
+        self.trace.events.append(
+            Event(
+                thing=thing,
+                operation=operation,
+                nature=nature,
+                place=place,
+                way=self.way,
+                locks=frozenset(id(lock) for lock in self.held),
+                writer=self._writer(thing),
+            )
+        )
+
+    def _writer(self, session: Thing) -> Thing | None:
+        """The nearest object with this session among those whose methods are being followed, if it bills."""
+        for each in reversed(self.selves):
+            if any(session in values for values in each.thing.attributes.values()):
+                return each.thing if each.billing or bills(each.thing.name) or bills(each.method) else None
+        return None
+
+    def spend(self) -> None:
+        """Count one step.
+
+        Raises:
+            OutOfSteps: there are none left.
+        """
+        self.left -= 1
+        if self.left < 0:
+            raise OutOfSteps
+
+    @contextmanager
+    def aside(self, trace: Trace) -> Iterator[None]:
+        """What is followed meanwhile is done by another task."""
+        before = self.trace, self.held, self.way
+        self.trace, self.held, self.way = trace, (), ()
+        try:
+            yield
+        finally:
+            self.trace, self.held, self.way = before
+
+    def carry_out(self, work: Callable[[], object]) -> Trace:
+        """What a task does that is started now: its trace, in which meetings have been looked for."""
+        trace = Trace(context=dict(self.trace.context))
+        with self.aside(trace):
+            work()
+            self.conclude(trace)
+        return trace
+
+    def start(self, label: str, spawn: Spawn, place: Place, work: Callable[[], object], *, group: int = 0) -> Child:
+        """Start something beside the present task."""
+        born = self.next_serial()
+        start = len(self.trace.events)
+        events = self.carry_out(work).everything()
+        child = Child(label=label, spawn=spawn, place=place, born=born, start=start, events=events, group=group)
+        self.trace.children.append(child)
+        return child
+
+    def join(self, child: Child) -> None:
+        """The child is awaited now, if it was not before."""
+        if child.end is None:
+            child.end = len(self.trace.events)
+
+    @abstractmethod
+    def conclude(self, trace: Trace) -> None:
+        """Look for meetings in a trace that is over."""
+
+    @abstractmethod
+    def function_value(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Environment) -> FunctionValue:
+        """A function that is defined now, without its decorators."""
