@@ -36,7 +36,7 @@ from harness.report.redact import masker
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
 
-__all__ = ["bench", "check_backend", "doctor", "init", "main", "report", "verify"]
+__all__ = ["bench", "check_backend", "doctor", "init", "main", "report", "scan", "verify"]
 
 _BROKEN_PIPE = 141
 """The exit status of what SIGPIPE ended: 128 and its number."""
@@ -352,6 +352,31 @@ def init(
             write=_write,
         )
         context.exit(write_adapter(call))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...", type=click.Path(path_type=Path))
+@click.option("--format", "name", default="text", metavar="NAME", help="text, json, sarif or github [text].")
+@click.option("--output", metavar="FILE", help="Where the report goes [standard output].")
+@click.option("--select", multiple=True, metavar="CODES", help="Only these codes, such as SP101,SP2.")
+@click.option("--ignore", multiple=True, metavar="CODES", help="Not these codes.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.pass_context
+def scan(context: click.Context, /, *, paths: tuple[Path, ...], name: str, debug: bool, **options: Any) -> None:
+    """Find sessions that parallel tools or tasks share, in source that is not run."""
+    from harness.command.scan import Scan, run_scan  # noqa: PLC0415  # slow, and for this command only
+
+    with _Guard(context, debug=debug):
+        call = Scan(
+            paths=paths,
+            console=_console(),
+            environment=os.environ,
+            write=_write,
+            folder=Path.cwd(),
+            format=name,
+            **options,
+        )
+        context.exit(run_scan(call))
 
 
 class _Guard:

@@ -1,4 +1,4 @@
-"""The published schemas of `run.json`, `bench.json`, `comparison.json` and recordings, made from their models.
+"""The published schemas of `run.json`, `bench.json`, `comparison.json`, scans and recordings, made from their models.
 
 `python -m harness.report.schema` writes the files in `reports/schema/` again; `--check` only says whether they would
 change. A test fails when a published file and its model drift apart. A change that breaks readers gets a new schema
@@ -22,8 +22,9 @@ from harness.report.bench_document import (
     ComparisonDocument,
 )
 from harness.report.document import SCHEMA_VERSION, RunDocument
+from harness.report.scan_document import SCAN_SCHEMA_VERSION, ScanDocument
 
-__all__ = ["BENCH", "CASSETTE", "COMPARISON", "RUN", "SCHEMAS", "Schema", "main"]
+__all__ = ["BENCH", "CASSETTE", "COMPARISON", "RUN", "SCAN", "SCHEMAS", "Schema", "main"]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -109,14 +110,24 @@ CASSETTE = Schema(
         "and secrets are masked; all text is the application's or the model's: escape it."
     ),
 )
-SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE)
+SCAN = Schema(
+    name="scan",
+    model=ScanDocument,
+    version=SCAN_SCHEMA_VERSION,
+    description=(
+        "One static scan of sessionproof: sessions that reach where they must not, each with who uses them, the way "
+        "they take and what to change; what comments accept, and what was not scanned. Files are relative to the "
+        "folder of the scan. All text comes from the scanned source: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, SCAN)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Publish the schemas, or with `--check` compare; exit status 1 if one differs."""
     parser = argparse.ArgumentParser(
         prog="python -m harness.report.schema",
-        description="Publish the schemas of run.json, bench.json, comparison.json and recordings.",
+        description="Publish the schemas of run.json, bench.json, comparison.json, scans and recordings.",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a published schema is out of date")
     checking = parser.parse_args(arguments).check

@@ -58,4 +58,3 @@ class Result:
     problems: Sequence[Problem]
     files: int
     lines: int
-    given_up: int = 0

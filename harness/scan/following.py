@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from harness.project.module import Function, Module
+from harness.project.problem import Problem
 from harness.project.project import Project
 from harness.scan.agents import RUNS
 from harness.scan.environment import Environment
@@ -47,7 +48,7 @@ class Followed:
 
     meetings: Sequence[Meeting]
     interpreter: Interpreter
-    given_up: int
+    given_up: Sequence[Problem]
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -57,6 +58,11 @@ class _Root:
     module: Module
     node: Function
     owner: ast.ClassDef | None
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(file=str(self.module.path), line=self.node.lineno, column=self.node.col_offset + 1)
 
 
 def follow(project: Project) -> Followed:
@@ -69,7 +75,7 @@ def follow(project: Project) -> Followed:
     return Followed(
         meetings=[meeting for beginning in found for meeting in beginning.meetings],
         interpreter=interpreter,
-        given_up=sum(not beginning.complete for beginning in found),
+        given_up=[_problem(each) for each in found if not each.complete],
     )
 
 
@@ -78,17 +84,24 @@ def _once(interpreter: Interpreter, roots: Sequence[_Root]) -> list[Beginning]:
     entered: set[int] = set()
     for module in interpreter.project.modules:
         if module in interpreter.relevant and _REGISTERS.search(module.text):
-            found.append(_begin(interpreter, None, partial(interpreter.module_environment, module)))
+            place = Place(file=str(module.path), line=1)
+            found.append(_begin(interpreter, place, None, partial(interpreter.module_environment, module)))
             entered |= found[-1].entered
     for root in roots:
         if id(root.node) not in entered:
-            found.append(_begin(interpreter, root.node, partial(_call, interpreter, root)))
+            found.append(_begin(interpreter, root.place, root.node, partial(_call, interpreter, root)))
             entered |= found[-1].entered if found[-1].complete else set()
     for agent in interpreter.agents:
         if agent.kind is Kind.AGENT and agent not in interpreter.run:
             given = Arguments(place=agent.made.place)
-            found.append(_begin(interpreter, None, partial(interpreter.run_agent, agent, given)))
+            found.append(_begin(interpreter, agent.made.place, None, partial(interpreter.run_agent, agent, given)))
     return found
+
+
+def _problem(beginning: Beginning) -> Problem:
+    what = f"`{beginning.node.name}`" if beginning.node is not None else "what begins here"
+    place = beginning.place
+    return Problem(file=place.file, line=place.line, message=f"{what} is too long to be followed to its end")
 
 
 def _learned(interpreter: Interpreter) -> bool:
@@ -100,8 +113,8 @@ def _learned(interpreter: Interpreter) -> bool:
     return interpreter.learned
 
 
-def _begin(interpreter: Interpreter, node: ast.AST | None, work: Callable[[], object]) -> Beginning:
-    beginning = interpreter.beginning = Beginning(node=node)
+def _begin(interpreter: Interpreter, place: Place, node: Function | None, work: Callable[[], object]) -> Beginning:
+    beginning = interpreter.beginning = Beginning(node=node, place=place)
     interpreter.left = STEPS
     interpreter.dependencies, interpreter.after, interpreter.active = {}, [], []
     interpreter.sequential, interpreter.selves = 0, []
@@ -120,7 +133,7 @@ def _begin(interpreter: Interpreter, node: ast.AST | None, work: Callable[[], ob
 
 def _call(interpreter: Interpreter, root: _Root) -> Values:
     scope = interpreter.module_environment(root.module)
-    place = Place(file=str(root.module.path), line=root.node.lineno, column=root.node.col_offset + 1)
+    place = root.place
     class_ = None
     if root.owner is not None:
         class_ = interpreter.class_value(root.owner, scope).class_

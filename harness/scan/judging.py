@@ -129,7 +129,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _without_doubles(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Leave out a lock's finding where there is one without, and one that is told at the same place with fewer users."""
+    """Leave out what is told at the same place with more users."""
     known = list(findings)
     for finding in known:
         beaten = any(

@@ -13,7 +13,7 @@ from harness.scan.state import Meeting, Participant, State
 from harness.scan.trace import Child, Event, Nature, Spawn, Trace, conflict, shared_locks
 from harness.scan.values import Place, Thing
 
-__all__ = ["Meetings", "meeting_of"]
+__all__ = ["Meetings", "by_thing", "meeting_of"]
 
 
 @dataclass(eq=False, slots=True, kw_only=True)

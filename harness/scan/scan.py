@@ -36,10 +36,9 @@ def scan(paths: Iterable[Path], *, select: Collection[Code] = (), ignore: Collec
     return Result(
         findings=chosen,
         ignored=[each for each in ignored if each.finding.code in wanted],
-        problems=project.problems,
+        problems=[*project.problems, *followed.given_up],
         files=len(project.modules),
         lines=project.lines,
-        given_up=followed.given_up,
     )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from harness.project.module import Module
+from harness.project.module import Function, Module
 from harness.project.project import Project
 from harness.scan.environment import Environment
 from harness.scan.library import bills
@@ -88,7 +88,8 @@ class Self:
 class Beginning:
     """Where following began, what was found from there, and which functions were entered."""
 
-    node: ast.AST | None
+    node: Function | None
+    place: Place
     meetings: list[Meeting] = field(default_factory=list)
     entered: set[int] = field(default_factory=set)
     runs: list[Run] = field(default_factory=list)
@@ -110,7 +111,7 @@ class State(ABC):
         self.left = STEPS
         self.serial = 0
         self.age: int | None = None
-        self.beginning = Beginning(node=None)
+        self.beginning = Beginning(node=None, place=Place(file="", line=1))
         self.modules: dict[Module, Environment] = {}
         self.dependencies: dict[object, Values] = {}
         self.after: list[Event] = []

@@ -15,7 +15,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from harness.project.classes import Class
 from harness.project.module import Function, Module
@@ -230,7 +230,7 @@ class Arguments:
         return joined(*self.positional, *self.named.values())
 
 
-Value = Union[Thing, Constant, External, ModuleValue, ClassValue, FunctionValue, Method, Super, Pending]
+Value = Thing | Constant | External | ModuleValue | ClassValue | FunctionValue | Method | Super | Pending
 Values = tuple[Value, ...]
 UNKNOWN: Values = ()
 
