@@ -21,6 +21,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -41,6 +42,7 @@ __all__ = ["MeasureArm", "VerifyCell", "benchmarks", "scenario"]
 MARKER = "sessionproof"
 BENCHMARKS = "sessionproof_benchmarks"
 _SESSIONS = "sessions"
+_SESSIONS_REPORT = "sessions_report"
 _ALONE = "benchmarks are measured in one process, with none beside it, and pytest-xdist starts several"
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -55,6 +57,10 @@ _SESSIONS_HELP = (
     "watch who uses which SQLAlchemy session and database connection when. raise and collect fail the tests in which "
     "two tasks race for one; raise also raises SessionRaceError in place of the second access. warn and log fail "
     "nothing: they say it, as warnings, or to the logger harness.sanitizer. The default is off"
+)
+_SESSIONS_REPORT_HELP = (
+    "write what --sessions has found as JSON and as a page: to run.json and report.html in a folder, which is there or "
+    "ends with a slash, or to a file that ends with .json or .html, and the other one beside it"
 )
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
 _BENCHMARKS: pytest.StashKey[Benchmarks] = pytest.StashKey()
@@ -111,7 +117,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--sessionproof-events", metavar="PATH", help="append progress as JSON lines")
     add("--sessionproof-command", metavar="TEXT", help="what the report names as its command, instead of pytest")
     add("--sessions", metavar="off|raise|warn|collect|log", dest="sessionproof_sessions", help=_SESSIONS_HELP)
+    add("--sessions-report", metavar="FILE|DIR/", dest="sessionproof_sessions_report", help=_SESSIONS_REPORT_HELP)
     parser.addini(_SESSIONS, "what --sessions is if it is not given", default="off")
+    parser.addini(_SESSIONS_REPORT, "what --sessions-report is if it is not given, from pytest's root", default="")
     parser.addini(MARKER, "start one PostgreSQL server for all pytest-xdist workers", type="bool", default=False)
 
 
@@ -359,7 +367,13 @@ def _run(config: pytest.Config) -> Run:
 def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
     """Start the sanitizer, once."""
     mode = options.sessionproof_sessions or config.getini(_SESSIONS)
-    if mode == "off" or config.pluginmanager.has_plugin("sessionproof-sessions"):
+    if mode == "off":
+        if options.sessionproof_sessions_report is not None:
+            raise pytest.UsageError(
+                "--sessions-report has nothing to report, because no session is watched: add --sessions=raise"
+            )
+        return
+    if config.pluginmanager.has_plugin("sessionproof-sessions"):
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, which another suite may have made errors
@@ -367,7 +381,15 @@ def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
             from harness import pytest_sessions  # noqa: PLC0415  # heavy, and needed only where it is asked for
         except (AttributeError, ImportError) as error:
             raise EnvironmentMissing(f"the session sanitizer cannot be loaded here: {error}") from error
-        pytest_sessions.start(config, mode)
+        pytest_sessions.start(config, mode, report=_report_of(config, options))
+
+
+def _report_of(config: pytest.Config, options: Namespace) -> tuple[str, Path] | None:
+    """The name of the report's place, and the folder to which it is relative, if a report is asked for."""
+    if options.sessionproof_sessions_report is not None:
+        return options.sessionproof_sessions_report, config.invocation_params.dir
+    setting = config.getini(_SESSIONS_REPORT)
+    return (setting, config.rootpath) if setting else None
 
 
 def _worker_input(config: pytest.Config) -> str | None:

@@ -18,15 +18,18 @@ import json
 import shlex
 import time
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from pydantic import TypeAdapter
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, UsageError
 from harness.evidence import SessionRace
+from harness.report.sessions_files import SessionsFiles, files_named, prepare_files
 from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, describe, watch_sessions
 from harness.sanitizer.reports import root_cause
 from harness.sanitizer.tally import OUTSIDE, Found, Tally
@@ -49,11 +52,14 @@ _TESTS_SHOWN = 20
 _FOUND: TypeAdapter[Found] = TypeAdapter(Found)
 
 
-def start(config: pytest.Config, mode: str) -> None:
-    """Watch from now on until pytest is unconfigured.
+def start(config: pytest.Config, mode: str, *, report: tuple[str, Path] | None = None) -> None:
+    """Watch from now on until pytest is unconfigured, and write a report at its end.
+
+    `report` is the name of the report's place, and the folder to which it is relative; `None` for no report.
 
     Raises:
-        pytest.UsageError: There is no such mode, or a suppression in the project's `pyproject.toml` is wrong.
+        pytest.UsageError: There is no such mode, the report cannot have that name, or a suppression in the project's
+            `pyproject.toml` is wrong.
         EnvironmentMissing: The installed libraries cannot be watched.
     """
     if mode not in _modes():
@@ -61,10 +67,11 @@ def start(config: pytest.Config, mode: str) -> None:
             f"there is no mode {mode!r} for --sessions, or the setting `sessions`; the modes are {', '.join(_modes())}"
         )
     try:
+        files = files_named(*report) if report is not None else None
         suppressions = read_suppressions(config.rootpath)
-    except ConfigurationError as error:
+    except UsageError as error:
         raise pytest.UsageError(str(error)) from error
-    watch = SessionWatch(config, WatchMode(mode), suppressions)
+    watch = SessionWatch(config, WatchMode(mode), suppressions, files)
     config.add_cleanup(watch.stop)
     config.pluginmanager.register(watch, PLUGIN)
 
@@ -76,8 +83,12 @@ def _modes() -> tuple[str, ...]:
 class SessionWatch:
     """The hooks of one process: pytest's own, a pytest-xdist worker's, or its controller's."""
 
-    def __init__(self, config: pytest.Config, mode: WatchMode, suppressions: Suppressions) -> None:
+    def __init__(
+        self, config: pytest.Config, mode: WatchMode, suppressions: Suppressions, files: SessionsFiles | None = None
+    ) -> None:
         self._config = config
+        self._files = files
+        self._not_written = ""
         self._mode: WatchMode = mode
         self._suppressions = suppressions
         self._watch = self._watching(mode)
@@ -220,18 +231,50 @@ class SessionWatch:
 
     # -- the run ------------------------------------------------------------------------------------------------
 
+    def pytest_sessionstart(self) -> None:
+        """See that the report can be written, before anything runs for it."""
+        if self._files is not None and self._reports:
+            try:
+                prepare_files(self._files)
+            except ConfigurationError as error:
+                raise pytest.UsageError(str(error)) from error
+
+    @property
+    def _reports(self) -> bool:
+        """Whether this process, and this run, is to write the report, if one is asked for."""
+        return not hasattr(self._config, "workerinput") and not self._config.option.collectonly
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Decide whether the run may pass, or, in a pytest-xdist worker, hand over what is on no test's report."""
+        """Write the report, and decide whether the run may pass; in a worker, hand over what is on no test's report."""
         self._between(self._go_on(self._mode, _OUTSIDE))
         self._tally.add(self._test, self._seen)  # of a phase that was interrupted
         if hasattr(self._config, "workeroutput"):
             left = {"outside": _dump(self._outside), "problems": self._problems, "limits": self._limits}
             self._config.workeroutput[_KEY] = json.dumps(left)
-        elif self._outside.races and self._mode in _FAILING and session.exitstatus in _PASSING:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif (self._problems or self._unwatched) and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            return
+        self._write()
+        session.exitstatus = self._status(session.exitstatus)
+
+    def _status(self, status: int) -> int:
+        """What the run ends with, if it would end with this."""
+        if status not in _PASSING:
+            return status
+        if self._outside.races and self._mode in _FAILING:
+            return pytest.ExitCode.TESTS_FAILED
+        blind = status == pytest.ExitCode.OK and bool(self._problems or self._unwatched)
+        return pytest.ExitCode.INTERNAL_ERROR if blind or self._not_written else status
+
+    def _write(self) -> None:
+        if self._files is None or not self._reports:
+            return
+        with _libraries_warn_of_nothing():
+            from harness.report.sessions_write import write_sessions  # noqa: PLC0415  # when tests are over
+
+            try:
+                write_sessions(self._document(), self._files)
+            except ConfigurationError as error:
+                self._not_written = str(error)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -249,21 +292,29 @@ class SessionWatch:
         self._limits += [limit for limit in left["limits"] if limit not in self._limits]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """What was found, what could not be seen, and whether the sanitizer failed."""
-        from harness.report.sessions_terminal import FAILED, UNWATCHED, paragraphs  # noqa: PLC0415  # when tests are over
-
-        document = self._document()
-        every = self._config.get_verbosity() > 0
-        lines = list(paragraphs(document, tests_shown=None if every else _TESTS_SHOWN))
-        if not (lines or document.problems or document.unwatched):
+        """What was found, what could not be seen, whether the sanitizer failed, and where the report is."""
+        if not self._has_something_to_say():
             return
+        with _libraries_warn_of_nothing():
+            from harness.report.sessions_terminal import FAILED, UNWATCHED, paragraphs  # noqa: PLC0415  # as above
+
+            document = self._document()
         terminalreporter.section("session races")
         for said, what in ((document.problems, FAILED), (document.unwatched, UNWATCHED)):
             for each in said:
                 terminalreporter.write_line(what, red=True, bold=True)
                 terminalreporter.write_line(f"{each}\n")
-        for line in lines:
+        every = self._config.get_verbosity() > 0
+        for line in paragraphs(document, tests_shown=None if every else _TESTS_SHOWN):
             terminalreporter.write_line(line)
+        if self._not_written:
+            terminalreporter.write_line(self._not_written, red=True, bold=True)
+        elif self._files is not None and self._reports:
+            terminalreporter.write_line(f"report: {self._files.page}, made of {self._files.document}")
+
+    def _has_something_to_say(self) -> bool:
+        said = (self._problems, self._unwatched, self._limits, self._suppressions.entries)
+        return any(said) or bool(self._tally) or (self._files is not None and self._reports)
 
     def _document(self) -> "SessionsDocument":
         """What is known of the run, without secrets."""
@@ -286,6 +337,14 @@ class SessionWatch:
             unwatched=tuple(self._unwatched),
         )
         return masked(sessions_document(run), masker())
+
+
+@contextmanager
+def _libraries_warn_of_nothing() -> Iterator[None]:
+    """What is loaded late may warn, and the suite's filters may make errors of that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _fail(text: str) -> NoReturn:

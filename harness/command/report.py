@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
 from harness.command.github import append_summary, commands_stopped, is_github, print_report, workspace
 from harness.errors import ConfigurationError, UsageError
@@ -20,13 +21,24 @@ from harness.files import replace_files
 from harness.report.bench_document import BenchDocument
 from harness.report.bench_terminal import show_bench
 from harness.report.document import RunDocument
-from harness.report.formats import TERMINAL, Format, bench_formats, change_formats, chosen, run_formats
+from harness.report.formats import (
+    TERMINAL,
+    Format,
+    bench_formats,
+    change_formats,
+    chosen,
+    run_formats,
+    sessions_formats,
+)
 from harness.report.markdown import MarkdownWriter
 from harness.report.reading import Document, read_document
 from harness.report.redact import masked, masker
 from harness.report.run_change import change_status, compare_runs
 from harness.report.run_change_terminal import show_change
 from harness.report.selection import select_cells, select_turn
+from harness.report.sessions_document import SessionsDocument
+from harness.report.sessions_markdown import sessions_markdown
+from harness.report.sessions_terminal import render_sessions
 from harness.report.terminal import show
 
 __all__ = ["Rendering", "report"]
@@ -83,6 +95,8 @@ def report(call: Rendering) -> int:
     (document,) = documents
     if isinstance(document, BenchDocument):
         return _bench(call, document)
+    if isinstance(document, SessionsDocument):
+        return _sessions(call, document)
     return _run(call, document)
 
 
@@ -107,8 +121,23 @@ def _bench(call: Rendering, document: BenchDocument) -> int:
     return 0
 
 
+def _sessions(call: Rendering, document: SessionsDocument) -> int:
+    if call.cells:
+        raise UsageError(f"{str(call.documents[0])!r} is a watched test suite, which has no cells to choose by --cell")
+    formats = chosen(sessions_formats(), call.formats, "a watched test suite")
+    _check_output(call, formats)
+    _deliver(
+        call, formats, document, lambda: call.console.print(Text(render_sessions(document)), soft_wrap=True, end="")
+    )
+    if call.output is None and set(call.formats) == {"github"}:
+        append_summary(sessions_markdown(document), call.environment, errors=call.errors)
+    return 0
+
+
 def _compare(call: Rendering, documents: Sequence[Document]) -> int:
     runs = [document for document in documents if isinstance(document, RunDocument)]
+    if any(isinstance(document, SessionsDocument) for document in documents):
+        raise UsageError("a watched test suite is compared with nothing: give it alone, or two of run.json of verify")
     if not runs:
         raise UsageError(
             "two benchmarks are compared by `sessionproof bench --compare BASELINE`, which measures as well"

@@ -1,4 +1,4 @@
-"""The formats in which a document can be rendered: a table of writers for runs, benchmarks, and what changed.
+"""The formats in which a document can be rendered: tables of writers, for each kind of document and for what changed.
 
 A format gives the text of one file, or several files by their names. What needs a package that may not be installed is
 loaded when it is used.
@@ -9,6 +9,7 @@ import importlib.util
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from rich.console import Console
@@ -28,10 +29,15 @@ from harness.report.run_change_markdown import change_page
 from harness.report.run_change_terminal import show_change
 from harness.report.run_json import JsonWriter
 from harness.report.selection import closest
+from harness.report.sessions_document import SessionsDocument
+from harness.report.sessions_github import sessions_annotations
+from harness.report.sessions_html import sessions_html
+from harness.report.sessions_markdown import sessions_markdown
+from harness.report.sessions_terminal import render_sessions
 from harness.report.terminal import render
 from harness.report.trace import TraceWriter
 
-__all__ = ["TERMINAL", "Format", "bench_formats", "change_formats", "chosen", "run_formats"]
+__all__ = ["TERMINAL", "Format", "bench_formats", "change_formats", "chosen", "run_formats", "sessions_formats"]
 
 TERMINAL = "terminal"
 _D = TypeVar("_D")
@@ -93,6 +99,19 @@ def change_formats() -> Mapping[str, Format[RunChange]]:
     return {each.name: each for each in formats}
 
 
+def sessions_formats() -> Mapping[str, Format[SessionsDocument]]:
+    """The formats of a watched test suite by their names."""
+    formats = (
+        _sessions(TERMINAL, "report.txt", lambda document, _: render_sessions(document)),
+        _sessions("html", "report.html", lambda document, _: sessions_html(document)),
+        _sessions("markdown", "summary.md", lambda document, _: sessions_markdown(document)),
+        _sessions("json", "run.json", lambda document, _: document.model_dump_json(indent=1) + "\n"),
+        _sessions("sarif", "report.sarif", _sessions_sarif),
+        _sessions("github", "annotations.txt", lambda document, root: sessions_annotations(document, root=root)),
+    )
+    return {each.name: each for each in formats}
+
+
 def chosen(formats: Mapping[str, Format[_D]], names: tuple[str, ...], what: str) -> list[Format[_D]]:
     """The formats of these names, each once.
 
@@ -111,18 +130,30 @@ def _run(name: str, filename: str, write: Callable[[RunDocument, str], str]) -> 
     return Format(name=name, filename=filename, render=lambda document, root: {filename: write(document, root)})
 
 
+def _sessions(name: str, filename: str, write: Callable[[SessionsDocument, str], str]) -> Format[SessionsDocument]:
+    return Format(name=name, filename=filename, render=lambda document, root: {filename: write(document, root)})
+
+
 def _html(document: RunDocument, _: str) -> str:
     return html(document)
 
 
 def _sarif(document: RunDocument, root: str) -> str:
+    return str(_of_sarif("harness.report.sarif").SarifWriter(root=root).write(document))
+
+
+def _sessions_sarif(document: SessionsDocument, root: str) -> str:
+    return str(_of_sarif("harness.report.sessions_sarif").sessions_sarif(document, root=root))
+
+
+def _of_sarif(module: str) -> ModuleType:
+    """A module that needs a package which may not be installed."""
     if importlib.util.find_spec("sarif_pydantic") is None:
         raise EnvironmentMissing(
             "the format sarif needs sarif-pydantic, and it is not installed; install the extra: "
             "pip install 'sessionproof[sarif]'"
         )
-    module = importlib.import_module("harness.report.sarif")
-    return str(module.SarifWriter(root=root).write(document))
+    return importlib.import_module(module)
 
 
 def _bench_terminal(document: BenchDocument, _: str) -> Mapping[str, str]:

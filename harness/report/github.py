@@ -25,11 +25,12 @@ from harness.report.selection import cell_name
 from harness.report.text import block, inline
 from harness.verdict import FindingKind, Verdict
 
-__all__ = ["SUMMARY_LIMIT", "GithubWriter", "command", "fitting"]
+__all__ = ["SHOWN", "SUMMARY_LIMIT", "GithubWriter", "command", "fitting"]
 
 SUMMARY_LIMIT = 1024 * 1024
 """How many bytes GitHub takes as a step's summary."""
-_SHOWN = 10
+SHOWN = 10
+"""How many annotations of a level GitHub shows of a step."""
 _TEXT_LIMIT = 2000
 _K = FindingKind
 _COSTLY = frozenset(
@@ -79,7 +80,7 @@ def _lines(document: RunDocument, roots: Roots) -> Iterator[str]:
     errors = [each for each in found if each.level == "error"]
     warnings = [each for each in found if each.level == "warning"]
     for several in (errors, warnings):
-        shown = several if len(several) <= _SHOWN else several[: _SHOWN - 1]
+        shown = several if len(several) <= SHOWN else several[: SHOWN - 1]
         yield from (_line(each, roots) for each in shown)
         if left := len(several) - len(shown):
             text = f"and {left} more, in the job's summary and in run.json"

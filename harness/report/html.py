@@ -37,10 +37,10 @@ from harness.scenario import ModelTier
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["HtmlWriter", "bench_html", "html"]
+__all__ = ["BENCH_SCRIPTS", "BENCH_STYLES", "HtmlWriter", "bench_html", "html", "macros", "page"]
 
 _STYLES = ("tokens.css", "page.css", "matrix.css", "cell.css", "timeline.css", "print.css")
-_BENCH_STYLES = ("tokens.css", "page.css", "bench.css", "print.css")
+BENCH_STYLES = ("tokens.css", "page.css", "bench.css", "print.css")
 _SCRIPTS = (
     "dom.js",
     "theme.js",
@@ -59,8 +59,8 @@ _SCRIPTS = (
     "cell.js",
     "main.js",
 )
-_BENCH_SCRIPTS = ("dom.js", "theme.js", "copy.js", "bench.js")
-_TEMPLATES = ("layout.html.jinja", "macros.html.jinja", "run.html.jinja", "bench.html.jinja")
+BENCH_SCRIPTS = ("dom.js", "theme.js", "copy.js", "bench.js")
+_TEMPLATES = ("layout.html.jinja", "macros.html.jinja", "run.html.jinja", "bench.html.jinja", "sessions.html.jinja")
 _PAGE = 990_000
 """How long a page is at most, in bytes."""
 _SCREEN = 250_000
@@ -99,7 +99,7 @@ def _run_page(document: RunDocument, lines: Sources) -> str:
     fault_modes, faults = overview.fault_rows(document)
     title, scope = overview.verdict(document)
     packages, more_packages = overview.versions(document.environment.packages)
-    return _page(
+    return page(
         "run.html.jinja",
         _STYLES,
         _SCRIPTS,
@@ -129,7 +129,7 @@ def _first_screen(
     document: RunDocument, lines: Sources, rows: Sequence[overview.Row], faults: Sequence[overview.FaultRow]
 ) -> dict[str, Shown]:
     """The lists, each as long as there is room for it; what is not as expected gets the room that others leave."""
-    screen, made = Screen(_SCREEN), _macros()
+    screen, made = Screen(_SCREEN), macros()
     numbers = {id(cell): number for number, cell in enumerate(document.cells)}
     surprises = digest.surprises(document)
 
@@ -177,12 +177,12 @@ def bench_html(document: BenchDocument, comparison: ComparisonDocument | None = 
     """The page about a benchmark: its answer, what is wrong, the charts, and the tables that they are drawn from."""
     environment = document.environment
     packages, more_packages = overview.versions(environment.packages, file="bench.json")
-    screen, made = Screen(_PAGE - _AROUND), _macros()
+    screen, made = Screen(_PAGE - _AROUND), macros()
     warnings = [inline(warning, limit=600) for warning in document.warnings]
-    return _page(
+    return page(
         "bench.html.jinja",
-        _BENCH_STYLES,
-        _BENCH_SCRIPTS,
+        BENCH_STYLES,
+        BENCH_SCRIPTS,
         extra_style=page_style(),
         document=document,
         environment=environment,
@@ -210,7 +210,8 @@ def _parts(document: BenchDocument) -> set[str]:
     return {part for case in document.cases for part in wording.part_names(case)}
 
 
-def _page(template: str, styles: Iterable[str], scripts: Iterable[str], *, extra_style: str = "", **values: Any) -> str:
+def page(template: str, styles: Iterable[str], scripts: Iterable[str], *, extra_style: str = "", **values: Any) -> str:
+    """A page of ours: the template with these values, and with these assets in it, which nothing else may be."""
     style = "\n".join([*(_asset(name) for name in styles), extra_style])
     script = "\n".join(['"use strict";', *(_asset(name) for name in scripts)])
     return (
@@ -250,7 +251,7 @@ def _environment() -> "Environment":
     return environment
 
 
-def _macros() -> Any:
+def macros() -> Any:
     """The pieces that pages are made of, as functions."""
     return _environment().get_template("macros.html.jinja").module
 

@@ -22,11 +22,12 @@ from harness.errors import UsageError
 from harness.report.bench_document import BENCH_SCHEMA_VERSION, BenchDocument
 from harness.report.bounds import absurdity
 from harness.report.document import SCHEMA_VERSION, RunDocument
+from harness.report.sessions_document import SESSIONS_SCHEMA_VERSION, SessionsDocument
 from harness.report.text import inline
 
 __all__ = ["Document", "read_document"]
 
-Document: TypeAlias = RunDocument | BenchDocument
+Document: TypeAlias = RunDocument | BenchDocument | SessionsDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +37,21 @@ class _Kind:
     field: str
     what: str
     version: int | None = None
-    model: type[RunDocument] | type[BenchDocument] | None = None
+    model: type[RunDocument] | type[BenchDocument] | type[SessionsDocument] | None = None
     instead: str = ""
 
 
 _KINDS = (
     _Kind(field="cells", what="a run document", version=SCHEMA_VERSION, model=RunDocument),
     _Kind(field="cases", what="a benchmark", version=BENCH_SCHEMA_VERSION, model=BenchDocument),
+    _Kind(field="races", what="a watched test suite", version=SESSIONS_SCHEMA_VERSION, model=SessionsDocument),
     _Kind(field="changes", what="a comparison", instead="the report is made of the bench.json beside it"),
     _Kind(field="exchanges", what="a recording", instead="`sessionproof verify --tier recorded` plays it"),
 )
 
 
 def read_document(path: Path) -> Document:
-    """The run document or benchmark in the file.
+    """The document in the file: of a run, a benchmark, or a watched test suite.
 
     Raises:
         UsageError: there is no such file, or it holds none that this version can read; in one line.

@@ -17,7 +17,6 @@ Guarantee: text of the backend makes no links and no placeholders. Paths below t
 to `%SRCROOT%`. The models of `sarif-pydantic` lack a few properties of the standard, which are given by their names.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,15 +25,11 @@ from typing import Any
 
 from sarif_pydantic.sarif import (
     ArtifactLocation,
-    CodeFlow,
     Invocation,
     Level,
     Location,
-    LogicalLocation,
     Message,
     Notification,
-    PhysicalLocation,
-    Region,
     ReportingConfiguration,
     ReportingDescriptor,
     Result,
@@ -43,32 +38,26 @@ from sarif_pydantic.sarif import (
     Sarif,
     Stack,
     StackFrame,
-    ThreadFlow,
-    ThreadFlowLocation,
     Tool,
     ToolDriver,
     VersionControlDetails,
 )
 
-from harness.evidence import AccessSeen, PlaceSeen, SessionRace
 from harness.explain import EXPLANATIONS
 from harness.report.digest import Outcome
 from harness.report.document import FindingDocument, RunDocument, exit_status
-from harness.report.places import Roots, innermost, is_pseudo, places_of, quoted
+from harness.report.places import Roots, innermost, places_of
 from harness.report.sarif_defects import Defect, defects
+from harness.report.sarif_parts import ROOT, SCHEMA, flows_of, location_of, message_of, places_of_race
 from harness.report.selection import cell_name
 from harness.report.text import block, inline
 from harness.verdict import FindingKind
 
 __all__ = ["SCHEMA", "SarifWriter"]
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-_ROOT = "%SRCROOT%"
 _TEXT_LIMIT = 4000
 _CELLS_LIMIT = 50
 _LINES_LIMIT = 20
-_LINK = re.compile(r"\]\(")
-_PLACEHOLDER = re.compile(r"\{(\d+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +83,7 @@ def _run(document: RunDocument, roots: Roots) -> Run:
         repository_uri=source.repository,
         revision_id=source.revision,
         branch=source.branch or None,
-        mappedTo={"uriBaseId": _ROOT},
+        mappedTo={"uriBaseId": ROOT},
     )
     return Run(
         tool=Tool(
@@ -107,7 +96,7 @@ def _run(document: RunDocument, roots: Roots) -> Run:
         automation_details=RunAutomationDetails(id="sessionproof/"),
         invocations=[_invocation(document, found)],
         version_control_provenance=[provenance] if provenance else None,
-        original_uri_base_ids={_ROOT: ArtifactLocation(description=Message(text="The root of the sources."))},
+        original_uri_base_ids={ROOT: ArtifactLocation(description=Message(text="The root of the sources."))},
         results=[_result(defect, kinds.index(defect.worst.finding.kind), roots) for defect in found],
         columnKind="unicodeCodePoints",
     )
@@ -136,14 +125,14 @@ def _result(defect: Defect, rule: int, roots: Roots) -> Result:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     said = f"{block(finding.message, limit=_TEXT_LIMIT)}\nSeen in {inline(names[0])}{more}. To see it again: "
     located: dict[str, Any] = (
-        {"stacks": [_stack(finding, roots)]} if race is None else {"code_flows": _flows(race, roots)}
+        {"stacks": [_stack(finding, roots)]} if race is None else {"code_flows": flows_of(race, roots)}
     )
     return Result(
         rule_id=finding.kind.value,
         rule_index=rule,
         level=worst.level,
-        message=_message(f"{said}{inline(finding.reproduce, limit=1000)}"),
-        locations=[_location(worst.place, roots)],
+        message=message_of(f"{said}{inline(finding.reproduce, limit=1000)}"),
+        locations=[location_of(worst.place, roots)],
         related_locations=_related(defect, roots) or None,
         partial_fingerprints={"sessionproof/v1": defect.fingerprint},
         occurrenceCount=len(defect.seen),
@@ -159,84 +148,21 @@ def _result(defect: Defect, rule: int, roots: Roots) -> Result:
     )
 
 
-def _message(text: str) -> Message:
-    """The text, in which nothing is a link to somewhere or a placeholder for something."""
-    return Message(text=_PLACEHOLDER.sub(r"{{\1}}", _LINK.sub("] (", text)) or "-")
-
-
-def _location(place: PlaceSeen, roots: Roots, *, number: int | None = None, message: str | None = None) -> Location:
-    function = inline(place.function)
-    return Location(
-        id=number,
-        physical_location=None if is_pseudo(place.file) else _physical(place, roots),
-        logical_locations=[
-            LogicalLocation(name=function.rpartition(".")[2], fully_qualified_name=function, kind="function")
-        ],
-        message=_message(message) if message is not None else None,
-    )
-
-
-def _physical(place: PlaceSeen, roots: Roots) -> PhysicalLocation:
-    relative = roots.relative(place.file)
-    artifact = (
-        ArtifactLocation(uri=roots.uri(place.file))
-        if relative is None
-        else ArtifactLocation(uri=quoted(relative), uri_base_id=_ROOT)
-    )
-    return PhysicalLocation(artifact_location=artifact, region=Region(start_line=place.line))
-
-
 def _stack(finding: FindingDocument, roots: Roots) -> Stack:
     """The finding's stack, innermost first, as the standard has it."""
-    frames = [StackFrame(location=_location(place, roots)) for place in reversed(places_of(finding.stack))]
+    frames = [StackFrame(location=location_of(place, roots)) for place in reversed(places_of(finding.stack))]
     return Stack(message=Message(text="The application's frames."), frames=frames)
-
-
-def _flows(race: SessionRace, roots: Roots) -> list[CodeFlow] | None:
-    """How both tasks came to their accesses, as the threads of a code flow."""
-    threads = [
-        ThreadFlow(id=str(order), message=_message(f"The {word} access: {_who(access)}."), locations=steps)
-        for order, (word, access) in enumerate((("first", race.first), ("second", race.second)), 1)
-        if (steps := list(_steps(access, order, roots)))
-    ]
-    message = _message(f"How both came to {inline(race.subject)}.")
-    return [CodeFlow(message=message, thread_flows=threads)] if threads else None
 
 
 def _related(defect: Defect, roots: Roots) -> list[Location]:
     """Both accesses of a race, where what they used was made, and the other lines at which the same was seen."""
     race = defect.worst.race
-    said = [] if race is None else _of_race(race)
+    said = [] if race is None else places_of_race(race)
     found = [(message, place) for message, stack in said if (place := innermost(stack, roots)) is not None]
     found += [("The same was seen here.", place) for place in defect.others[:_LINES_LIMIT]]
-    return [_location(place, roots, number=number, message=message) for number, (message, place) in enumerate(found, 1)]
-
-
-def _of_race(race: SessionRace) -> list[tuple[str, Sequence[PlaceSeen]]]:
     return [
-        (f"The first access: {_who(race.first)}.", race.first.stack),
-        (f"The second access: {_who(race.second)}.", race.second.stack),
-        (f"{inline(race.subject)} was made here.", race.subject_created),
-        ("The task of the first access was created here.", race.first.task_created),
-        ("The task of the second access was created here.", race.second.task_created),
+        location_of(place, roots, number=number, message=message) for number, (message, place) in enumerate(found, 1)
     ]
-
-
-def _who(access: AccessSeen) -> str:
-    who = f"tool {access.tool}" if access.tool else f"task {access.task}"
-    return inline(f"{access.operation} of {who}")
-
-
-def _steps(access: AccessSeen, order: int, roots: Roots) -> Iterator[ThreadFlowLocation]:
-    places = [place for place in access.stack if place.line >= 1]
-    for depth, place in enumerate(places):
-        last = depth == len(places) - 1
-        yield ThreadFlowLocation(
-            location=_location(place, roots, message=_who(access) if last else None),
-            nesting_level=depth,
-            execution_order=order if last else None,
-            importance="essential" if last else "important",
-        )
 
 
 def _invocation(document: RunDocument, defects: Sequence[Defect]) -> Invocation:
@@ -262,7 +188,7 @@ def _ended(document: RunDocument) -> datetime | None:
 def _notifications(document: RunDocument, defects: Sequence[Defect]) -> Iterator[Notification]:
     """What an empty list of results would hide; errors are what keeps the results from being complete."""
     for problem in document.problems:
-        yield Notification(level=Level.ERROR, message=_message(block(problem, limit=_TEXT_LIMIT)))
+        yield Notification(level=Level.ERROR, message=message_of(block(problem, limit=_TEXT_LIMIT)))
     if not document.cells:
         yield Notification(level=Level.ERROR, message=Message(text="Nothing was verified."))
     for cell in document.cells:
@@ -270,10 +196,10 @@ def _notifications(document: RunDocument, defects: Sequence[Defect]) -> Iterator
             said = "; ".join(cell.objections) or "not as expected"
             text = inline(f"{cell_name(cell)}: {said}", limit=_TEXT_LIMIT)
             level = Level.ERROR if Outcome.of(cell) is Outcome.UNKNOWN else Level.WARNING
-            yield Notification(level=level, message=_message(text))
+            yield Notification(level=level, message=message_of(text))
     for gap in document.not_verified:
         text = inline(f"not verified: {gap.scenario}, {gap.session_mode or 'all modes'}: {gap.reason}")
-        yield Notification(level=Level.NOTE, message=_message(text))
+        yield Notification(level=Level.NOTE, message=message_of(text))
     placeless = sum(len(cell.findings) for cell in document.cells) - sum(len(defect.seen) for defect in defects)
     if placeless:
         have = "1 finding has" if placeless == 1 else f"{placeless} findings have"

@@ -1,4 +1,4 @@
-"""The published schemas of `run.json`, `bench.json`, `comparison.json`, scans and recordings, made from their models.
+"""The published schemas of all documents: runs, benchmarks, comparisons, scans, watched suites, recordings.
 
 `python -m harness.report.schema` writes the files in `reports/schema/` again; `--check` only says whether they would
 change. A test fails when a published file and its model drift apart. A change that breaks readers gets a new schema
@@ -23,8 +23,9 @@ from harness.report.bench_document import (
 )
 from harness.report.document import SCHEMA_VERSION, RunDocument
 from harness.report.scan_document import SCAN_SCHEMA_VERSION, ScanDocument
+from harness.report.sessions_document import SESSIONS_SCHEMA_VERSION, SessionsDocument
 
-__all__ = ["BENCH", "CASSETTE", "COMPARISON", "RUN", "SCAN", "SCHEMAS", "Schema", "main"]
+__all__ = ["BENCH", "CASSETTE", "COMPARISON", "RUN", "SCAN", "SCHEMAS", "SESSIONS", "Schema", "main"]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -120,14 +121,25 @@ SCAN = Schema(
         "folder of the scan. All text comes from the scanned source: escape it."
     ),
 )
-SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, SCAN)
+SESSIONS = Schema(
+    name="sessions",
+    model=SessionsDocument,
+    version=SESSIONS_SCHEMA_VERSION,
+    description=(
+        "One run of a test suite under the session sanitizer (`pytest --sessions --sessions-report`): the races that "
+        "were found, by root cause, with both accesses and the tests that showed them, what is suppressed and why, and "
+        "what could not be watched. If `verdict` is `unknown`, an empty list of races means nothing. Stacks have the "
+        "innermost frame last; `at` is a clock of the process. All text may come from the watched program: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, SCAN, SESSIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Publish the schemas, or with `--check` compare; exit status 1 if one differs."""
     parser = argparse.ArgumentParser(
         prog="python -m harness.report.schema",
-        description="Publish the schemas of run.json, bench.json, comparison.json, scans and recordings.",
+        description="Publish the schemas of all documents.",
     )
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a published schema is out of date")
     checking = parser.parse_args(arguments).check

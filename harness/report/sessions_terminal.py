@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from harness.report import sessions_words as words
 from harness.report.sessions_document import SessionsDocument
-from harness.report.text import block
+from harness.report.text import block, inline
 
 __all__ = ["FAILED", "UNWATCHED", "paragraphs", "render_sessions"]
 
@@ -41,4 +41,4 @@ def paragraphs(document: SessionsDocument, *, tests_shown: int | None) -> Iterat
         yield from (f"    {test}" for test in words.seen(suppressed, most=tests_shown, more="which -v shows"))
         yield ""
     yield from words.complaints(document)
-    yield from (f"limit: {limit}" for limit in document.limits)
+    yield from (inline(f"limit: {limit}", limit=_LONG) for limit in document.limits)

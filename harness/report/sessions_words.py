@@ -6,6 +6,7 @@ nothing is true of this run, and does not say that it can go: the run may not ha
 
 from collections.abc import Iterator
 
+from harness.evidence import AccessSeen
 from harness.report.places import Roots
 from harness.report.sessions_document import (
     RaceDocument,
@@ -30,6 +31,7 @@ __all__ = [
     "seen",
     "title",
     "versions",
+    "who",
 ]
 
 OUTSIDE = "outside of any test"
@@ -76,6 +78,12 @@ def finding(document: SessionsDocument, of: RaceDocument) -> str:
     """One root cause in full, over several lines."""
     roots = Roots(directory=document.environment.directory)
     return block(describe(of.race, shown=lambda file: roots.relative(file) or file), limit=5 * _LONG)
+
+
+def who(access: AccessSeen) -> str:
+    """What was called, by which task, for which tool."""
+    tool = f", tool {access.tool!r} (call {access.tool_call_id})" if access.tool else ""
+    return f"{access.operation} in task {access.task!r}{tool}"
 
 
 def place_of(document: SessionsDocument, file: str, line: int) -> str:

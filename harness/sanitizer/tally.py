@@ -51,6 +51,9 @@ class Tally:
     def __init__(self) -> None:
         self._causes: dict[Any, Cause] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._causes)
+
     def add(self, test: str, found: Found) -> None:
         """A test showed these."""
         for race in found.races:

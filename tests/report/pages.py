@@ -9,7 +9,9 @@ from harness.report.bench_document import BenchDocument
 from harness.report.document import CellDocument, RecordDocument, RunDocument
 from harness.report.html import bench_html, html
 from harness.report.packed import unpack
-from tests.report import bench_documents, documents, racing
+from harness.report.sessions_document import SessionsDocument
+from harness.report.sessions_html import sessions_html
+from tests.report import bench_documents, documents, racing, session_documents
 
 __all__ = ["PAGES", "Page", "data", "lost", "made_once"]
 
@@ -25,9 +27,11 @@ BENCHES: dict[str, Callable[[], BenchDocument]] = {
     "everything": bench_documents.everything,
     "hostile": lambda: bench_documents.hostile(" ".join(documents.HOSTILE)),
 }
+SUITES: dict[str, Callable[[], SessionsDocument]] = session_documents.SUITES
 PAGES: dict[str, Callable[[], str]] = {
     **{f"run, {name}": lambda make=make: html(make()) for name, make in RUNS.items()},  # type: ignore[misc]
     **{f"bench, {name}": lambda make=make: bench_html(make()) for name, make in BENCHES.items()},  # type: ignore[misc]
+    **{f"sessions, {name}": lambda make=make: sessions_html(make()) for name, make in SUITES.items()},  # type: ignore[misc]
     "comparison": lambda: bench_html(bench_documents.everything(), bench_documents.comparison()),
 }
 EMPTY = {"br", "input", "meta"}

@@ -60,7 +60,9 @@ def changed(name: str, place: _Place, value: object) -> str:
 
 def read(text: str, directory: Path) -> RunDocument | BenchDocument:
     (directory / "document.json").write_text(text, encoding="utf-8")
-    return read_document(directory / "document.json")
+    document = read_document(directory / "document.json")
+    assert isinstance(document, RunDocument | BenchDocument)
+    return document
 
 
 NUMBERS = (
