@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.adoption.billing import bill_method, ledger_functions, needs_prices, read_method, turn_functions
 from harness.adoption.choice import Choices
 from harness.adoption.code import INDENT, comment, docstring, lay, quoted
-from harness.adoption.found import Kind, Survey
+from harness.adoption.found import Kind, Parameter, Survey
 from harness.adoption.page import Page, Todo, words_of
 from harness.adoption.sending import Sending
 from harness.adoption.starting import answered_function, bound_function, engine_function, prepare, start
@@ -88,13 +88,10 @@ def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str =
 def _told_by_request(choices: Choices) -> frozenset[str]:
     """The fields of a row that come from the request, as far as the way in says."""
     route, entry = choices.route, choices.entry
-    given = (
-        (*route.path_parameters, *route.query, *route.body, *route.headers)
-        if route is not None
-        else entry.parameters
-        if entry is not None
-        else ()
-    )
+    given: Sequence[Parameter] = entry.parameters if entry is not None else ()
+    if route is not None:
+        parts = [part.fields or (part.value,) for part in route.body]
+        given = [*route.path_parameters, *route.query, *route.headers, *(each for part in parts for each in part)]
     kinds = {each.kind for each in given if each.required}
     names = {Kind.ACCOUNT: "account_slug", Kind.AGENT_NAME: "agent_instance_slug"}
     return frozenset(name for kind, name in names.items() if kind in kinds)
@@ -131,7 +128,7 @@ def _head(page: Page, survey: Survey, project: str, root: str, choices: Choices)
         lines += [*(f"import_module({quoted(each)})" for each in others), ""]
     if "root" in page.needs:
         lines.append(f"ROOT = Path(__file__).resolve().parent / {quoted(root)}")
-    agent = words_of(choices.agent.path.rpartition(".")[2])
+    agent = words_of(choices.agent.path.removesuffix(".__init__").rpartition(".")[2])
     lines += lay("ACCOUNT = ", quoted("-".join(words_of(project)).lower() or "project"))
     lines += lay("AGENT = ", quoted("-".join(agent).lower() or "agent"))
     return [*lines, ""]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.adoption.found import Way
-from harness.adoption.tree import FunctionAt, Tree, arguments_of, attribute_of_self, keyword
+from harness.adoption.tree import FunctionAt, Tree, arguments_of, attribute_of_self, keyword, local_name, returns
 from harness.project.module import Function, Module
 
 __all__ = ["AgentSite", "is_agent_run", "sites_of"]
@@ -48,10 +48,9 @@ class AgentSite:
 def sites_of(tree: Tree) -> list[AgentSite]:
     """Every agent, in the order of the files."""
     found: list[AgentSite] = []
-    for module, call, within in tree.all_calls:
-        if tree.resolve(module, call.func, within) in _AGENTS:
-            maker = tree.by_node.get(within[-1]) if within else None
-            found += _in_function(tree, maker, call) if maker is not None else _at_once(module, call)
+    for module, call, within in tree.calls_of(_AGENTS):
+        maker = tree.by_node.get(within[-1]) if within else None
+        found += _in_function(tree, maker, call) if maker is not None else _at_once(module, call)
     return found
 
 
@@ -76,10 +75,10 @@ def _paths(body: Sequence[ast.stmt], call: ast.Call, prefix: str) -> Iterator[st
 def _in_function(tree: Tree, maker: FunctionAt, call: ast.Call) -> Iterator[AgentSite]:
     module, attribute = maker.module, attribute_of_self(maker, call)
     owner = maker.owner.name if maker.owner is not None and attribute else ""
-    local = f"{module.name}.{_local(maker, call)}"
+    local = f"{module.name}.{local_name(maker, call)}"
     names = frozenset({f"{module.name}.{owner}.{attribute}"} if owner else ())
     held = [(there, f"{name}.{attribute}") for there, name in tree.instances(module, owner)] if owner else []
-    if not owner and maker.is_top and _returns(maker, call):
+    if not owner and maker.is_top and returns(maker, call):
         held = tree.results(maker)
         names = frozenset({f"{module.name}.{maker.qualname}"})
     for there, path in held:
@@ -89,23 +88,6 @@ def _in_function(tree: Tree, maker: FunctionAt, call: ast.Call) -> Iterator[Agen
         needs = any(default is None for _, default, _ in arguments_of(maker.node))
         way = Way.INSIDE if owner or needs or not names else Way.FUNCTION
         yield AgentSite(module=module, call=call, path=maker.qualname, way=way, names=names, local=local, maker=maker)
-
-
-def _local(maker: FunctionAt, call: ast.Call) -> str:
-    for node in ast.walk(maker.node):
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=value)
-            ) if value is call:
-                return name
-    return ""
-
-
-def _returns(maker: FunctionAt, call: ast.Call) -> bool:
-    local = _local(maker, call)
-    returned = [node.value for node in ast.walk(maker.node) if isinstance(node, ast.Return)]
-    return any(each is call or (isinstance(each, ast.Name) and each.id == local) for each in returned)
 
 
 def is_agent_run(tree: Tree, function: FunctionAt, call: ast.Call, sites: Sequence[AgentSite]) -> AgentSite | None:

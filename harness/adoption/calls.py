@@ -6,8 +6,9 @@ what is followed may be too little, and what comes of it is a guess that the ada
 """
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from harness.adoption.tree import FunctionAt, Tree
 from harness.adoption.words import words
@@ -47,6 +48,21 @@ class Calls:
             fresh = [other for other in self.callees(each) if other not in seen]
             seen.update(fresh)
             waiting += fresh
+
+    @cached_property
+    def _callers(self) -> Mapping[FunctionAt, Sequence[FunctionAt]]:
+        found: dict[FunctionAt, list[FunctionAt]] = {}
+        for function in self.tree.functions:
+            for each in self.callees(function):
+                found.setdefault(each, []).append(function)
+        return found
+
+    def above(self, function: FunctionAt) -> Sequence[FunctionAt]:
+        """The function, and all that call it, nearest first."""
+        found = [function]
+        for each in found:
+            found += [other for other in self._callers.get(each, ()) if other not in found]
+        return found
 
     def any_below(self, function: FunctionAt, holds: Callable[[FunctionAt], bool]) -> bool:
         """Whether something holds of the function or of anything that it calls."""

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from harness.adoption.agent_sites import AgentSite
 from harness.adoption.found import Kind, Parameter, Placeholder
 from harness.adoption.parameters import fields_of
 from harness.adoption.tree import Tree, keyword, literal_text
@@ -40,13 +39,13 @@ _KEYS: Mapping[str, str] = {
     "xai": "XAI_API_KEY",
 }
 _CLASSES: Mapping[str, str] = {
-    "AnthropicModel": "anthropic",
-    "GoogleModel": "google",
-    "GroqModel": "groq",
-    "MistralModel": "mistral",
-    "OpenAIChatModel": "openai",
-    "OpenAIModel": "openai",
-    "OpenAIResponsesModel": "openai",
+    "pydantic_ai.models.anthropic.AnthropicModel": "anthropic",
+    "pydantic_ai.models.google.GoogleModel": "google",
+    "pydantic_ai.models.groq.GroqModel": "groq",
+    "pydantic_ai.models.mistral.MistralModel": "mistral",
+    "pydantic_ai.models.openai.OpenAIChatModel": "openai",
+    "pydantic_ai.models.openai.OpenAIModel": "openai",
+    "pydantic_ai.models.openai.OpenAIResponsesModel": "openai",
 }
 _DATABASE = re.compile(r"(database|postgres|pg|db|sqlalchemy).*(ur[il]|dsn)|^(dsn|database)$", re.IGNORECASE)
 _MODEL = re.compile(r"^([a-z][a-z-]*):[\w./:-]+$")
@@ -78,31 +77,24 @@ def _is_settings(tree: Tree, class_: Class) -> bool:
     return any(each in {"pydantic_settings.BaseSettings", "pydantic.BaseSettings"} for each in names)
 
 
-def find_placeholders(tree: Tree, sites: list[AgentSite]) -> list[Placeholder]:
+def find_placeholders(tree: Tree) -> list[Placeholder]:
     """The variables, by name, each once."""
     found: dict[str, Placeholder] = {}
-    for each in (*_keys(tree, sites), *_read(tree), *_of_settings(tree)):
+    for each in (*_keys(tree), *_read(tree), *_of_settings(tree)):
         found.setdefault(each.name, each)
     return sorted(found.values(), key=lambda each: (not each.forced, each.name))
 
 
-def _keys(tree: Tree, sites: list[AgentSite]) -> Iterator[Placeholder]:
-    for site in sites:
-        model = site.call.args[0] if site.call.args else keyword(site.call, "model")
-        deferred = keyword(site.call, "defer_model_check")
-        if isinstance(deferred, ast.Constant) and deferred.value is True:
-            continue
-        named = tree.value(tree.resolve(site.module, model), site.module) if model is not None else None
-        match = _MODEL.match(literal_text(model) or literal_text(named[1] if named else None))
-        if match and match[1] in _KEYS:
-            yield Placeholder(name=_KEYS[match[1]], value="not-used", place=tree.place(site.module, site.call))
+def _keys(tree: Tree) -> Iterator[Placeholder]:
+    """For every model that is named as Pydantic AI names them, or is made of a class of its."""
     for module in tree.modules:
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call):
-                called = tree.resolve(module, node.func)
-                provider = _CLASSES.get(called.rpartition(".")[2]) if called.startswith("pydantic_ai.") else None
-                if provider is not None:
-                    yield Placeholder(name=_KEYS[provider], value="not-used", place=tree.place(module, node))
+            match = _MODEL.match(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+            if match is not None and match[1] in _KEYS:
+                yield Placeholder(name=_KEYS[match[1]], value="not-used", place=tree.place(module, node))
+    for called, provider in _CLASSES.items():
+        for module, call, _ in tree.calls_of((called,)):
+            yield Placeholder(name=_KEYS[provider], value="not-used", place=tree.place(module, call))
 
 
 def _read(tree: Tree) -> Iterator[Placeholder]:

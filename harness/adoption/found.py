@@ -12,6 +12,7 @@ from enum import StrEnum
 __all__ = [
     "Agent",
     "App",
+    "BodyPart",
     "Candidate",
     "Deeds",
     "Dependency",
@@ -219,6 +220,14 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BodyPart:
+    """One argument that comes from a route's JSON body: a model with fields, or a single value."""
+
+    value: Parameter
+    fields: tuple[Parameter, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Candidate):
     """A route that reaches an agent: `url` with `{parameters}`, the fields of its JSON body, and what else it wants."""
 
@@ -227,7 +236,9 @@ class Route(Candidate):
     method: str = "post"
     path_parameters: tuple[Parameter, ...] = ()
     query: tuple[Parameter, ...] = ()
-    body: tuple[Parameter, ...] = ()
+    body: tuple[BodyPart, ...] = ()
+    embedded: bool = False
+    """Whether a body of one part has that part's name around it."""
     headers: tuple[Parameter, ...] = ()
     returned: Returned = field(default_factory=Returned)
     streams: bool = False

@@ -6,14 +6,15 @@ query, and what is a dependency, whose own arguments count too.
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from harness.adoption.agent_sites import AgentSite, is_agent_run
 from harness.adoption.calls import Calls
-from harness.adoption.found import App, Entry, Kind, Parameter, Returned, Route, Way
+from harness.adoption.found import App, BodyPart, Entry, Kind, Parameter, Returned, Route, Way
 from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
-from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, unwrapped
+from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, returns, unwrapped
 from harness.adoption.words import words
 from harness.project.module import Module
 
@@ -46,22 +47,20 @@ class Ways:
     sites: Sequence[AgentSite]
     settings: frozenset[str]
     ledgers: frozenset[str]
-    _runs: dict[FunctionAt, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def _runs(self) -> Mapping[FunctionAt, Sequence[str]]:
+        found: dict[FunctionAt, list[str]] = {}
+        for function in self.tree.functions:
+            sites = [is_agent_run(self.tree, function, call, self.sites) for call in function.calls]
+            for name in dict.fromkeys(site.name for site in sites if site is not None):
+                for each in self.calls.above(function):
+                    found.setdefault(each, []).append(name)
+        return found
 
     def agents_below(self, function: FunctionAt) -> tuple[str, ...]:
-        """The agents that a function runs, itself or by what it calls or depends on."""
-        if function not in self._runs:
-            found = [
-                site.name
-                for each in self._reached(function)
-                for call in each.calls
-                if (site := is_agent_run(self.tree, each, call, self.sites)) is not None
-            ]
-            self._runs[function] = tuple(dict.fromkeys(found))
-        return self._runs[function]
-
-    def _reached(self, function: FunctionAt) -> Iterator[FunctionAt]:
-        yield from self.calls.below(function)
+        """The agents that a function runs, itself or by what it calls."""
+        return tuple(dict.fromkeys(self._runs.get(function, ())))
 
     def routes(self) -> list[Route]:
         """Those that reach an agent."""
@@ -95,6 +94,7 @@ class Ways:
             path_parameters=tuple(asked.in_path),
             query=tuple(asked.query),
             body=tuple(asked.body),
+            embedded=asked.embedded,
             headers=tuple(asked.headers),
             returned=returned,
             streams=any(name in ast.unparse(function.node) for name in _STREAMS),
@@ -141,8 +141,8 @@ class Ways:
             if not function.is_top or f"{function.module.name}.{function.qualname}" in taken:
                 continue
             agents = self.agents_below(function)
-            parameters = parameters_of(self.tree, function, settings=self.settings)
-            if agents and not _takes_context(function) and any(each.kind is Kind.MESSAGE for each in parameters):
+            parameters = parameters_of(self.tree, function, settings=self.settings) if agents else ()
+            if not _takes_context(function) and any(each.kind is Kind.MESSAGE for each in parameters):
                 found.append(self._entry(function, parameters, agents))
         called = {
             f"{other.module.name}.{other.qualname}"
@@ -209,7 +209,8 @@ class _Asked:
     path: str
     in_path: list[Parameter] = field(default_factory=list)
     query: list[Parameter] = field(default_factory=list)
-    body: list[Parameter] = field(default_factory=list)
+    body: list[BodyPart] = field(default_factory=list)
+    embedded: bool = False
     headers: list[Parameter] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -248,6 +249,8 @@ class _Asked:
             settings=self.settings,
         )
         class_ = self.tree.project.class_(called, near=function.module) if called else None
+        embed = keyword(marks["Body"], "embed") if "Body" in marks else None
+        self.embedded |= isinstance(embed, ast.Constant) and embed.value is True
         if f"{{{argument.arg}}}" in self.path or f"{{{argument.arg}:" in self.path:
             self.in_path.append(parameter)
         elif "Header" in marks and _SECRET.search(argument.arg):
@@ -255,9 +258,9 @@ class _Asked:
         elif "Header" in marks:
             self.headers.append(parameter)
         elif class_ is not None and is_model(self.tree, class_):
-            self.body += fields_of(self.tree, class_)
+            self.body.append(BodyPart(value=parameter, fields=fields_of(self.tree, class_)))
         elif "Body" in marks:
-            self.body.append(parameter)
+            self.body.append(BodyPart(value=parameter))
         elif "Form" in marks or "File" in marks or "Cookie" in marks:
             self._not_known(function, argument)
         else:
@@ -295,17 +298,13 @@ def _is_required(default: ast.Call) -> bool:
 def find_apps(tree: Tree, settings: frozenset[str]) -> list[App]:
     """The applications: objects of modules, and functions that return one."""
     found = []
-    for module in tree.modules:
-        for name, binding in module.bindings.items():
-            value = getattr(binding, "value", None)
-            if isinstance(value, ast.Call) and tree.resolve(module, value.func) in _APPS:
-                found.append(_app(tree, module, name, value, way=Way.GLOBAL))
-    for function in tree.functions:
-        if function.is_top and _returns_app(tree, function):
+    for module, call, within in tree.calls_of(_APPS):
+        function = tree.by_node.get(within[-1]) if within else None
+        if function is not None and function.is_top and returns(function, call):
             parameters = parameters_of(tree, function, settings=settings)
-            found.append(
-                _app(tree, function.module, function.qualname, function.node, way=Way.FUNCTION, parameters=parameters)
-            )
+            found.append(_app(tree, module, function.qualname, function.node, way=Way.FUNCTION, parameters=parameters))
+        names = [name for name, bound in module.bindings.items() if getattr(bound, "value", None) is call]
+        found += [_app(tree, module, name, call, way=Way.GLOBAL) for name in names]
     return found
 
 
@@ -320,24 +319,3 @@ def _app(
         way=way,
         parameters=parameters,
     )
-
-
-def _returns_app(tree: Tree, function: FunctionAt) -> bool:
-    made = {
-        node.targets[0].id
-        for node in ast.walk(function.node)
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Call)
-        and tree.resolve(function.module, node.value.func, function.within) in _APPS
-    }
-    for node in ast.walk(function.node):
-        if isinstance(node, ast.Return) and node.value is not None:
-            if isinstance(node.value, ast.Name) and node.value.id in made:
-                return True
-            if (
-                isinstance(node.value, ast.Call)
-                and tree.resolve(function.module, node.value.func, function.within) in _APPS
-            ):
-                return True
-    return False

@@ -58,7 +58,7 @@ class Sending:
         lines = self._path(route)
         options: list[Element] = []
         if route.body:
-            options.append(Element("json=", self._fields(route.body, route)))
+            options.append(Element("json=", self._body(route)))
         for name, parameters in (("params", route.query), ("headers", route.headers)):
             given_by_hand = name == "headers" and route.unknown
             if not given_by_hand and any(is_passed(each) for each in parameters):
@@ -92,6 +92,17 @@ class Sending:
             parts.append(Element(f"{each.name}=", told if isinstance(told, Bracketed) else f"quote(str({told}))"))
         made = Bracketed(opening=f"{quoted(template)}.format(", elements=parts, closing=")")
         return lay("path = ", made, indent=_BODY)
+
+    def _body(self, route: Route) -> Code:
+        """One part stands by itself, unless it is embedded; of several each has its name."""
+        parts = [
+            self._json(part.value, route) if part.fields is None else self._fields(part.fields, route)
+            for part in route.body
+        ]
+        if len(parts) == 1 and not route.embedded:
+            return parts[0]
+        elements = [Element(f"{quoted(part.value.name)}: ", code) for part, code in zip(route.body, parts, strict=True)]
+        return Bracketed(opening="{", elements=elements, closing="}")
 
     def _fields(self, parameters: Sequence[Parameter], route: Route, *, header: bool = False) -> Code:
         passed = [each for each in parameters if is_passed(each)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.adoption.calls import Calls
 from harness.adoption.found import EngineSource, SessionSource, Way
 from harness.adoption.parameters import SESSIONS, parameters_of
-from harness.adoption.tree import FunctionAt, Tree, attribute_of_self, keyword
+from harness.adoption.tree import FunctionAt, Tree, attribute_of_self, keyword, returns
 from harness.adoption.words import words
 from harness.project.module import Module
 
@@ -50,13 +50,7 @@ def find_engines(tree: Tree, calls: Calls) -> list[EngineSource]:
 
 def find_synchronous(tree: Tree) -> list[str]:
     """Where engines are made that no task can wait for."""
-    inside = {
-        argument
-        for module in tree.modules
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Call) and tree.resolve(module, node.func) in _WRAPPED
-        for argument in node.args
-    }
+    inside = {argument for _, call, _ in tree.calls_of(_WRAPPED) for argument in call.args}
     return [tree.place(site.module, site.call) for site in _sites(tree, _SYNC) if site.call not in inside]
 
 
@@ -87,7 +81,7 @@ def _sessions(tree: Tree, site: _Site, *, scoped: bool) -> SessionSource:
         parameters=parameters_of(tree, function) if function else (),
         bound_to=tree.resolve(site.module, bind, within),
         scoped=scoped,
-        returns=function is not None and function.is_top and _returns(function, site.call),
+        returns=function is not None and function.is_top and returns(function, site.call),
     )
 
 
@@ -95,7 +89,7 @@ def _engine(tree: Tree, calls: Calls, site: _Site) -> EngineSource:
     function = site.function if not site.path else None
     path = site.path or (function.qualname if function else "")
     key = f"{site.module.name}.{path}"
-    above = [each for each in tree.functions if function and calls.any_below(each, lambda other: other is function)]
+    above = calls.above(function) if function else ()
     return EngineSource(
         module=tree.import_name(site.module),
         path=path,
@@ -111,47 +105,26 @@ def _engine(tree: Tree, calls: Calls, site: _Site) -> EngineSource:
 
 
 def _sites(tree: Tree, makers: frozenset[str]) -> Iterator[_Site]:
-    for module in tree.modules:
-        yield from _in_body(tree, module, module.tree.body, "", makers)
-    for function in tree.functions:
-        for node in _own_statements(function):
-            for call in [each for each in ast.walk(node) if isinstance(each, ast.Call)]:
-                if tree.resolve(function.module, call.func, function.within) in makers:
-                    yield from _in_function(tree, function, call)
-
-
-def _own_statements(function: FunctionAt) -> Iterator[ast.AST]:
-    """What a function does itself, without the functions and classes in it, and without its decorators."""
-    waiting: list[ast.AST] = list(function.node.body)
-    while waiting:
-        node = waiting.pop(0)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        nested = [each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt | ast.ExceptHandler)]
-        if nested:
-            waiting += nested
-            yield from [
-                each for each in ast.iter_child_nodes(node) if not isinstance(each, ast.stmt | ast.ExceptHandler)
-            ]
+    for module, call, within in tree.calls_of(makers):
+        function = tree.by_node.get(within[-1]) if within else None
+        if function is not None:
+            yield from _in_function(tree, function, call)
         else:
-            yield node
+            yield from [_Site(module=module, call=call, path=path) for path in _kept_in(module.tree.body, call, "")]
 
 
-def _in_body(
-    tree: Tree, module: Module, body: Sequence[ast.stmt], prefix: str, makers: frozenset[str]
-) -> Iterator[_Site]:
+def _kept_in(body: Sequence[ast.stmt], call: ast.Call, prefix: str) -> Iterator[str]:
+    """The attributes, from the module on, that a call's result is kept in."""
     for node in body:
         match node:
             case ast.ClassDef(name=name, body=inner):
-                yield from _in_body(tree, module, inner, f"{prefix}{name}.", makers)
-            case (
-                ast.Assign(targets=[target, *_], value=ast.Call() as call)
-                | ast.AnnAssign(target=target, value=ast.Call() as call)
-            ) if tree.resolve(module, call.func) in makers and isinstance(target, ast.Name | ast.Attribute):
-                yield _Site(module=module, call=call, path=prefix + ast.unparse(target))
+                yield from _kept_in(inner, call, f"{prefix}{name}.")
+            case ast.Assign(targets=[target, *_], value=value) | ast.AnnAssign(target=target, value=value) if (
+                value is call and isinstance(target, ast.Name | ast.Attribute)
+            ):
+                yield prefix + ast.unparse(target)
             case ast.If() | ast.Try() | ast.With():
-                for inner_body in (node.body, getattr(node, "orelse", [])):
-                    yield from _in_body(tree, module, inner_body, prefix, makers)
+                yield from _kept_in([*node.body, *getattr(node, "orelse", [])], call, prefix)
 
 
 def _in_function(tree: Tree, function: FunctionAt, call: ast.Call) -> Iterator[_Site]:
@@ -176,16 +149,6 @@ def _globals(tree: Tree, function: FunctionAt) -> Iterator[str]:
     for node in ast.walk(function.node):
         if isinstance(node, ast.Global):
             yield from (f"{tree.import_name(function.module)}.{name}" for name in node.names)
-
-
-def _returns(function: FunctionAt, call: ast.Call) -> bool:
-    kept = ""
-    for node in ast.walk(function.node):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is call:
-                kept = name
-    returned = [node.value for node in ast.walk(function.node) if isinstance(node, ast.Return)]
-    return any(each is call or (isinstance(each, ast.Name) and each.id == kept) for each in returned)
 
 
 def _options(call: ast.Call) -> Iterator[tuple[str, str]]:

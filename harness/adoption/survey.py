@@ -58,7 +58,7 @@ def survey_of(tree: Tree) -> Survey:
         metadata=find_metadata(tree),
         migrations=_migrations(tree),
         settings=settings,
-        placeholders=find_placeholders(tree, sites),
+        placeholders=find_placeholders(tree),
         synchronous=find_synchronous(tree),
         unreadable=[
             Unreadable(place=f"{tree.relative(Path(each.file))}:{each.line}", reason=each.message)

@@ -5,7 +5,7 @@ by is that which the project itself uses, or the one that begins at an import ro
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from keyword import iskeyword
@@ -22,6 +22,8 @@ __all__ = [
     "has_default",
     "keyword",
     "literal_text",
+    "local_name",
+    "returns",
     "unwrapped",
 ]
 
@@ -86,6 +88,19 @@ class Tree:
     def all_calls(self) -> Sequence[tuple[Module, ast.Call, Sequence[Function]]]:
         """Every call, with the functions around it."""
         return [(module, call, within) for module in self.modules for call, within in _calls(module.tree, ())]
+
+    @cached_property
+    def _by_called(self) -> Mapping[str, Sequence[tuple[Module, ast.Call, Sequence[Function]]]]:
+        found: dict[str, list[tuple[Module, ast.Call, Sequence[Function]]]] = {}
+        for module, call, within in self.all_calls:
+            found.setdefault(self.resolve(module, call.func, within), []).append((module, call, within))
+        return found
+
+    def calls_of(self, names: Iterable[str]) -> list[tuple[Module, ast.Call, Sequence[Function]]]:
+        """Every call of something with one of these dotted names, with the functions around it, file by file."""
+        order = {module: number for number, module in enumerate(self.modules)}
+        found = [each for name in names for each in self._by_called.get(name, ())]
+        return sorted(found, key=lambda each: (order[each[0]], each[1].lineno, each[1].col_offset))
 
     def instances(self, module: Module, owner: str) -> list[tuple[Module, str]]:
         """The names of modules that are bound to an instance of the module's class of that name."""
@@ -270,6 +285,25 @@ def attribute_of_self(function: FunctionAt, call: ast.Call) -> str:
             ) if value is call:
                 return attribute
     return ""
+
+
+def local_name(function: FunctionAt, call: ast.Call) -> str:
+    """The local name that a call's result is bound to; empty if it is none."""
+    for node in ast.walk(function.node):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+            ) if value is call:
+                return name
+    return ""
+
+
+def returns(function: FunctionAt, call: ast.Call) -> bool:
+    """Whether a function returns the result of a call in it, itself or by a local name."""
+    local = local_name(function, call)
+    returned = [node.value for node in ast.walk(function.node) if isinstance(node, ast.Return)]
+    return any(each is call or (isinstance(each, ast.Name) and each.id == local) for each in returned)
 
 
 def _imported(module: Module) -> Iterator[str]:

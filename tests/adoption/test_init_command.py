@@ -164,8 +164,8 @@ def test_what_nothing_can_be_verified_without(tmp_path: Path) -> None:
     project(tmp_path, engine=ENGINE)
     assert refusal(init(str(tmp_path)), tmp_path) == snapshot("""\
 error: no Pydantic AI agent was found in … (1 Python file read): looked for calls of
-  pydantic_ai.Agent that a module's name is bound to, or that a function without required arguments
-  returns; name the project's folder\
+  pydantic_ai.Agent, outside of tests, documentation and examples; name the folder of the project
+  that has it\
 """)
     project(tmp_path, engine="from sqlalchemy import create_engine\n\nengine = create_engine('x')\n", helper=AGENT)
     assert refusal(init(str(tmp_path)), tmp_path) == snapshot("""\

@@ -13,6 +13,7 @@ from tests.adoption.written import ADAPTER, ROOT, files_of, write_project
 
 LIBRARY = ROOT / "docs" / "init.md"
 CLINIC = ROOT / "tests" / "adoption" / "projects" / "clinic.md"
+DESK = ROOT / "tests" / "adoption" / "projects" / "desk.md"
 KIOSK = ROOT / "tests" / "adoption" / "projects" / "kiosk.md"
 CELLS = "--scenario two_parallel_tools --mode per_operation --pool-state cold --pool-state warm --tier scripted"
 
@@ -84,8 +85,8 @@ def run(program: list[str], directory: Path, *, path: str = "") -> subprocess.Co
 
 @pytest.mark.parametrize(
     ("document", "options"),
-    [(LIBRARY, []), (CLINIC, ["--agent", "front_desk"]), (KIOSK, [])],
-    ids=["library", "clinic", "kiosk"],
+    [(LIBRARY, []), (CLINIC, ["--agent", "front_desk"]), (KIOSK, []), (DESK, [])],
+    ids=["library", "clinic", "kiosk", "desk"],
 )
 def test_an_adapter_is_python_that_the_formatter_leaves_as_it_is(
     document: Path, options: list[str], tmp_path: Path
@@ -115,8 +116,9 @@ def test_the_adapter_of_the_document_is_the_one_that_is_written(tmp_path: Path) 
         (LIBRARY, [], "verification:backend", ""),
         (CLINIC, ["--agent", "front_desk"], "clinic.verification:backend", "src"),
         (KIOSK, [], "kiosk.verification:backend", ""),
+        (DESK, [], "desk.verification:backend", ""),
     ],
-    ids=["library", "clinic", "kiosk"],
+    ids=["library", "clinic", "kiosk", "desk"],
 )
 def test_a_right_project_is_verified(document: Path, options: list[str], spec: str, path: str, tmp_path: Path) -> None:
     """Its tools run together on sessions of their own, and each turn is billed."""

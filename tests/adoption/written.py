@@ -1,5 +1,6 @@
 """Projects for tests, out of Markdown: each block of code is a file, named by the line above it."""
 
+import re
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -16,7 +17,7 @@ def files_of(document: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     name = ""
     for token in MarkdownIt().parse(document.read_text(encoding="utf-8")):
-        if token.type == "inline" and token.content.startswith("`") and token.content.endswith((".py`", ".toml`")):
+        if token.type == "inline" and re.fullmatch(r"`[\w/.]+\.\w+`", token.content):
             name = token.content.strip("`")
         elif token.type == "fence" and name:
             found[name], name = token.content, ""
