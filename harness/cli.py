@@ -33,13 +33,35 @@ from harness.config import resolve
 from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
 from harness.postgres.server import ServerAddress
 from harness.report.redact import masker
+from harness.report.showing import WITNESSES
 from harness.report.text import block
 from harness.scenario import ModelTier, PoolState, SessionMode
+from harness.verdict import FindingKind
 
-__all__ = ["bench", "check_backend", "doctor", "init", "main", "report", "scan", "verify"]
+__all__ = ["bench", "check_backend", "doctor", "init", "main", "prove", "report", "reproduce", "scan", "verify"]
 
 _BROKEN_PIPE = 141
 """The exit status of what SIGPIPE ended: 128 and its number."""
+_BISECTION_ENDS = 128
+"""The lowest exit status by which `git bisect run` ends."""
+_OF_CELLS = frozenset(
+    {
+        "backend",
+        "postgres",
+        "image",
+        "debug",
+        "modes",
+        "pool_states",
+        "scenarios",
+        "scenario_file",
+        "tiers",
+        "output",
+        "workers",
+        "full_length",
+        "turn_timeout",
+    }
+)
+"""The options of `verify` that `prove` and `reproduce` have, too."""
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -377,6 +399,143 @@ def scan(context: click.Context, /, *, paths: tuple[Path, ...], name: str, debug
             **options,
         )
         context.exit(run_scan(call))
+
+
+class _EndOfBisection(click.UsageError):
+    """Wrong usage, with a status by which `git bisect run` ends."""
+
+    exit_code = _BISECTION_ENDS
+
+
+class _Bisectable(click.Command):
+    """A command whose wrong options end a bisection, which takes click's status for a bad revision."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """As click does."""
+        bisecting = "--bisect" in args
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if bisecting:
+                raise _EndOfBisection(error.message, error.ctx) from error
+            raise
+
+
+def _with_cells_of_verify(command: click.Command) -> click.Command:
+    """The command with the options that choose cells, as `verify` has them."""
+    command.params += [option for option in verify.params if option.name in _OF_CELLS]
+    return command
+
+
+_finding_option = click.option(
+    "--finding",
+    "findings",
+    multiple=True,
+    type=click.Choice(list(map(str, FindingKind))),
+    metavar="KIND",
+    help="A finding by which the bug is known; may be given several times [what only shared sessions give].",
+)
+
+
+@_with_cells_of_verify
+@main.command()
+@click.option("--before", required=True, metavar="REV", help="The revision in which the bug shows.")
+@click.option("--after", required=True, metavar="REV", help="The revision in which it does not.")
+@click.option(
+    "--adapter-from",
+    default="own",
+    metavar="own|before|after|worktree|FILE",
+    help="Whose adapter starts both revisions [each its own; that of --after, if --before has none].",
+)
+@_finding_option
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["terminal", "markdown", "json"]),
+    default="terminal",
+    help="What is printed [terminal].",
+)
+@click.pass_context
+def prove(
+    context: click.Context,
+    /,
+    *,
+    before: str,
+    after: str,
+    adapter_from: str,
+    findings: tuple[str, ...],
+    format_: str,
+    debug: bool,
+    workers: int | None,
+    full_length: bool,
+    modes: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Prove that a bug shows at one git revision, and not at another; your work tree is not touched."""
+    with _Guard(context, debug=debug):
+        from harness.command.prove import Proving  # noqa: PLC0415  # slow, and for this command only
+        from harness.command.prove import prove as run_proof  # noqa: PLC0415  # the same
+
+        config = resolve({**options, "full_length": full_length or None})
+        call = Proving(
+            config=config,
+            before=before,
+            after=after,
+            adapter_from=adapter_from,
+            bug=frozenset(map(FindingKind, findings)) or WITNESSES,
+            format=format_,
+            directory=Path.cwd(),
+            output=config.output,
+            console=_console(),
+            errors=_console(stderr=True),
+            given=os.environ,
+            write=_write,
+            modes=tuple(map(SessionMode, modes)),
+            workers=workers,
+            debug=debug,
+            program=_program(context),
+        )
+        context.exit(run_proof(call))
+
+
+@_with_cells_of_verify
+@main.command(cls=_Bisectable)
+@click.option("--bisect", is_flag=True, help="Exit as `git bisect run` wants it: 0 good, 1 bad, 125 skip, 128 end.")
+@_finding_option
+@click.pass_context
+def reproduce(
+    context: click.Context,
+    /,
+    *,
+    bisect: bool,
+    findings: tuple[str, ...],
+    debug: bool,
+    workers: int | None,
+    full_length: bool,
+    modes: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Show the bug in the sources as they lie there: 0 if it shows, 1 if it does not, 3 if that is not known."""
+    with _Guard(context, debug=debug):
+        from harness.command.reproduce import Reproducing  # noqa: PLC0415  # slow, and for this command only
+        from harness.command.reproduce import reproduce as run_reproduction  # noqa: PLC0415  # the same
+
+        call = Reproducing(
+            options={**options, "full_length": full_length or None},
+            directory=Path.cwd(),
+            console=_console(),
+            errors=_console(stderr=True),
+            given=os.environ,
+            bisect=bisect,
+            modes=tuple(map(SessionMode, modes)),
+            bug=frozenset(map(FindingKind, findings)) or WITNESSES,
+            workers=workers,
+            debug=debug,
+            program=_program(context),
+        )
+        context.exit(run_reproduction(call))
 
 
 class _Guard:

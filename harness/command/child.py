@@ -29,7 +29,7 @@ import psutil
 from harness import bundled
 from harness.config import Config
 
-__all__ = ["PYTEST", "Ended", "arguments", "environment", "import_path", "supervise"]
+__all__ = ["PYTEST", "Ended", "arguments", "environment", "import_path", "signals_noted", "supervise"]
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")
 _CONFIGURATION = Path(__file__).with_name("pytest.toml")
@@ -136,18 +136,20 @@ def supervise(
     output: Path,
     watch: Callable[[], None],
     grace: float = _GRACE,
+    directory: Path | None = None,
 ) -> Ended:
     """Run the command to its end, its output in a file; call `watch` now and then, and once at the end.
 
-    `grace` is for how many seconds it may clean up after a signal.
+    `grace` is for how many seconds it may clean up after a signal; `directory` is where it is run, if not here.
     """
-    with _signals() as received, output.open("wb") as log:
+    with signals_noted() as received, output.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # pytest, or what stands in for it
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=dict(environment),
+            cwd=directory,
             start_new_session=True,
         )
         try:
@@ -200,7 +202,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[list[signal.Signals]]:
+def signals_noted() -> Iterator[list[signal.Signals]]:
     """The signals that came, instead of what they would do; SIGHUP only where it is not ignored (nohup)."""
     received: list[signal.Signals] = []
 

@@ -30,10 +30,13 @@ class Progress(Protocol):
 
 
 @contextmanager
-def following(console: Console) -> Iterator[Progress]:
-    """What suits the console; a bar is gone at the end, and lines stay."""
+def following(console: Console, *, judged: bool = True) -> Iterator[Progress]:
+    """What suits the console; a bar is gone at the end, and lines stay.
+
+    Without `judged` nothing is said of cells that are not as expected: whoever asks will judge them otherwise.
+    """
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _Lines(console, judged=judged)
         return
     columns = (
         SpinnerColumn("line"),
@@ -43,12 +46,13 @@ def following(console: Console) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=console, transient=True) as bar:
-        yield _Live(bar)
+        yield _Live(bar, judged=judged)
 
 
 class _Live:
-    def __init__(self, bar: Bar) -> None:
+    def __init__(self, bar: Bar, *, judged: bool) -> None:
         self._bar = bar
+        self._judged = judged
         self._task = bar.add_task("starting", total=None)
         self._wrong = 0
 
@@ -58,7 +62,7 @@ class _Live:
         elif isinstance(event, Planned):
             self._bar.update(self._task, total=event.cells, description="verifying")
         elif isinstance(event, CellDone):
-            if not event.as_expected:
+            if self._judged and not event.as_expected:
                 self._wrong += 1
                 self._bar.console.print(_surprise(event))
             self._bar.advance(self._task)
@@ -70,8 +74,9 @@ class _Live:
 
 
 class _Lines:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, judged: bool) -> None:
         self._console = console
+        self._judged = judged
         self._planned = 0
         self._done = 0
         self._wrong = 0
@@ -88,13 +93,13 @@ class _Lines:
 
     def _count(self, event: CellDone) -> None:
         self._done += 1
-        if not event.as_expected:
+        if self._judged and not event.as_expected:
             self._wrong += 1
             self._console.print(_surprise(event), soft_wrap=True)
         before, now = ((count * _TENTHS) // max(self._planned, 1) for count in (self._done - 1, self._done))
         if now > before:
-            state = f"{self._wrong} not as expected" if self._wrong else "all as expected"
-            self._console.print(Text(f"{self._done:>4} of {self._planned} cells, {state}"))
+            state = f", {self._wrong} not as expected" if self._wrong else ", all as expected"
+            self._console.print(Text(f"{self._done:>4} of {self._planned} cells{state if self._judged else ''}"))
 
 
 def _server(event: ServerStarted) -> Text:

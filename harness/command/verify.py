@@ -40,10 +40,14 @@ from harness.scenario import ModelTier
 __all__ = [
     "ENVIRONMENT",
     "INTERRUPTED",
+    "LOG",
     "USAGE",
+    "Follower",
+    "Surroundings",
     "Verification",
     "default_directory",
     "default_workers",
+    "follow",
     "verify",
 ]
 
@@ -75,8 +79,21 @@ class Verification:
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where the process runs, in which environment, and what it is told beside what the configuration says.
+
+    `judged` says whether a cell that is not as expected is told at once.
+    """
+
+    directory: Path
+    environment: Mapping[str, str]
+    arguments: Sequence[str] = ()
+    judged: bool = True
+
+
 @dataclass(slots=True, kw_only=True)
-class _Follower:
+class Follower:
     """Moves what the process wrote to where it belongs."""
 
     events: Lines
@@ -89,9 +106,11 @@ class _Follower:
     cells: int = 0
 
     def look(self) -> None:
+        """Take what is there by now."""
         self._take(self.events.read(), self.output.read())
 
     def finish(self) -> None:
+        """Take the rest: nobody writes any more."""
         self._take(self.events.rest(), self.output.rest())
 
     def _take(self, events: list[str], output: list[str]) -> None:
@@ -130,17 +149,30 @@ def verify(call: Verification) -> int:
 
 
 def _verify(call: Verification) -> int:
+    here = Path.cwd()
+    given = environment(call.config, os.environ, directory=here)
+    ended, follower = follow(call, Surroundings(directory=here, environment=given))
+    return _conclude(call, ended, follower)
+
+
+def follow(call: Verification, surroundings: Surroundings) -> tuple[Ended, Follower]:
+    """Run the suite to its end, and say how it ended, and what it told meanwhile.
+
+    Raises:
+        ConfigurationError: the folder cannot be written to.
+        EnvironmentMissing: the verification suite is missing.
+    """
     directory = call.directory.absolute()
     prepare_directory(directory)
     with (
         tempfile.TemporaryDirectory(prefix="sessionproof-") as scratch,
         (directory / LOG).open("w", encoding="utf-8", errors="backslashreplace") as log,
-        following(call.errors) as progress,
+        following(call.errors, judged=surroundings.judged) as progress,
     ):
         events, output = Path(scratch, "events.jsonl"), Path(scratch, "output")
         events.touch()
         output.touch()
-        follower = _Follower(
+        follower = Follower(
             events=Lines(events),
             output=Lines(output),
             log=log,
@@ -148,17 +180,19 @@ def _verify(call: Verification) -> int:
             progress=progress,
             echo=call.errors if call.debug else None,
         )
+        told = arguments(call.config, output=directory, events=events, workers=call.workers)
         ended = supervise(
-            [*call.program, *arguments(call.config, output=directory, events=events, workers=call.workers)],
-            environment=environment(call.config, os.environ, directory=Path.cwd()),
+            [*call.program, *told, *surroundings.arguments],
+            environment=surroundings.environment,
             output=output,
             watch=follower.look,
+            directory=surroundings.directory,
         )
         follower.finish()
-    return _conclude(call, ended, follower)
+    return ended, follower
 
 
-def _conclude(call: Verification, ended: Ended, follower: _Follower) -> int:
+def _conclude(call: Verification, ended: Ended, follower: Follower) -> int:
     if ended.interrupted is not None:
         done = f"{follower.cells} cells were verified" if follower.cells else "no cell was verified"
         _say(call, f"interrupted by {ended.interrupted.name}; {done}, and nothing was left running")

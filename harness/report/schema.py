@@ -1,8 +1,8 @@
-"""The published schemas of all documents: runs, benchmarks, comparisons, scans, watched suites, recordings.
+"""The published schemas of all documents: runs, proofs, benchmarks, comparisons, scans, watched suites, recordings.
 
-`python -m harness.report.schema` writes the files in `reports/schema/` again; `--check` only says whether they would
-change. A test fails when a published file and its model drift apart. A change that breaks readers gets a new schema
-version, and with it a new file.
+They are made from the models: `python -m harness.report.schema` writes the files in `reports/schema/` again; `--check`
+only says whether they would change. A test fails when a published file and its model drift apart. A change that breaks
+readers gets a new schema version, and with it a new file.
 """
 
 import argparse
@@ -22,10 +22,11 @@ from harness.report.bench_document import (
     ComparisonDocument,
 )
 from harness.report.document import SCHEMA_VERSION, RunDocument
+from harness.report.proof_document import PROOF_SCHEMA_VERSION, ProofDocument
 from harness.report.scan_document import SCAN_SCHEMA_VERSION, ScanDocument
 from harness.report.sessions_document import SESSIONS_SCHEMA_VERSION, SessionsDocument
 
-__all__ = ["BENCH", "CASSETTE", "COMPARISON", "RUN", "SCAN", "SCHEMAS", "SESSIONS", "Schema", "main"]
+__all__ = ["BENCH", "CASSETTE", "COMPARISON", "PROOF", "RUN", "SCAN", "SCHEMAS", "SESSIONS", "Schema", "main"]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -132,7 +133,17 @@ SESSIONS = Schema(
         "innermost frame last; `at` is a clock of the process. All text may come from the watched program: escape it."
     ),
 )
-SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, SCAN, SESSIONS)
+PROOF = Schema(
+    name="proof",
+    model=ProofDocument,
+    version=PROOF_SCHEMA_VERSION,
+    description=(
+        "What two runs of the same scenarios, at two revisions of a repository, prove together: whether a bug shows in "
+        "each, in which cells, and which findings only one of them has. The runs are beside it, by the schema of run. "
+        "Text may come from the repository, or from the backend under test: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, PROOF, SCAN, SESSIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
