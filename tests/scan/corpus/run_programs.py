@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
@@ -68,13 +68,19 @@ async def _run(program: Program, url: str) -> dict[str, Any]:
                 result = await main(**{name: arguments[name] for name in inspect.signature(main).parameters})
         except Exception as raised:  # noqa: BLE001  # a broken program may end with any error
             error = repr(raised)
-    return {
-        "name": program.name,
-        "result": None if result is None else str(result),
-        "error": error,
-        "problems": watch.problems,
-        "findings": _findings(watch),
-    }
+    result = None if result is None else str(result)
+    return _document(program, result=result, error=error, problems=watch.problems, findings=_findings(watch))
+
+
+def _document(
+    program: Program,
+    *,
+    result: str | None = None,
+    error: str | None = None,
+    problems: Sequence[str] = (),
+    findings: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    return {"name": program.name, "result": result, "error": error, "problems": problems, "findings": findings}
 
 
 async def _nothing() -> None:
@@ -115,7 +121,7 @@ def main(url: str, *folders: str) -> None:
         try:
             document = outcome.recv()
         except EOFError:
-            document = json.dumps({"name": program.name, "error": ENDED_EARLY, "problems": [], "findings": []})
+            document = json.dumps(_document(program, error=ENDED_EARLY))
         sys.stdout.write(f"{document}\n")
         child.join()
 
