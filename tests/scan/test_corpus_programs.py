@@ -7,6 +7,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pytest
 
 from harness.postgres.clones import Clones
 from tests.scan.corpus import run_programs
-from tests.scan.corpus.programs import Kind, Label, Program, programs
+from tests.scan.corpus.programs import Found, Kind, Label, Program, programs, wrong_about
 
 ROOT = Path(__file__).parents[2]
 BROKEN = programs(Label.BROKEN)
@@ -133,6 +134,66 @@ def test_a_mark_is_on_code(program: Program) -> None:
 
         assert {number for number, line in enumerate(lines, start=1) if "expect" in line} == marked
         assert [line for line in lines if line.lstrip().startswith("# expect")] == []
+
+
+@every_program
+def test_a_perfect_scan_is_right_about_a_program(program: Program) -> None:
+    """It finds what is marked, where it is marked, and nothing in a right program."""
+    perfect = [Found(mark.path, mark.line, mark.kind) for mark in program.marks]
+
+    assert wrong_about(program, perfect) == ()
+
+
+@every_program
+def test_a_scan_that_says_the_opposite_is_wrong_about_a_program(program: Program) -> None:
+    """Silence about a broken program is wrong once for each mark or kind; so is each word about a right one."""
+    exact = sum(mark.exact for mark in program.marks)
+    kinds = {mark.kind for mark in program.marks if not mark.exact}
+    word = Found(program.files[0], 1, Kind.SHARED_BY_TOOLS)
+
+    if program.label is Label.BROKEN:
+        assert len(wrong_about(program, [])) == exact + len(kinds)
+    else:
+        assert wrong_about(program, [word]) == (
+            f"{program.files[0].name}:1: shared_by_tools is found in a right program",
+        )
+
+
+def test_a_finding_of_another_kind_or_in_another_place_is_not_what_is_meant(tmp_path: Path) -> None:
+    """Neither where the kind is right, nor where the line is; the header of the function around a mark is as good."""
+    program = broken_program(
+        tmp_path,
+        """\
+        async def tool(ctx):
+            rows = await ctx.deps.session.execute(
+                SELECT  # expect-any: shared_by_tools
+            )
+            return rows
+        tracker = Tracker(session)  # expect: tracker_with_session
+        """,
+    )
+    path = program.files[0]
+    tracker = Found(path, 6, "tracker_with_session")
+
+    assert wrong_about(program, [Found(path, 2, "shared_by_tools"), tracker]) == ()
+    assert wrong_about(program, [Found(path, 1, "shared_by_tools"), tracker]) == ()
+    assert wrong_about(program, [Found(path, 5, "shared_by_tools"), Found(path, 2, "shared_by_tasks")]) == (
+        "a.py:6: tracker_with_session is not found here",
+        "shared_by_tools is not found at any of the places that have its mark",
+    )
+
+
+def broken_program(folder: Path, source: str) -> Program:
+    (folder / "a.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    return Program(name=folder.name, label=Label.BROKEN, folder=folder)
+
+
+def test_a_mark_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    """Its name may be misspelled."""
+    program = broken_program(tmp_path, "session = 1  # expect: shared_by_tool\n")
+
+    with pytest.raises(ValueError, match="shared_by_tool"):
+        _ = program.marks
 
 
 def test_the_corpus_is_large_enough() -> None:

@@ -2,12 +2,13 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["Kind", "Label", "Mark", "Program", "programs"]
+__all__ = ["Found", "Kind", "Label", "Mark", "Program", "programs", "wrong_about"]
 
 FOLDER = Path(__file__).parent
 MARK = re.compile(r"# (expect|expect-any): (\w+)$")
@@ -29,6 +30,14 @@ class Label(StrEnum):
     RIGHT = "right"
 
 
+class Found(NamedTuple):
+    """What a scan says: a kind, by its name, and where."""
+
+    path: Path
+    line: int
+    kind: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A mark on a line of a file; `lines` are those at which the finding that it asks for may stand."""
@@ -40,7 +49,7 @@ class Mark:
     lines: frozenset[int]
 
     def meets(self, path: Path, line: int, kind: str) -> bool:
-        """Whether a finding of that kind at that place is the one that is meant."""
+        """Whether a finding of that kind at that place is one that is meant."""
         return kind == self.kind and path.resolve() == self.path.resolve() and line in self.lines
 
 
@@ -130,3 +139,16 @@ def programs(label: Label, *, below: Path = FOLDER) -> tuple[Program, ...]:
     """All programs with this label, by name."""
     folders = sorted(path for path in (below / label).iterdir() if any(path.glob("*.py")))
     return tuple(Program(name=path.name, label=label, folder=path) for path in folders)
+
+
+def wrong_about(program: Program, findings: Sequence[Found]) -> tuple[str, ...]:
+    """What a scan with these findings got wrong about a program, a sentence each; nothing if it was right."""
+    if program.label is Label.RIGHT:
+        return tuple(f"{each.path.name}:{each.line}: {each.kind} is found in a right program" for each in findings)
+    unmet = [mark for mark in program.marks if not any(mark.meets(*found) for found in findings)]
+    met = set(program.marks) - set(unmet)
+    missed = {mark.kind for mark in program.marks if not mark.exact} - {mark.kind for mark in met if not mark.exact}
+    return (
+        *(f"{mark.path.name}:{mark.line}: {mark.kind} is not found here" for mark in unmet if mark.exact),
+        *(f"{kind} is not found at any of the places that have its mark" for kind in sorted(missed)),
+    )
