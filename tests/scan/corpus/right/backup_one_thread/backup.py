@@ -1,7 +1,6 @@
-"""Right: the session goes to a thread and back, twice, but the caller waits for the thread each time."""
+"""Right: the session goes to a thread and back, twice; the caller waits for the thread, even when it is cancelled."""
 
-import asyncio
-
+import anyio
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
@@ -18,8 +17,8 @@ def note_backup(session: Session, path: str, size: int) -> None:
 
 
 async def backup(session: Session, path: str) -> str | None:
-    before = await asyncio.to_thread(last_backup, session)
-    await asyncio.to_thread(note_backup, session, path, 4096)
+    before = await anyio.to_thread.run_sync(last_backup, session)
+    await anyio.to_thread.run_sync(note_backup, session, path, 4096)
     return before
 
 

@@ -31,7 +31,9 @@ class Crawler:
             await self._session.commit()
 
     async def crawl(self, urls: list[str]) -> None:
-        await asyncio.gather(*(self.visit(url) for url in urls))
+        async with asyncio.TaskGroup() as visits:
+            for url in urls:
+                visits.create_task(self.visit(url))
 
 
 async def main(url: str) -> None:

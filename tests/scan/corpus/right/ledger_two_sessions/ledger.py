@@ -1,4 +1,4 @@
-"""Right: two things are gathered, and they have two sessions, one each, which are both opened before."""
+"""Right: two tasks run at once, and they have two sessions, one each, which are both opened before."""
 
 import asyncio
 
@@ -22,8 +22,10 @@ async def booked(session: AsyncSession, name: str) -> int:
 
 async def is_balanced(factory: async_sessionmaker[AsyncSession], name: str) -> bool:
     async with factory() as session, factory() as other_session:
-        stated, summed = await asyncio.gather(balance(session, name), booked(other_session, name))
-    return stated == summed
+        async with asyncio.TaskGroup() as group:
+            stated = group.create_task(balance(session, name))
+            summed = group.create_task(booked(other_session, name))
+    return stated.result() == summed.result()
 
 
 async def main(url: str) -> None:

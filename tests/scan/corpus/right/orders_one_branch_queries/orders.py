@@ -21,6 +21,8 @@ class OrderService:
         return [parcel["state"] for parcel in response.json()]
 
     async def overview(self, customer: int) -> dict[str, object]:
-        orders, parcels = await asyncio.gather(self._orders(customer), self._parcels(customer))
+        async with asyncio.TaskGroup() as group:
+            orders = group.create_task(self._orders(customer))
+            parcels = group.create_task(self._parcels(customer))
         city = await self.session.scalar(text("SELECT city FROM addresses WHERE customer = :c"), {"c": customer})
-        return {"orders": orders, "parcels": parcels, "city": city}
+        return {"orders": orders.result(), "parcels": parcels.result(), "city": city}
