@@ -195,6 +195,7 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
         pending = self.later(given.get(1, "target"), inner)
         thing = self.make(Kind.OPAQUE, Step(place=given.place, words="the thread is made here"), name="Thread")
         thing.attributes["target"] = (pending,)
+        thing.carried = [pending]
         return (thing,)
 
     def _background(self, _: External, given: Arguments) -> Values:

@@ -271,8 +271,8 @@ class Methods(External_, ABC):
 
     def _opaque(self, method: Method, given: Arguments) -> Values:
         thing = method.thing
-        if thing.name == "Thread" and method.name == "start":
-            return self.spawn(thing.attributes.get("target", UNKNOWN), Spawn.THREAD, given.place)
+        if "target" in thing.attributes:
+            return self._thread_method(thing, method.name, given)
         if thing.data == "transaction":
             session = next(each for each in thing.carried if isinstance(each, Thing))
             ends = method.name in {"commit", "rollback", "start"}
@@ -287,6 +287,14 @@ class Methods(External_, ABC):
         made.synchronous = thing.synchronous
         made.carried = list(joined(tuple(thing.carried), tuple(self._unknown_carried(given))))
         return (made,) if made.carried else UNKNOWN
+
+    def _thread_method(self, thing: Thing, name: str, given: Arguments) -> Values:
+        if name == "start":
+            thing.attributes["started"] = self.spawn(thing.attributes["target"], Spawn.THREAD, given.place)
+        elif name == "join":
+            for task in thing.attributes.get("started", UNKNOWN):
+                self.settle((task,), given.place)
+        return UNKNOWN
 
     def _unknown_carried(self, given: Arguments) -> list[Value]:
         return [
