@@ -110,6 +110,7 @@ class State(ABC):
         self.sequential = 0
         self.left = STEPS
         self.serial = 0
+        self.clock = 0
         self.age: int | None = None
         self.beginning = Beginning(node=None, place=Place(file="", line=1))
         self.modules: dict[Module, Environment] = {}
@@ -222,13 +223,19 @@ class State(ABC):
         start = len(self.trace.events)
         events = self.carry_out(work).everything()
         child = Child(label=label, spawn=spawn, place=place, born=born, start=start, events=events, group=group)
+        child.started = self.tick()
         self.trace.children.append(child)
         return child
 
     def join(self, child: Child) -> None:
         """The child is awaited now, if it was not before."""
         if child.end is None:
-            child.end = len(self.trace.events)
+            child.end, child.ended = len(self.trace.events), self.tick()
+
+    def tick(self) -> int:
+        """The next number of a start or an end."""
+        self.clock += 1
+        return self.clock
 
     @abstractmethod
     def conclude(self, trace: Trace) -> None:

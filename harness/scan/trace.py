@@ -54,7 +54,10 @@ class Event:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Child:
-    """Something that ran beside its parent from `start` to `end`, in the parent's events; `None` is for ever."""
+    """Something that ran beside its parent from `start` to `end`, in the parent's events; `None` is for ever.
+
+    `started` and `ended` are the same for its siblings: numbers that grow with each start and each end.
+    """
 
     label: str
     spawn: Spawn
@@ -64,13 +67,17 @@ class Child:
     events: list[Event]
     group: int = 0
     end: int | None = None
+    started: int = 0
+    ended: int | None = None
     escaped: bool = False
     context: dict[Thing, Values] = field(default_factory=dict)
 
     def meets(self, other: "Child") -> bool:
         """Whether both can be under way at one time."""
-        return (other.end is None or self.start < other.end or self.group == other.group) and (
-            self.end is None or other.start < self.end or self.group == other.group
+        if self.group and self.group == other.group:
+            return True
+        return (other.ended is None or self.started < other.ended) and (
+            self.ended is None or other.started < self.ended
         )
 
 
