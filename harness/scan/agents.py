@@ -16,7 +16,7 @@ from harness.scan.library import kind_of
 from harness.scan.meetings import by_thing, meeting_of
 from harness.scan.methods import Methods
 from harness.scan.state import RESULT, Meeting, Participant, Run
-from harness.scan.trace import Event, Nature, Spawn
+from harness.scan.trace import Event, Nature, Spawn, under
 from harness.scan.values import (
     UNKNOWN,
     Arguments,
@@ -147,8 +147,13 @@ class Agents(Methods, ABC):
             self._look_for_meetings(thing, given.place, [*parallel, *beside], deps, born)
         found += beside
         for each in found:
-            self.trace.events += each.events
-        used = [event for each in found for event in each.events if event.thing.born < born]
+            self.trace.events += under(each.events, frozenset(id(lock) for lock in self.held))
+        used = [
+            event
+            for each in found
+            for event in each.events
+            if event.thing.kind is Kind.SESSION and event.thing.born < born
+        ]
         self.beginning.runs.append(Run(agent=thing.name, place=given.place, deps=deps, used=used))
         result = self.make(Kind.OPAQUE, Step(place=given.place, words="the agent is run here"), name="result")
         result.data = RESULT
@@ -276,6 +281,8 @@ class Agents(Methods, ABC):
         """Sessions that have begun a transaction which goes on while the model answers."""
         begun: dict[Thing, list[Event]] = {}
         for event in self.trace.events:
+            if event.nature in {Nature.GIVE, Nature.TAKE}:
+                continue
             if event.operation in _ENDS:
                 begun.pop(event.thing, None)
             elif event.nature is not Nature.STAGING:

@@ -63,6 +63,9 @@ class Expressions(Agents, ABC):
                     found = joined(found, self.await_task(value))
                 case Thing(kind=Kind.OPAQUE):
                     found = joined(found, self._settle_opaque(value, place))
+                case Thing(kind=Kind.SIGNAL):
+                    self.use(value, "await", Nature.TAKE, place)
+                    found = joined(found, *value.items)
                 case _:
                     found = joined(found, (value,))
         return found

@@ -61,8 +61,8 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
         if kind is Kind.DEPENDS:
             thing.attributes["dependency"] = given.get(0, "dependency")
             thing.data = "each" if self.constant(given.get(9, "use_cache")) is False else None
-        if kind is Kind.POOL and name == "create_pool":
-            return (thing,)
+        if name == "create_memory_object_stream":
+            return (self.sequence(given.place, [(thing,), (thing,)]),)
         return (thing,)
 
     def _by_task(self, given: Arguments) -> bool:

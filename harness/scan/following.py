@@ -75,7 +75,7 @@ def follow(project: Project) -> Followed:
     return Followed(
         meetings=[meeting for beginning in found for meeting in beginning.meetings],
         interpreter=interpreter,
-        given_up=[_problem(each) for each in found if not each.complete],
+        given_up=[_problem(each) for each in found if each.failure],
     )
 
 
@@ -90,7 +90,7 @@ def _once(interpreter: Interpreter, roots: Sequence[_Root]) -> list[Beginning]:
     for root in roots:
         if id(root.node) not in entered:
             found.append(_begin(interpreter, root.place, root.node, partial(_call, interpreter, root)))
-            entered |= found[-1].entered if found[-1].complete else set()
+            entered |= set() if found[-1].failure else found[-1].entered
     for agent in interpreter.agents:
         if agent.kind is Kind.AGENT and agent not in interpreter.run:
             given = Arguments(place=agent.made.place)
@@ -101,7 +101,7 @@ def _once(interpreter: Interpreter, roots: Sequence[_Root]) -> list[Beginning]:
 def _problem(beginning: Beginning) -> Problem:
     what = f"`{beginning.node.name}`" if beginning.node is not None else "what begins here"
     place = beginning.place
-    return Problem(file=place.file, line=place.line, message=f"{what} is too long to be followed to its end")
+    return Problem(file=place.file, line=place.line, message=f"{what} is {beginning.failure}")
 
 
 def _learned(interpreter: Interpreter) -> bool:
@@ -127,7 +127,9 @@ def _begin(interpreter: Interpreter, place: Place, node: Function | None, work: 
             interpreter.conclude(trace)
             beginning.meetings += _writers(trace, beginning)
     except (OutOfSteps, RecursionError):
-        beginning.complete = False
+        beginning.failure = "too long to be followed to its end"
+    except Exception as error:  # noqa: BLE001  # what cannot be followed is told, and hides nothing else
+        beginning.failure = f"not followed, because the scanner failed: {error!r}"
     return beginning
 
 

@@ -9,7 +9,7 @@ import re
 from harness.scan.trace import Nature
 from harness.scan.values import Kind
 
-__all__ = ["LIBRARIES", "bills", "is_synchronous", "key_of", "kind_of", "nature_of", "short"]
+__all__ = ["GIVES", "LIBRARIES", "TAKES", "bills", "is_synchronous", "key_of", "kind_of", "nature_of", "short"]
 
 _KINDS: dict[tuple[str, str], Kind] = {
     ("sqlalchemy", "AsyncSession"): Kind.SESSION,
@@ -45,6 +45,17 @@ _KINDS: dict[tuple[str, str], Kind] = {
     ("anyio", "Condition"): Kind.LOCK,
     ("threading", "Lock"): Kind.LOCK,
     ("threading", "RLock"): Kind.LOCK,
+    ("asyncio", "Event"): Kind.SIGNAL,
+    ("asyncio", "Queue"): Kind.SIGNAL,
+    ("asyncio", "LifoQueue"): Kind.SIGNAL,
+    ("asyncio", "PriorityQueue"): Kind.SIGNAL,
+    ("asyncio", "Future"): Kind.SIGNAL,
+    ("asyncio", "Barrier"): Kind.SIGNAL,
+    ("anyio", "Event"): Kind.SIGNAL,
+    ("anyio", "create_memory_object_stream"): Kind.SIGNAL,
+    ("threading", "Event"): Kind.SIGNAL,
+    ("threading", "Barrier"): Kind.SIGNAL,
+    ("queue", "Queue"): Kind.SIGNAL,
     ("asyncio", "TaskGroup"): Kind.TASK_GROUP,
     ("anyio", "create_task_group"): Kind.TASK_GROUP,
     ("anyio", "TaskGroup"): Kind.TASK_GROUP,
@@ -100,6 +111,11 @@ _INTROSPECTION = frozenset(
     }
     | {"get_server_pid", "get_server_version", "get_settings", "add_listener", "remove_listener", "execution_options"}
 )
+GIVES = frozenset(
+    {"set", "put", "put_nowait", "set_result", "set_exception", "send", "send_nowait", "task_done", "started"}
+    | {"notify", "notify_all"}
+)
+TAKES = frozenset({"wait", "wait_for", "get", "get_nowait", "receive", "join", "result", "done", "is_set"})
 _STAGING = frozenset({"add", "add_all", "expunge", "expunge_all", "expire", "expire_all"})
 _BOUNDARY = frozenset(
     {"begin", "begin_nested", "begin_twophase", "commit", "rollback", "close", "close_all", "aclose", "reset", "remove"}

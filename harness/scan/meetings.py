@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from harness.scan.state import Meeting, Participant, State
-from harness.scan.trace import Child, Event, Nature, Spawn, Trace, conflict, shared_locks
+from harness.scan.trace import Child, Event, Nature, Spawn, Trace, conflict, ordered, shared_locks
 from harness.scan.values import Place, Thing
 
 __all__ = ["Meetings", "by_thing", "meeting_of"]
@@ -78,7 +78,8 @@ def by_thing(events: Iterable[Event]) -> dict[Thing, list[Event]]:
     """The events of each session."""
     found: dict[Thing, list[Event]] = defaultdict(list)
     for event in events:
-        found[event.thing].append(event)
+        if event.nature not in {Nature.GIVE, Nature.TAKE}:
+            found[event.thing].append(event)
     return found
 
 
@@ -103,8 +104,14 @@ def _meeting(
     first: Sequence[Event], second: Sequence[Event]
 ) -> Iterator[tuple[Thing, bool, tuple[Sequence[Event], Sequence[Event]]]]:
     ones, others = by_thing(first), by_thing(second)
+    in_order = ordered(first, second)
     for thing in ones.keys() & others.keys():
-        pairs = [(one, other) for one in ones[thing] for other in others[thing] if conflict(one, other)]
+        pairs = [
+            (one, other)
+            for one in ones[thing]
+            for other in others[thing]
+            if conflict(one, other) and not in_order(one, other)
+        ]
         if not pairs:
             continue
         free = [pair for pair in pairs if not shared_locks(*pair)]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from harness.scan.calls import Entered
 from harness.scan.external import External_
-from harness.scan.library import nature_of
+from harness.scan.library import GIVES, TAKES, nature_of
 from harness.scan.state import RESULT
 from harness.scan.trace import Nature, Spawn
 from harness.scan.values import (
@@ -161,9 +161,22 @@ class Methods(External_, ABC):
     def _lock(self, thing: Thing, name: str, given: Arguments) -> Values:
         if name == "acquire":
             self.held = (*self.held, thing)
+        elif name in {"wait", "wait_for", "notify", "notify_all"}:
+            self.use(thing, name, Nature.TAKE if name.startswith("wait") else Nature.GIVE, given.place)
         elif name == "release" and thing in self.held:
             self.held = tuple(each for each in self.held if each is not thing)
         return (thing,) if name in {"acquire", "acquire_nowait"} and not given.positional else UNKNOWN
+
+    def _signal(self, thing: Thing, name: str, given: Arguments) -> Values:
+        if name in GIVES or thing.name == "Barrier":
+            self.use(thing, name, Nature.GIVE, given.place)
+        if name in TAKES:
+            self.use(thing, name, Nature.TAKE, given.place)
+        if name in {"get", "get_nowait", "receive", "result"}:
+            return joined(UNKNOWN, *thing.items)
+        if name in {"put", "put_nowait", "send", "send_nowait", "set_result"}:
+            thing.items = [*thing.items, given.get(0)][-8:]
+        return (thing,) if name == "clone" else UNKNOWN
 
     def _variable_method(self, thing: Thing, name: str, given: Arguments) -> Values:
         if name == "set":
@@ -181,8 +194,14 @@ class Methods(External_, ABC):
         if name == "create_task":
             tasks = self.spawn(given.get(0, "coro"), Spawn.GROUP, place, group=id(thing))
         elif name in {"start_soon", "start"}:
-            rest = Arguments(positional=given.positional[1:], place=place)
+            status = self.make(Kind.SIGNAL, Step(place=place, words="it is started here"))
+            named: dict[str, Values] = {"task_status": (status,)} if name == "start" else {}
+            rest = Arguments(positional=given.positional[1:], named=named, place=place)
             tasks = self.spawn((self.later(given.get(0), rest),), Spawn.GROUP, place, group=id(thing))
+            if name == "start":
+                thing.carried += tasks
+                self.use(status, "start", Nature.TAKE, place)
+                return UNKNOWN
         else:
             return UNKNOWN
         thing.carried += tasks
@@ -192,6 +211,8 @@ class Methods(External_, ABC):
         place = given.place
         if name == "create_task":
             return self.spawn(given.get(0), Spawn.TASK, place)
+        if name == "create_future":
+            return (self.make(Kind.SIGNAL, Step(place=place, words="the future is made here")),)
         if name == "run_in_executor":
             rest = Arguments(positional=given.positional[2:], place=place)
             return self.spawn((self.later(given.get(1), rest),), Spawn.THREAD, place)
@@ -312,6 +333,7 @@ _HANDLERS: Mapping[Kind, _Handler] = {
     Kind.POOL: _M._engine,
     Kind.LOCK: _M._lock,
     Kind.VARIABLE: _M._variable_method,
+    Kind.SIGNAL: _M._signal,
     Kind.TASK_GROUP: _M._group,
     Kind.LOOP: _M._loop,
     Kind.EXECUTOR: _M._executor,

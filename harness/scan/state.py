@@ -93,7 +93,7 @@ class Beginning:
     meetings: list[Meeting] = field(default_factory=list)
     entered: set[int] = field(default_factory=set)
     runs: list[Run] = field(default_factory=list)
-    complete: bool = True
+    failure: str = ""
 
 
 class State(ABC):
@@ -223,6 +223,7 @@ class State(ABC):
         start = len(self.trace.events)
         events = self.carry_out(work).everything()
         child = Child(label=label, spawn=spawn, place=place, born=born, start=start, events=events, group=group)
+        child.held = frozenset(id(lock) for lock in self.held)
         child.started = self.tick()
         self.trace.children.append(child)
         return child

@@ -12,7 +12,7 @@ from harness.scan.environment import Environment
 from harness.scan.expressions import Expressions, state_of
 from harness.scan.library import key_of
 from harness.scan.meetings import Meetings
-from harness.scan.trace import Child, Spawn
+from harness.scan.trace import Child, Nature, Spawn
 from harness.scan.values import (
     UNKNOWN,
     Arguments,
@@ -266,6 +266,9 @@ class Interpreter(Meetings, Expressions):
     def _for(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.For | ast.AsyncFor)  # noqa: S101  # for the type checker
         values = self.evaluate(node.iter, scope)
+        for value in values:
+            if isinstance(value, Thing) and value.kind is Kind.SIGNAL:
+                self.use(value, "next", Nature.TAKE, self.place(node.iter, scope))
         spanning = [each for each in values if isinstance(each, Pending) and each.spans]
         child = self._span(spanning[0]) if spanning else None
         rows = [] if spanning else self.elements(values)

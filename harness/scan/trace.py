@@ -8,21 +8,23 @@ started and when it was awaited: uses in between are beside the child's, and so 
 Guarantee: a child's events contain those of its own children.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from harness.scan.values import Place, Step, Thing, Values
 
-__all__ = ["Child", "Event", "Nature", "Spawn", "Trace", "conflict", "shared_locks"]
+__all__ = ["Child", "Event", "Nature", "Spawn", "Trace", "conflict", "ordered", "shared_locks", "under"]
 
 
 class Nature(StrEnum):
-    """What an operation is to others on the same session, as the sanitizer has it."""
+    """What an operation is to others on the same session, as the sanitizer has it; giving and taking are of signals."""
 
     STAGING = "staging"
     AWAITED = "awaited"
     BOUNDARY = "boundary"
+    GIVE = "give"
+    TAKE = "take"
 
 
 class Spawn(StrEnum):
@@ -70,6 +72,7 @@ class Child:
     started: int = 0
     ended: int | None = None
     escaped: bool = False
+    held: frozenset[int] = frozenset()
     context: dict[Thing, Values] = field(default_factory=dict)
 
     def meets(self, other: "Child") -> bool:
@@ -91,11 +94,37 @@ class Trace:
 
     def everything(self) -> list[Event]:
         """Its events, and those of its children."""
-        return [*self.events, *(event for child in self.children for event in child.events)]
+        return [*self.events, *(event for child in self.children for event in under(child.events, child.held))]
 
     def beside(self, child: Child) -> Iterator[Event]:
         """What the task itself did while the child was under way."""
         yield from self.events[child.start : child.end]
+
+
+def under(events: Iterable[Event], locks: frozenset[int]) -> Iterator[Event]:
+    """The events, as they are to others while whoever waits for them holds these locks."""
+    return (replace(event, locks=event.locks | locks) if locks else event for event in events)
+
+
+def ordered(first: Sequence[Event], second: Sequence[Event]) -> Callable[[Event, Event], bool]:
+    """Whether an event of the first comes before one of the second by a signal between them, or the other way round."""
+    places = {id(event): order for events in (first, second) for order, event in enumerate(events)}
+    forth, back = _handed_over(first, second), _handed_over(second, first)
+
+    def is_ordered(one: Event, other: Event) -> bool:
+        here, there = places[id(one)], places[id(other)]
+        return any(here < give and take < there for give, take in forth) or any(
+            there < give and take < here for give, take in back
+        )
+
+    return is_ordered
+
+
+def _handed_over(giver: Sequence[Event], taker: Sequence[Event]) -> list[tuple[int, int]]:
+    """For each signal from one to the other: where it is given last, and where it is taken first."""
+    gives = {event.thing: order for order, event in enumerate(giver) if event.nature is Nature.GIVE}
+    takes = {event.thing: order for order, event in reversed([*enumerate(taker)]) if event.nature is Nature.TAKE}
+    return [(gives[thing], takes[thing]) for thing in gives.keys() & takes.keys()]
 
 
 def conflict(first: Event, second: Event) -> bool:

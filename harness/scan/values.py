@@ -61,6 +61,7 @@ class Kind(StrEnum):
     TOOLSET = "toolset"
     TOOL = "tool"
     RUN_CONTEXT = "run context"
+    SIGNAL = "signal"
     TASK_GROUP = "task group"
     EXECUTOR = "executor"
     LOOP = "event loop"
