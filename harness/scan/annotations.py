@@ -138,10 +138,12 @@ class Annotations(State, ABC):
 
     def _gives_sessions(self, node: ast.expr, scope: Environment) -> bool:
         """Whether it is a `Callable` that gives a session, or what one is entered by."""
-        inner = node.slice if isinstance(node, ast.Subscript) else None
-        if not isinstance(inner, ast.Tuple) or len(inner.elts) != 2 or "Callable" not in ast.dump(node):  # noqa: PLR2004  # parameters and result
-            return False
-        names = [each for each in ast.walk(inner.elts[1]) if isinstance(each, ast.Name | ast.Attribute)]
+        match node:
+            case ast.Subscript(value=head, slice=ast.Tuple(elts=[_, result])) if _last(head) == "Callable":
+                pass
+            case _:
+                return False
+        names = [each for each in ast.walk(result) if isinstance(each, ast.Name | ast.Attribute)]
         dotted = [self.project.resolve(scope.module, each) for each in names]
         return any(kind_of(each) is Kind.SESSION for each in dotted if each)
 
@@ -204,6 +206,10 @@ def _parsed(text: str) -> ast.expr | None:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
         return None
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_alias(node: ast.expr | None) -> bool:

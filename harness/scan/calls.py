@@ -27,6 +27,7 @@ from harness.scan.values import (
     Place,
     Step,
     Thing,
+    Value,
     Values,
     joined,
 )
@@ -34,6 +35,8 @@ from harness.scan.values import (
 __all__ = ["Calls", "Entered"]
 
 _Parameters = Sequence[ast.arg]
+_PLAIN = frozenset({Kind.INSTANCE, Kind.OPAQUE, Kind.SEQUENCE, Kind.MAPPING, Kind.RUN_CONTEXT})
+_OFTEN, _NEVER = 2, 1_000_000
 _TRACKED = frozenset({Kind.SESSION, Kind.FACTORY, Kind.ENGINE, Kind.POOL})
 
 
@@ -57,6 +60,8 @@ class Calls(Annotations, ABC):
             return UNKNOWN
         if function.module not in self.relevant and not _tells(function, given):
             return UNKNOWN
+        if self.quiet.get(id(function.node), 0) >= _OFTEN and not self._leads(function, given):
+            return self._unfollowed(function, given.place)
         scope = self._bound(function, given)
         if isinstance(function.node, ast.Lambda):
             return self.evaluate(function.node.body, scope)
@@ -69,6 +74,25 @@ class Calls(Annotations, ABC):
         if function.cached:
             self.cached[id(function.node)] = found
         return found
+
+    def _leads(self, function: FunctionValue, given: Arguments) -> bool:
+        """Whether anything is given that is, or has, what sessions come from; or that may be called."""
+        for value in self.inside(joined(given.all(), *function.first, *function.named.values())):
+            if isinstance(value, Pending | FunctionValue) or (isinstance(value, Thing) and _tracked(value)):
+                return True
+        return False
+
+    def _unfollowed(self, function: FunctionValue, place: Place) -> Values:
+        assert not isinstance(function.node, ast.Lambda)  # noqa: S101  # for the type checker
+        made = Step(place=function.place, words=f"`{function.name}` gives it")
+        found = self.symbolic(function.node.returns, function.environment, made, self.next_serial())
+        if isinstance(function.node, ast.AsyncFunctionDef):
+            return (Pending(label=function.name, run=lambda: found, place=place),)
+        return found
+
+    def inside(self, values: Values) -> Values:
+        """The values, and those in lists and mappings among them."""
+        raise NotImplementedError
 
     def instantiate(self, value: ClassValue, given: Arguments) -> Values:
         """A new thing of a class of the project."""
@@ -144,7 +168,7 @@ class Calls(Annotations, ABC):
         self.active.append(id(node))
         selves = self.selves
         self.selves = [*selves, *_self_of(function, scope)]
-        before = self.way
+        before, done = self.way, self.done
         if scope.call is not None:
             self.way = (*self.way, scope.call)
         try:
@@ -153,6 +177,8 @@ class Calls(Annotations, ABC):
             self.active.pop()
             self.way, self.selves = before, selves
         found = joined(tuple(scope.returned))
+        quiet = self.done == done and not scope.yields and node.name != "__init__" and not any(map(_matters, found))
+        self.quiet[id(node)] = self.quiet.get(id(node), 0) + 1 if quiet else -_NEVER
         if found or node.returns is None or scope.yields:
             return found
         made = Step(place=function.place, words=f"`{function.name}` gives it")
@@ -273,6 +299,19 @@ class Calls(Annotations, ABC):
         return replace(function, first=((thing,), *function.first), bound=True)
 
 
+def _tracked(thing: Thing) -> bool:
+    """Whether it is something that sessions come from, or has one as an attribute."""
+    return thing.kind not in _PLAIN or any(
+        isinstance(each, Thing) and each.kind not in _PLAIN for values in thing.attributes.values() for each in values
+    )
+
+
+def _matters(value: Value) -> bool:
+    if isinstance(value, Thing):
+        return bool(value.carried) or _tracked(value) or any(_matters(each) for item in value.items for each in item)
+    return isinstance(value, Pending | FunctionValue)
+
+
 def _tells(function: FunctionValue, given: Arguments) -> bool:
     """Whether anything is given that may lead to a session."""
     everything = joined(given.all(), *function.first, *function.named.values())
@@ -315,4 +354,5 @@ def _is_none(values: Values) -> bool:
 
 
 def _is_class_variable(annotation: ast.expr) -> bool:
-    return "ClassVar" in ast.dump(annotation) if isinstance(annotation, ast.Subscript) else False
+    head = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return (head.attr if isinstance(head, ast.Attribute) else getattr(head, "id", "")) == "ClassVar"

@@ -92,8 +92,9 @@ class Methods(External_, ABC):
         enter = [*self.attribute(thing, "__aenter__", place), *self.attribute(thing, "__enter__", place)]
         leave = [*self.attribute(thing, "__aexit__", place), *self.attribute(thing, "__exit__", place)]
         given = self.called(tuple(enter), Arguments(place=place))
-        start = len(self.trace.events)
+        start, held = len(self.trace.events), self.held
         self.called(tuple(leave), Arguments(place=place))
+        self.held = held  # what it releases is released at the end
         after = self.trace.events[start:]
         del self.trace.events[start:]
         return Entered(given=given or ((thing,) if not enter or thing.carried else UNKNOWN), after=after)
@@ -172,10 +173,10 @@ class Methods(External_, ABC):
             self.use(thing, name, Nature.GIVE, given.place)
         if name in TAKES:
             self.use(thing, name, Nature.TAKE, given.place)
-        if name in {"get", "get_nowait", "receive", "result"}:
+        if name == "result":
             return joined(UNKNOWN, *thing.items)
-        if name in {"put", "put_nowait", "send", "send_nowait", "set_result"}:
-            thing.items = [*thing.items, given.get(0)][-8:]
+        if name == "set_result":  # what is put into a queue goes to one taker each: nobody knows which
+            thing.items = [given.get(0)]
         return (thing,) if name == "clone" else UNKNOWN
 
     def _variable_method(self, thing: Thing, name: str, given: Arguments) -> Values:
@@ -260,8 +261,6 @@ class Methods(External_, ABC):
             thing.items = [*thing.items, *self.elements(given.get(0))][-24:]
         elif name == "insert":
             thing.items = [*thing.items, given.get(1)][-24:]
-        elif name in {"pop", "get", "popleft"}:
-            return joined(UNKNOWN, *thing.items)
         return (thing,) if name == "copy" else UNKNOWN
 
     def _mapping(self, thing: Thing, name: str, given: Arguments) -> Values:

@@ -1,6 +1,7 @@
 """What statements do: they bind names, branch, repeat, enter and leave."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -37,6 +38,7 @@ _STARTING = frozenset(
     {"create_task", "ensure_future", "start_soon", "append", "add", "add_task", "submit", "start", "run_in_executor"}
 )
 _ONCE = frozenset({Kind.SESSION, Kind.FACTORY, Kind.ENGINE, Kind.POOL, Kind.INSTANCE, Kind.AGENT})
+_LOCKS = re.compile(r"(?i)lock|mutex|semaphore|guard")
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 _CACHES = frozenset({"cache", "lru_cache"})
 
@@ -320,7 +322,7 @@ class Interpreter(Meetings, Expressions):
         children: list[Child] = []
         left: list[Entered] = []
         for item in node.items:
-            values = self.evaluate(item.context_expr, scope)
+            values = self.evaluate(item.context_expr, scope) or self._named_lock(item.context_expr, scope)
             given: Values = UNKNOWN
             for value in values:
                 if isinstance(value, Pending) and value.spans:
@@ -338,6 +340,17 @@ class Interpreter(Meetings, Expressions):
         self._leave(left, children)
         self.held, self.sequential = held, sequential
         return ended
+
+    def _named_lock(self, node: ast.expr, scope: Environment) -> Values:
+        """Something unknown that is called a lock is taken for one: that nothing is known of it proves no race."""
+        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if not _LOCKS.search(name):
+            return UNKNOWN
+        key = f"{scope.module.name} {ast.unparse(node)}"
+        if key not in self.named_locks:
+            made = Step(place=self.place(node, scope), words="it is entered here")
+            self.named_locks[key] = self.make(Kind.LOCK, made, name=name)
+        return (self.named_locks[key],)
 
     def _leave(self, left: Sequence[Entered], children: Sequence[Child]) -> None:
         for child in children:
