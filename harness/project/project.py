@@ -48,6 +48,7 @@ class Project:
     by_name: Mapping[str, Sequence[Module]] = field(repr=False)
     foreign: frozenset[str] = frozenset()
     _classes: dict[str, Class | None] = field(default_factory=dict, repr=False)
+    _resolved: dict[tuple[Module, str], str | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, paths: Iterable[Path], *, foreign: Iterable[str] = ()) -> "Project":
@@ -102,8 +103,12 @@ class Project:
         parts = _dotted(node)
         if parts is None:
             return None
-        bindings = self._seen_from(module, within, parts[0])
-        return self._follow(module, parts, bindings, 0)
+        if within:
+            return self._follow(module, parts, self._seen_from(module, within, parts[0]), 0)
+        key = module, ".".join(parts)
+        if key not in self._resolved:
+            self._resolved[key] = self._follow(module, parts, module.bindings, 0)
+        return self._resolved[key]
 
     def definition(self, name: str, *, near: Module | None = None) -> Definition | None:
         """What a dotted name as `resolve` gives it is bound to, if that is in the project."""

@@ -50,6 +50,8 @@ class Annotations(State, ABC):
 
     def dependency_in(self, annotation: ast.expr | None, scope: Environment) -> Thing | None:
         """The `Depends` in an `Annotated`, also behind an alias."""
+        if annotation is None or id(annotation) in self.independent:
+            return None
         for node, there in self._expanded(annotation, scope, 0):
             if isinstance(node, ast.Subscript) and self._short_name(node.value, there) == "Annotated":
                 parts = node.slice.elts[1:] if isinstance(node.slice, ast.Tuple) else []
@@ -57,12 +59,15 @@ class Annotations(State, ABC):
                     for value in self.evaluate(part, there) if isinstance(part, ast.Call | ast.Name) else UNKNOWN:
                         if isinstance(value, Thing) and value.kind is Kind.DEPENDS:
                             return value
+        self.independent.add(id(annotation))
         return None
 
     def kinds_in(self, annotation: ast.expr | None, scope: Environment) -> set[Kind]:
         """Which kinds of a library the annotation allows."""
-        names = [value.name for value, _ in self._named(annotation, scope, 0) if isinstance(value, External)]
-        return {kind for name in names if (kind := kind_of(name)) is not None}
+        if id(annotation) not in self.known_kinds:
+            names = [value.name for value, _ in self._named(annotation, scope, 0) if isinstance(value, External)]
+            self.known_kinds[id(annotation)] = {kind for name in names if (kind := kind_of(name)) is not None}
+        return self.known_kinds[id(annotation)]
 
     def instance_of(self, value: ClassValue, made: Step, born: int) -> Thing:
         """A symbolic thing of a class of the project."""

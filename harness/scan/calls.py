@@ -15,7 +15,7 @@ from harness.project.classes import Class
 from harness.scan.annotations import Annotations
 from harness.scan.environment import Environment, Yield
 from harness.scan.library import bills
-from harness.scan.state import DEPTH, RESULT, Self
+from harness.scan.state import DEPTH, FEW, RESULT, Self
 from harness.scan.trace import Event
 from harness.scan.values import (
     UNKNOWN,
@@ -60,7 +60,8 @@ class Calls(Annotations, ABC):
             return UNKNOWN
         if function.module not in self.relevant and not _tells(function, given):
             return UNKNOWN
-        if self.quiet.get(id(function.node), 0) >= _OFTEN and not self._leads(function, given):
+        tired = self.left < FEW or self.quiet.get(id(function.node), 0) >= _OFTEN
+        if tired and not isinstance(function.node, ast.Lambda) and not self._leads(function, given):
             return self._unfollowed(function, given.place)
         scope = self._bound(function, given)
         if isinstance(function.node, ast.Lambda):

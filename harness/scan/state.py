@@ -4,8 +4,8 @@ Problem: a program has more ways through it than can be followed.
 
 Mechanism: branches are followed one after the other and joined; a loop's body is followed twice if it may start
 something, so that the second round meets what the first one left; calls are followed to a depth, and each beginning has
-a number of steps. A function that twice did nothing to sessions, tasks and agents is not followed again, unless it is
-given something that leads to a session.
+a number of steps. A function that twice did nothing to sessions, tasks and agents, or that is met when many steps are
+spent, is followed only if it is given something that leads to a session.
 
 Guarantee: it ends. What was not followed is unknown, and of what is unknown nothing is reported.
 """
@@ -28,6 +28,7 @@ __all__ = ["Beginning", "Meeting", "OutOfSteps", "Participant", "Run", "Self", "
 
 DEPTH = 12
 STEPS = 30_000
+FEW = 26_000
 RESULT = "what a run gave"
 """The mark of what a run of an agent returned, and of what is in it."""
 
@@ -125,6 +126,8 @@ class State(ABC):
         self.cached: dict[int, Values] = {}
         self.set_somewhere: dict[Thing, Values] = {}
         self.learned = False
+        self.independent: set[int] = set()
+        self.known_kinds: dict[int, set[Kind]] = {}
         self.done = 0
         self.quiet: dict[int, int] = {}
         self.named_locks: dict[str, Thing] = {}
