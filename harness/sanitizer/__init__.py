@@ -5,6 +5,7 @@
 
 from harness.errors import SessionRaceError
 from harness.sanitizer.agents import Caller
+from harness.sanitizer.race_log import LogLimits
 from harness.sanitizer.reports import describe
 from harness.sanitizer.transfers import transfer
 from harness.sanitizer.watch import SessionRaceWarning, Watch, WatchMode, watch_sessions
@@ -12,6 +13,7 @@ from harness.suppressions import Suppressions, read_suppressions
 
 __all__ = [
     "Caller",
+    "LogLimits",
     "SessionRaceError",
     "SessionRaceWarning",
     "Suppressions",

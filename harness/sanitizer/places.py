@@ -18,7 +18,7 @@ import greenlet  # type: ignore[import-untyped]  # its types are a package of th
 from harness.evidence import PlaceSeen
 from harness.stacks import is_application, is_harness
 
-__all__ = ["NEAR", "RawPlaces", "capture", "capture_foreign", "of_waiting", "resolve"]
+__all__ = ["NEAR", "RawPlaces", "Sampler", "capture", "capture_foreign", "of_waiting", "resolve"]
 
 RawPlaces = tuple[tuple[CodeType, int], ...]
 """Code objects and offsets of instructions, innermost first."""
@@ -30,10 +30,38 @@ _APPLICATION_FRAMES = 8
 _FRAMES_BELOW_THE_FIRST = 12
 _FOREIGN_FRAMES = 6
 
+_DRAWS = 2**32
+_FACTOR, _ADDEND = 1_664_525, 1_013_904_223
+"""A linear congruential generator modulo 2**32 (Knuth, and Numerical Recipes in C, 7.1)."""
+
 _getframe = sys._getframe  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
 _getcurrent = greenlet.getcurrent
 
 _LIBRARY, _APPLICATION, _EVENTS = 0, 1, 2
+
+
+class Sampler:
+    """Which stacks are taken, of all that could be: a share, and the same ones in the same program.
+
+    Every hundredth one would be in step with a program that does the same ten things again and again, and always take
+    the same one of them; so draws are made, always the same. Whoever asks looks at `all` first, which costs less.
+    """
+
+    __slots__ = ("_drawn", "_threshold", "all")
+
+    def __init__(self) -> None:
+        self.take(1.0)
+
+    def take(self, share: float) -> None:
+        """From now on take that share, from 0 to 1."""
+        self.all = share >= 1
+        self._threshold = int(share * _DRAWS)
+        self._drawn = 0
+
+    def takes(self) -> bool:
+        """Whether the next one is taken."""
+        self._drawn = (self._drawn * _FACTOR + _ADDEND) % _DRAWS
+        return self._drawn < self._threshold
 
 
 class _Roles(dict[str, int]):

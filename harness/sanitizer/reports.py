@@ -44,34 +44,45 @@ REPAIRS: Mapping[RaceKind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """A conflict that was counted: the finding that it is an instance of, whether that is new, or suppressed."""
+    """A conflict that was counted: the finding that it is an instance of, the how manieth, and whether that is new.
 
+    `key` is the root cause. `by` names what suppresses it.
+    """
+
+    key: Any
     finding: SessionRace
+    count: int
     is_new: bool
     by: tuple[Suppression, ...] = ()
 
 
 class Collector:
-    """The findings of one watch, one for each root cause."""
+    """The findings of one watch, one for each root cause; of `most` causes, and of others only how often."""
 
-    def __init__(self, suppressions: Suppressions | None = None) -> None:
+    def __init__(self, suppressions: Suppressions | None = None, *, most: int | None = None) -> None:
+        self._most = most
+        self.left_out = 0
         self._suppressions = suppressions if suppressions is not None and suppressions.entries else None
         self._findings: dict[Any, Noted] = {}
         self._counts: Counter[Any] = Counter()
 
-    def add(self, conflict: Conflict) -> Noted:
-        """Count the conflict."""
+    def add(self, conflict: Conflict) -> Noted | None:
+        """Count the conflict; `None` if its cause is one too many."""
         whole: SessionRace | None = None
         by: tuple[Suppression, ...] = ()
         if self._suppressions is not None:
             whole = _finding(conflict)
             by = self._suppressions.naming(whole, on=today())
         key = (_cause(conflict), by)
-        self._counts[key] += 1
         known = self._findings.get(key)
+        if known is None and self._most is not None and len(self._findings) >= self._most:
+            self.left_out += 1
+            return None
+        self._counts[key] += 1
         if known is not None and not (known.finding.kind is RaceKind.UNORDERED and conflict.kind is RaceKind.OVERLAP):
-            return replace(known, is_new=False)
-        noted = self._findings[key] = Noted(finding=whole or _finding(conflict), is_new=True, by=by)
+            return replace(known, is_new=False, count=self._counts[key])
+        noted = Noted(key=key, finding=whole or _finding(conflict), count=self._counts[key], is_new=True, by=by)
+        self._findings[key] = noted
         return noted
 
     @property
@@ -162,7 +173,7 @@ def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file) 
     for label, access in (("first", finding.first), ("second", finding.second)):
         tool = f", tool {access.tool!r} (call {access.tool_call_id})" if access.tool else ""
         lines.append(f"  {label}: {access.operation} in task {access.task!r}{tool}")
-        lines += _frames(reversed(access.stack), "    ", shown)
+        lines += _frames(reversed(access.stack), "    ", shown) or ["    no stack was taken"]
         if access.task_created:
             lines.append("    the task was created at")
             lines += _frames(access.task_created[-1:], "      ", shown)

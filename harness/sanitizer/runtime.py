@@ -16,6 +16,7 @@ import inspect
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 from weakref import ref
@@ -24,13 +25,14 @@ from harness.errors import SessionRaceError
 from harness.evidence import RaceKind
 from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
 from harness.sanitizer.ownership import AccessKind, Conflict, Shadow, Use
-from harness.sanitizer.places import capture, capture_foreign, of_waiting
+from harness.sanitizer.places import Sampler, capture, capture_foreign, of_waiting
 
 __all__ = ["CallbackActor", "Listener", "Runtime", "TaskActor", "ThreadActor", "completion", "registration", "runtime"]
 __tracebackhide__ = True  # pytest shows the program's frames, not these
 
 _C_TASK_DONE = asyncio.Future.done
 _current_task = asyncio.current_task
+_NO_STACK: Any = ()
 
 Found = TypeVar("Found")
 Token = Any
@@ -42,6 +44,10 @@ class Listener(Protocol):
 
     def report(self, conflict: Conflict) -> SessionRaceError | None:
         """Take note; returns the error to raise at the second access, if this watch asks for that."""
+        ...
+
+    def failed(self, problem: str) -> None:
+        """The sanitizer has failed, and has stepped aside."""
         ...
 
 
@@ -148,6 +154,7 @@ class Runtime:
         self.limits: set[str] = set()
         self.blind_loops: set[Any] = set()
         self.local = _Local()
+        self.sampler = Sampler()
         self.attribute: Callable[[], Any] | None = None
         self.names: dict[str, int] = {}
 
@@ -176,6 +183,9 @@ class Runtime:
         self.clocks.forget()
         trace = "".join(traceback.format_exception(error)).strip()
         self.problems.append(f"the sanitizer failed in {where} and watched no further: {trace}")
+        for listener in self.listeners:
+            with suppress(Exception):  # what it says, or does not, must not reach the program either
+                listener.failed(self.problems[-1])
 
     # -- actors -------------------------------------------------------------------------------------------------
 
@@ -366,7 +376,10 @@ class Runtime:
                 clocks = self.clocks
                 clocks.moments += 1
                 who = None if self.attribute is None else self.attribute()
-                use = (kind, operation, capture(1) or actor.origin() or capture_foreign(1), who, clocks.moments)
+                sampler, stack = self.sampler, _NO_STACK
+                if sampler.all or sampler.takes():
+                    stack = capture(1) or actor.origin() or capture_foreign(1)
+                use = (kind, operation, stack, who, clocks.moments)
                 actor.use, actor.used, actor.cleans_up = use, shadow, cleans_up
             if shadow.owner is actor and actor.loop is shadow.loop and not actor.holdings and not actor.inherited:
                 shadow.pending = use

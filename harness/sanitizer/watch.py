@@ -28,6 +28,7 @@ from harness.evidence import SessionRace
 from harness.sanitizer import installation
 from harness.sanitizer.agents import Caller, current_tool
 from harness.sanitizer.ownership import Conflict
+from harness.sanitizer.race_log import LogLimits, RaceLog
 from harness.sanitizer.reports import Collector, describe
 from harness.sanitizer.runtime import runtime
 from harness.suppressions import SuppressedRace, Suppressions
@@ -48,7 +49,7 @@ class WatchMode(StrEnum):
     COLLECT = "collect"
     """Nothing."""
     LOG = "log"
-    """Logs it to the logger `harness.sanitizer`, once for each finding."""
+    """Logs it to the logger `harness.sanitizer`, as often as `LogLimits` says."""
 
 
 class SessionRaceWarning(UserWarning):
@@ -65,11 +66,15 @@ class Watch:
         on_finding: Callable[[SessionRace], None] | None = None,
         attribute: Callable[[], Caller | None] | None = None,
         suppressions: Suppressions | None = None,
+        stacks: float = 1.0,
+        limits: LogLimits | None = None,
     ) -> None:
         self.mode = mode
+        self.stacks = stacks
         self._on_finding = on_finding
         self._attribute = attribute
-        self._collector = Collector(suppressions)
+        self._log = RaceLog(_logger, limits or LogLimits()) if mode is WatchMode.LOG else None
+        self._collector = Collector(suppressions, most=self._log.limits.kept if self._log is not None else None)
         self._active = False
         self._problems: tuple[str, ...] = ()
         self._limits: tuple[str, ...] = ()
@@ -88,7 +93,7 @@ class Watch:
                 installation.install()
             runtime.listeners = (*runtime.listeners, self)
             self._active = True
-            _attribute()
+            _agree()
         return self
 
     def stop(self) -> None:
@@ -100,7 +105,7 @@ class Watch:
             self._problems = tuple(runtime.problems)
             self._limits = (*sorted(runtime.limits), *installation.limits())
             runtime.listeners = tuple(each for each in runtime.listeners if each is not self)
-            _attribute()
+            _agree()
             if not runtime.listeners:
                 installation.remove()
 
@@ -135,12 +140,17 @@ class Watch:
     @property
     def limits(self) -> tuple[str, ...]:
         """What could be watched in part only: drivers and event loops that offer no place to look."""
-        return (*sorted(runtime.limits), *installation.limits()) if self._active else self._limits
+        known = (*sorted(runtime.limits), *installation.limits()) if self._active else self._limits
+        left_out = self._collector.left_out
+        more = f"{left_out} findings were not kept, because they have more root causes than are kept at most"
+        return (*known, more) if left_out else known
 
     def report(self, conflict: Conflict) -> SessionRaceError | None:
         """Take note of a conflict; the sanitizer calls this."""
         noted = self._collector.add(conflict)
-        if noted.by:
+        if self._log is not None and (noted is None or not noted.by):
+            self._log.note(noted)
+        if noted is None or noted.by:
             return None
         finding = noted.finding
         if noted.is_new and self._on_finding is not None:
@@ -149,9 +159,12 @@ class Watch:
             return SessionRaceError(describe(finding), finding)
         if noted.is_new and self.mode is WatchMode.WARN:
             return self._warn(finding)
-        if noted.is_new and self.mode is WatchMode.LOG:
-            _logger.warning("%s", describe(finding))
         return None
+
+    def failed(self, problem: str) -> None:
+        """Say that the sanitizer has failed, where nobody asks for `problems`; the sanitizer calls this."""
+        if self._log is not None:
+            self._log.fail(problem)
 
     @staticmethod
     def _warn(finding: SessionRace) -> None:
@@ -161,10 +174,15 @@ class Watch:
             _logger.warning("%s", describe(finding))
 
 
-def _attribute() -> None:
-    """The last watch that can tell on whose behalf a session is used does so; else Pydantic AI, where it is loaded."""
-    told = [watch.attribute for watch in runtime.listeners if isinstance(watch, Watch) and watch.attribute is not None]
+def _agree() -> None:
+    """Watch in a way that suits all watches: the stacks of the one that wants the most.
+
+    The last watch that can tell on whose behalf a session is used does so; else Pydantic AI, where it is loaded.
+    """
+    watches = [watch for watch in runtime.listeners if isinstance(watch, Watch)]
+    told = [watch.attribute for watch in watches if watch.attribute is not None]
     runtime.attribute = told[-1] if told else current_tool
+    runtime.sampler.take(max((watch.stacks for watch in watches), default=1.0))
 
 
 def watch_sessions(
@@ -173,23 +191,35 @@ def watch_sessions(
     on_finding: Callable[[SessionRace], None] | None = None,
     attribute: Callable[[], Caller | None] | None = None,
     suppressions: Suppressions | None = None,
+    stacks: float = 1.0,
+    limits: LogLimits | None = None,
 ) -> Watch:
     """A watch over the sessions of this process: a context manager, or `start()` and `stop()`.
 
     Args:
-        mode: `collect` keeps findings in `findings`; `warn` and `log` also say them, once each; `raise` raises
-            `SessionRaceError` in place of the second access of a race.
+        mode: `collect` keeps findings in `findings`; `warn` and `log` also say them, once each, and `log` again after
+            a while; `raise` raises `SessionRaceError` in place of the second access of a race.
         on_finding: Called with each finding when it is first seen, in the task of its second access.
         attribute: Called at each access, in its task: on whose behalf it is made. The default asks Pydantic AI.
         suppressions: Findings that are only kept, in `suppressed`; `read_suppressions(folder)` reads them from the
             `pyproject.toml` of a folder.
+        stacks: Which share of all accesses, and of the makings of tasks and sessions, take a stack, from 0 to 1. What
+            is found does not depend on it; a finding without stacks says so, and is told from another by its
+            operations alone.
+        limits: How much the mode `log` logs, and keeps.
 
     Raises:
-        UsageError: There is no such mode.
+        UsageError: There is no such mode or share, or limits are given for another mode.
     """
     try:
         chosen = WatchMode(mode)
     except ValueError:
         modes = ", ".join(each.value for each in WatchMode)
         raise UsageError(f"there is no mode {mode!r} for watching sessions; the modes are {modes}") from None
-    return Watch(chosen, on_finding=on_finding, attribute=attribute, suppressions=suppressions)
+    if not 0 <= stacks <= 1:
+        raise UsageError(f"stacks={stacks!r} is no share of all accesses: it is between 0, for none, and 1, for all")
+    if limits is not None and chosen is not WatchMode.LOG:
+        raise UsageError(f"limits are for the mode 'log', and the mode is {chosen.value!r}: leave them out")
+    return Watch(
+        chosen, on_finding=on_finding, attribute=attribute, suppressions=suppressions, stacks=stacks, limits=limits
+    )

@@ -147,10 +147,11 @@ PROGRAMS = (
 
 
 class Comparison:
-    """Chunks of one program, watched and bare, in one event loop on one engine."""
+    """Chunks of one program, watched and bare, in one event loop on one engine; with this share of stacks."""
 
-    def __init__(self, runner: asyncio.Runner, program: Program, url: str) -> None:
+    def __init__(self, runner: asyncio.Runner, program: Program, url: str, *, stacks: float = 1.0) -> None:
         self._runner = runner
+        self._stacks = stacks
         self._program = program
         with watch_sessions():
             self._engine = runner.run(_engine(url))
@@ -175,7 +176,7 @@ class Comparison:
         return perf_counter() - start
 
     def _watched(self) -> float:
-        with watch_sessions() as watch:
+        with watch_sessions(stacks=self._stacks) as watch:
             seconds = self._bare()
         assert not watch.findings
         assert not watch.problems
@@ -186,16 +187,17 @@ async def _engine(url: str) -> AsyncEngine:
     return create_async_engine(url, pool_size=10, max_overflow=40)
 
 
+@pytest.mark.parametrize("stacks", [1.0, 0.01])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_program_under_the_sanitizer(
-    program: Program, benchmark: BenchmarkFixture, sessionproof_clones: Clones, notes_template: str
+    program: Program, stacks: float, benchmark: BenchmarkFixture, sessionproof_clones: Clones, notes_template: str
 ) -> None:
     """The program watched, against the same program bare: the median ratio and its interval."""
     with asyncio.Runner() as runner:
         exits = AsyncExitStack()
         clone = sessionproof_clones.clone(notes_template, label="watched")
         database = runner.run(exits.enter_async_context(clone))
-        comparison = Comparison(runner, program, database.url)
+        comparison = Comparison(runner, program, database.url, stacks=stacks)
         pairs: list[tuple[float, float]] = benchmark.pedantic(comparison.pairs, rounds=1)  # type: ignore[no-untyped-call]  # the library's
         runner.run(exits.aclose())
 
@@ -203,8 +205,9 @@ def test_program_under_the_sanitizer(
     benchmark.extra_info["ratio"] = {"median": interval.median, "interval": [interval.low, interval.high]}
     bare = min(bare for bare, _ in pairs) / program.rounds * 1e6
     click.echo(
-        f"\n{program.name}: watched / bare {interval.median:.3f} [{interval.low:.3f}, {interval.high:.3f}], aim "
-        f"{program.at_most:.2f}; bare {bare:.1f} us a round, {PAIRS} pairs"
+        f"\n{program.name}, {stacks:.0%} of the stacks: watched / bare "
+        f"{interval.median:.3f} [{interval.low:.3f}, {interval.high:.3f}], aim {program.at_most:.2f}; "
+        f"bare {bare:.1f} us a round, {PAIRS} pairs"
     )
 
 

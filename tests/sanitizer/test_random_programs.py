@@ -81,7 +81,9 @@ class PairWatch(Watch):
         self.pairs: Pairs = {}
 
     def report(self, conflict: Conflict) -> SessionRaceError | None:
-        finding = Collector().add(conflict).finding
+        noted = Collector().add(conflict)
+        assert noted is not None
+        finding = noted.finding
         pair = (int(finding.first.tool_call_id or -1), int(finding.second.tool_call_id or -1))
         self.pairs.setdefault(pair, set()).add(str(finding.kind))
         return None

@@ -30,7 +30,7 @@ def test_modes_that_only_say_it(suite: Suite, mode: str) -> None:
     assert set(outcome.tests.values()) == {"PASSED"}
     assert "seen in\n    test_suite.py::test_racy\n" in outcome.summary
     assert ("application.py:20: SessionRaceWarning: session race (overlap) on" in outcome.text) is (mode == "warn")
-    assert ("WARNING  harness.sanitizer:watch.py" in outcome.text) is (mode == "log")
+    assert ("WARNING  harness.sanitizer:race_log.py" in outcome.text) is (mode == "log")
 
 
 def test_a_legal_suite_is_left_alone(suite: Suite) -> None:

@@ -58,6 +58,7 @@ def attached(
 def new_shadow(subject: Any, kind: str, is_asynchronous: Callable[[Any], bool], *, with_stack: bool = False) -> Shadow:
     """A shadow of the present watch; it does not keep its subject alive."""
     subject = ref(subject)
+    with_stack = with_stack and (runtime.sampler.all or runtime.sampler.takes())
     return Shadow(
         runtime.number(kind),
         created=capture(1, most=3) if with_stack else (),

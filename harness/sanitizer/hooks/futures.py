@@ -127,7 +127,8 @@ class TrackedTask(_Task):  # type: ignore[misc]  # the base is asyncio's, in C
         try:
             creator = runtime.current()
             actor = TaskActor(self, creator, runtime.clocks.moment())
-            actor.created = capture(1, NEAR)
+            if runtime.sampler.all or runtime.sampler.takes():
+                actor.created = capture(1, NEAR)
             actor.loop = kwargs.get("loop")
             if _live and kwargs.get("eager_start"):
                 runtime.clocks.acquire(actor, runtime.clocks.release(creator))

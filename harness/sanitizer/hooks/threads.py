@@ -57,7 +57,8 @@ class _Job:
 
     def _look(self) -> None:
         self._parent = runtime.current()
-        self._created = capture(1, NEAR)
+        if runtime.sampler.all or runtime.sampler.takes():
+            self._created = capture(1, NEAR)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         runtime.note(self._begin, "the beginning of a job")

@@ -1,0 +1,132 @@
+"""Findings in an application's log: enough to act on, and never a flood.
+
+Problem: what is wrong in production is wrong in every request, all day; a log line each time buries the rest of the
+log, and a list of all findings grows for ever.
+
+Mechanism: each root cause is logged when it is first seen, whole, and again when it is seen after an interval, with how
+often it was seen since. In one interval there are lines about so many different causes at most; what is left out is
+counted, and said when the interval is over. So many causes are remembered at most.
+
+Guarantee: in an interval there are at most `causes` lines about findings, and one about what was left out. Secrets that
+the process's environment names are masked. Each line has the finding in fields of its own, too, for logs that are
+searched.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from harness.errors import UsageError
+from harness.evidence import AccessSeen, PlaceSeen, SessionRace
+from harness.masking import Mask, masker
+from harness.sanitizer.reports import Noted, describe
+
+__all__ = ["LogLimits", "RaceLog"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLimits:
+    """How much is logged and kept: `interval` in seconds, `causes` root causes in each, and `kept` altogether.
+
+    Raises:
+        UsageError: One of them is not above 0.
+    """
+
+    interval: float = 3600.0
+    causes: int = 20
+    kept: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("interval", "causes", "kept"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name}={getattr(self, name)!r} is no limit of a log: it has to be above 0")
+
+
+class RaceLog:
+    """What one watch logs; `clock` counts seconds."""
+
+    def __init__(
+        self, logger: logging.Logger, limits: LogLimits, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.limits = limits
+        self._logger = logger
+        self._clock = clock
+        self._told: dict[Any, tuple[float, int]] = {}
+        self._began = clock()
+        self._lines = 0
+        self._left_out = 0
+
+    @cached_property
+    def _mask(self) -> Mask:
+        return masker()
+
+    def note(self, noted: Noted | None) -> None:
+        """A conflict was counted, or was one of a cause too many; log it, if it is time for it."""
+        now = self._clock()
+        if now - self._began >= self.limits.interval:
+            self._next_interval(now)
+        if noted is None:
+            self._left_out += 1
+            return
+        last, count = self._told.get(noted.key, (None, 0))
+        if last is not None and now - last < self.limits.interval and not noted.is_new:
+            return
+        if self._lines >= self.limits.causes:
+            self._left_out += 1
+            return
+        self._lines += 1
+        self._told[noted.key] = (now, noted.count)
+        self._write(noted, since=noted.count - count, again=last is not None)
+
+    def fail(self, problem: str) -> None:
+        """Log that the sanitizer has failed: that nothing is logged from then on means nothing."""
+        self._logger.error(
+            "sessions are not watched any more: %s", self._mask(problem), extra={"session_race_problem": True}
+        )
+
+    def _next_interval(self, now: float) -> None:
+        if self._left_out:
+            self._logger.warning(
+                "%d session races were not logged: there are lines about %d causes at most in %g s, and %d are kept",
+                self._left_out,
+                self.limits.causes,
+                self.limits.interval,
+                self.limits.kept,
+                extra={"session_race_left_out": self._left_out},
+            )
+        self._began, self._lines, self._left_out = now, 0, 0
+
+    def _write(self, noted: Noted, *, since: int, again: bool) -> None:
+        text = describe(replace(noted.finding, count=noted.count))
+        head, _, rest = text.partition("\n")
+        seen = f"{head} (seen {since} more {'time' if since == 1 else 'times'} since it was last logged)"
+        said = self._mask(f"{seen}\n{rest}" if again else text)
+        self._logger.warning("%s", said, extra=self._fields(noted.finding, noted.count, since))
+
+    def _fields(self, finding: SessionRace, count: int, since: int) -> dict[str, Any]:
+        made = finding.subject_created[-1:]
+        fields = {
+            "kind": finding.kind.value,
+            "subject": finding.subject,
+            "made_at": _shown(made[0]) if made else None,
+            **_access("first", finding.first),
+            **_access("second", finding.second),
+        }
+        masked = {name: self._mask(value) if isinstance(value, str) else value for name, value in fields.items()}
+        return {f"session_race_{name}": value for name, value in {**masked, "count": count, "since": since}.items()}
+
+
+def _access(which: str, access: AccessSeen) -> dict[str, str | None]:
+    return {
+        f"{which}_operation": access.operation,
+        f"{which}_task": access.task,
+        f"{which}_tool": access.tool,
+        f"{which}_at": _shown(access.place) if access.place is not None else None,
+    }
+
+
+def _shown(place: PlaceSeen) -> str:
+    return str(place)
