@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sessions.suites import ASYNCIO, Suite, failure_of
+from tests.sessions.suites import ASYNCIO, WORKERS, Suite, failure_of
 
 pytestmark = pytest.mark.processes
 
@@ -47,6 +47,47 @@ def test_the_plugin_of_anyio(suite: Suite, mode: str) -> None:
         f"{test}[{backend}]": result
         for test, result in (("test_legal", "PASSED"), ("test_legal_again", "PASSED"), ("test_racy", "FAILED"))
         for backend in ("asyncio", "uvloop")
+    }, outcome.text
+
+
+STRICT = """
+import pytest_asyncio
+
+@pytest_asyncio.fixture
+async def made_twice(engine):
+    async with AsyncSession(engine) as one, AsyncSession(engine) as other:
+        yield one, other
+
+@pytest.mark.asyncio
+async def test_racy(session):
+    await share_quietly(session)
+
+@pytest.mark.asyncio
+async def test_legal(made_twice):
+    one, other = made_twice
+    await asyncio.gather(one.execute(SELECT), other.execute(SELECT))
+
+@pytest.mark.asyncio
+class TestNotes:
+    async def test_racy_too(self, session):
+        await share_quietly(session)
+
+    async def test_legal_too(self, session):
+        await asyncio.create_task(session.execute(SELECT))
+        await session.execute(SELECT)
+"""
+
+
+def test_strict_mode_of_pytest_asyncio(suite: Suite) -> None:
+    """Where tests and fixtures have to say that they are asynchronous, the racing ones fail, and no others."""
+    settings = ASYNCIO.replace("asyncio_mode = auto", "asyncio_mode = strict")
+    outcome = suite(STRICT, "--sessions=raise", settings=settings)
+
+    assert outcome.tests == {
+        "test_racy": "FAILED",
+        "test_legal": "PASSED",
+        "TestNotes::test_racy_too": "FAILED",
+        "TestNotes::test_legal_too": "PASSED",
     }, outcome.text
 
 
@@ -105,6 +146,56 @@ def test_cases_of_unittest(suite: Suite) -> None:
         "test_expected": "XFAIL",
     }, outcome.text
     assert "the test's own" in failure_of(outcome, "TestNotes.test_fails_itself")
+
+
+MANY_CASES = """
+import unittest
+
+class TestNotes(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.engine = create_async_engine(URL)
+        self.session = AsyncSession(self.engine)
+
+    async def asyncTearDown(self):
+        await self.session.close()
+        await self.engine.dispose()
+
+    async def test_legal(self):
+        await use_side_by_side(self.engine)
+
+    async def test_racy(self):
+        await share_quietly(self.session)
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+@pytest.mark.anyio
+async def test_legal_anyio(anyio_backend):
+    engine = create_async_engine(URL)
+    await use_side_by_side(engine)
+    await engine.dispose()
+
+@pytest.mark.anyio
+async def test_racy_anyio(anyio_backend):
+    engine = create_async_engine(URL)
+    async with AsyncSession(engine) as session:
+        await share_quietly(session)
+    await engine.dispose()
+"""
+
+
+def test_workers_of_other_runners(suite: Suite) -> None:
+    """With pytest-xdist, cases of unittest and of anyio's plugin fail as without it, once for each root cause."""
+    outcome = suite(MANY_CASES, "--sessions=collect", *WORKERS, plugin="anyio.pytest_plugin", conftest="")
+
+    assert outcome.tests == {
+        "TestNotes::test_legal": "PASSED",
+        "TestNotes::test_racy": "FAILED",
+        "test_legal_anyio": "PASSED",
+        "test_racy_anyio": "FAILED",
+    }, outcome.text
+    assert outcome.summary.count("session race (overlap, 2 times)") == outcome.summary.count("session race") == 1
 
 
 MODULE_LOOP = """
