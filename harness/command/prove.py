@@ -32,6 +32,7 @@ from harness.command.side import (
     claimed_mode,
     import_path_of_now,
     look_at,
+    module_of,
     of_cells,
     run_cells,
     state_environment,
@@ -134,15 +135,12 @@ def prove(call: Proving) -> int:
 def _module(call: Proving) -> str:
     """The name of the adapter's module."""
     spec = call.config.backend
-    module, separator, attribute = spec.partition(":")
     if spec == bundled.default_backend():
         raise UsageError(
             "what is proved is proved of your application: name its adapter, an object that both revisions are started "
             "by, by --backend MODULE:ATTRIBUTE, or as `backend` in [tool.sessionproof]"
         )
-    if not (separator and attribute and all(part.isidentifier() for part in module.split("."))):
-        raise UsageError(f"backend {spec!r} is not of the form 'package.module:attribute'")
-    return module
+    return module_of(spec)
 
 
 def _revisions(repository: Repository, call: Proving) -> list[Revision]:

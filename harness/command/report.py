@@ -27,10 +27,13 @@ from harness.report.formats import (
     bench_formats,
     change_formats,
     chosen,
+    proof_formats,
     run_formats,
     sessions_formats,
 )
 from harness.report.markdown import MarkdownWriter
+from harness.report.proof_document import ProofDocument
+from harness.report.proof_terminal import show_proof
 from harness.report.reading import Document, read_document
 from harness.report.redact import masked, masker
 from harness.report.run_change import change_status, compare_runs
@@ -97,6 +100,8 @@ def report(call: Rendering) -> int:
         return _bench(call, document)
     if isinstance(document, SessionsDocument):
         return _sessions(call, document)
+    if isinstance(document, ProofDocument):
+        return _proof(call, document)
     return _run(call, document)
 
 
@@ -134,7 +139,20 @@ def _sessions(call: Rendering, document: SessionsDocument) -> int:
     return 0
 
 
+def _proof(call: Rendering, document: ProofDocument) -> int:
+    if call.cells:
+        raise UsageError(
+            f"{str(call.documents[0])!r} is a proof; its cells are in the runs beside it, before/run.json and after"
+        )
+    formats = chosen(proof_formats(), call.formats, "a proof")
+    _check_output(call, formats)
+    _deliver(call, formats, document, lambda: show_proof(document, call.console))
+    return 0
+
+
 def _compare(call: Rendering, documents: Sequence[Document]) -> int:
+    if any(isinstance(document, ProofDocument) for document in documents):
+        raise UsageError("a proof compares two runs already, those beside it: give these, before/run.json and after")
     runs = [document for document in documents if isinstance(document, RunDocument)]
     if any(isinstance(document, SessionsDocument) for document in documents):
         raise UsageError("a watched test suite is compared with nothing: give it alone, or two of run.json of verify")

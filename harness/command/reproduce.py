@@ -32,6 +32,7 @@ from harness.command.side import (
     claimed_mode,
     import_path_of_now,
     look_at,
+    module_of,
     of_cells,
     run_cells,
     state_environment,
@@ -140,6 +141,7 @@ def _output(call: Reproducing, config: Config) -> Iterator[Path]:
 
 
 def _run(call: Reproducing, config: Config, directory: Path) -> RunDocument:
+    module_of(config.backend)
     state = _state(call, config)
     modes = call.modes or (claimed_mode(look_at(state, config.backend).modes),)
     chosen = of_cells(config, modes)

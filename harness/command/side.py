@@ -48,6 +48,7 @@ __all__ = [
     "claimed_mode",
     "import_path_of_now",
     "look_at",
+    "module_of",
     "of_cells",
     "run_cells",
     "state_environment",
@@ -121,6 +122,20 @@ def of_cells(config: Config, modes: Sequence[SessionMode] = ()) -> Config:
 def claimed_mode(modes: Sequence[SessionMode]) -> SessionMode:
     """The mode that stands for the application as it is: of a session per operation, if it says that it has that."""
     return next(mode for mode in _CLAIMS if mode in modes)
+
+
+def module_of(spec: str) -> str:
+    """The module in `package.module:attribute`.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    module, separator, attribute = spec.partition(":")
+    if not (separator and attribute and all(part.isidentifier() for part in module.split("."))):
+        raise UsageError(
+            f"backend {spec!r} is not of the form 'package.module:attribute', for example 'shop.verification:backend'"
+        )
+    return module
 
 
 def import_path_of_now() -> list[Path]:

@@ -24,6 +24,10 @@ from harness.report.github import GithubWriter
 from harness.report.html import HtmlWriter, bench_html, html
 from harness.report.junit import JunitWriter
 from harness.report.markdown import MarkdownWriter
+from harness.report.proof_document import ProofDocument
+from harness.report.proof_markdown import proof_page
+from harness.report.proof_terminal import show_proof
+from harness.report.proof_write import PAGE_FILE, PROOF_FILE, proof_json
 from harness.report.run_change import RunChange
 from harness.report.run_change_markdown import change_page
 from harness.report.run_change_terminal import show_change
@@ -37,7 +41,16 @@ from harness.report.sessions_terminal import render_sessions
 from harness.report.terminal import render
 from harness.report.trace import TraceWriter
 
-__all__ = ["TERMINAL", "Format", "bench_formats", "change_formats", "chosen", "run_formats", "sessions_formats"]
+__all__ = [
+    "TERMINAL",
+    "Format",
+    "bench_formats",
+    "change_formats",
+    "chosen",
+    "proof_formats",
+    "run_formats",
+    "sessions_formats",
+]
 
 TERMINAL = "terminal"
 _D = TypeVar("_D")
@@ -83,6 +96,16 @@ def bench_formats() -> Mapping[str, Format[BenchDocument]]:
         ),
         Format(name="charts", filename="", render=_charts),
     ]
+    return {each.name: each for each in formats}
+
+
+def proof_formats() -> Mapping[str, Format[ProofDocument]]:
+    """The formats of a proof by their names."""
+    formats: tuple[Format[ProofDocument], ...] = (
+        Format(name=TERMINAL, filename="report.txt", render=_proof_terminal),
+        Format(name="markdown", filename=PAGE_FILE, render=lambda proof, _: {PAGE_FILE: proof_page(proof)}),
+        Format(name="json", filename=PROOF_FILE, render=lambda proof, _: {PROOF_FILE: proof_json(proof)}),
+    )
     return {each.name: each for each in formats}
 
 
@@ -158,6 +181,10 @@ def _of_sarif(module: str) -> ModuleType:
 
 def _bench_terminal(document: BenchDocument, _: str) -> Mapping[str, str]:
     return {"report.txt": _printed(lambda console: show_bench(document, console))}
+
+
+def _proof_terminal(proof: ProofDocument, _: str) -> Mapping[str, str]:
+    return {"report.txt": _printed(lambda console: show_proof(proof, console))}
 
 
 def _charts(document: BenchDocument, _: str) -> Mapping[str, str]:

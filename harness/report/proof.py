@@ -131,7 +131,7 @@ def _of_before(side: Side, bug: frozenset[FindingKind]) -> Iterator[_Reason]:
     hint = f"; {side.hint}" if side.hint else ""
     if seen is Showing.CLEAR:
         count = len(side.document.cells)
-        yield Verdict.FAILED, f"the bug does not show before, at {name}: {count} cells are clear of it{hint}"
+        yield Verdict.FAILED, f"the bug does not show before, at {name}, in any of {count} cells{hint}"
     elif seen is Showing.SYMPTOMS:
         kinds = sorted(set().union(*map(_kinds, side.document.cells)))
         said = f"before, at {name}, are symptoms ({', '.join(kinds)}), and nothing that only sharing gives"

@@ -22,12 +22,13 @@ from harness.errors import UsageError
 from harness.report.bench_document import BENCH_SCHEMA_VERSION, BenchDocument
 from harness.report.bounds import absurdity
 from harness.report.document import SCHEMA_VERSION, RunDocument
+from harness.report.proof_document import PROOF_SCHEMA_VERSION, ProofDocument
 from harness.report.sessions_document import SESSIONS_SCHEMA_VERSION, SessionsDocument
 from harness.report.text import inline
 
 __all__ = ["Document", "read_document"]
 
-Document: TypeAlias = RunDocument | BenchDocument | SessionsDocument
+Document: TypeAlias = RunDocument | BenchDocument | ProofDocument | SessionsDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class _Kind:
     field: str
     what: str
     version: int | None = None
-    model: type[RunDocument] | type[BenchDocument] | type[SessionsDocument] | None = None
+    model: type[Document] | None = None
     instead: str = ""
 
 
@@ -45,13 +46,14 @@ _KINDS = (
     _Kind(field="cells", what="a run document", version=SCHEMA_VERSION, model=RunDocument),
     _Kind(field="cases", what="a benchmark", version=BENCH_SCHEMA_VERSION, model=BenchDocument),
     _Kind(field="races", what="a watched test suite", version=SESSIONS_SCHEMA_VERSION, model=SessionsDocument),
+    _Kind(field="vanished", what="a proof", version=PROOF_SCHEMA_VERSION, model=ProofDocument),
     _Kind(field="changes", what="a comparison", instead="the report is made of the bench.json beside it"),
     _Kind(field="exchanges", what="a recording", instead="`sessionproof verify --tier recorded` plays it"),
 )
 
 
 def read_document(path: Path) -> Document:
-    """The document in the file: of a run, a benchmark, or a watched test suite.
+    """The document in the file: of a run, a benchmark, a proof, or a watched test suite.
 
     Raises:
         UsageError: there is no such file, or it holds none that this version can read; in one line.
@@ -101,7 +103,7 @@ def _content(path: Path) -> bytes:
 
 
 def _documents_in(folder: Path) -> str:
-    found = [name for name in ("run.json", "bench.json") if (folder / name).is_file()]
+    found = [name for name in ("run.json", "bench.json", "proof.json") if (folder / name).is_file()]
     return f"; its document is {str(folder / found[0])!r}" if found else ""
 
 

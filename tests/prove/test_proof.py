@@ -4,20 +4,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from inline_snapshot import snapshot
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from harness.cli import main
 from harness.report.document import CellDocument, NotVerifiedDocument, RunDocument
+from harness.report.formats import proof_formats
 from harness.report.proof import Side, make_proof
 from harness.report.proof_document import ProofDocument, RevisionDocument, proof_status
 from harness.report.proof_markdown import proof_page
 from harness.report.proof_terminal import show_proof
 from harness.report.proof_words import conclusion
-from harness.report.proof_write import proof_json
+from harness.report.proof_write import proof_json, write_proof
 from harness.report.redact import masked, masker
 from harness.report.schema import PROOF
 from harness.report.showing import SYMPTOMS, WITNESSES, Showing, showing, showing_of_run
@@ -394,7 +398,44 @@ def test_the_last_word_is_one_line() -> None:
     assert words == snapshot(
         [
             "PROVED: the bug shows before, at 1111111111, in 1 of 1 cells, and after, at 2222222222, in none of 1",
-            "NOT PROVED: the bug does not show before, at 1111111111: 1 cells are clear of it",
+            "NOT PROVED: the bug does not show before, at 1111111111, in any of 1 cells",
             "UNKNOWN: whether the bug shows before, at 1111111111, is not known: nothing was verified",
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", proof_formats())
+def test_a_proof_is_rendered_again(name: str, tmp_path: Path) -> None:
+    """By `sessionproof report`, from its document alone; its cells are in the runs."""
+    write_proof(whole(), tmp_path)
+    path = str(tmp_path / "proof.json")
+    words = ["report", path, "--format", name]
+
+    printed = CliRunner().invoke(main, words)
+    placed = CliRunner().invoke(main, [*words, "--output", f"{tmp_path / 'out'}/"])
+
+    (file,) = (tmp_path / "out").iterdir()
+    assert (printed.exit_code, placed.exit_code) == (0, 0)
+    if name != "terminal":
+        assert printed.stdout == file.read_text(encoding="utf-8") == (tmp_path / file.name).read_text(encoding="utf-8")
+    assert "PROVED" in printed.stdout or name == "json"
+
+
+def test_a_proof_is_no_run(tmp_path: Path) -> None:
+    """It has no cell to choose, and is not compared: the message says what is."""
+    write_proof(whole(), tmp_path)
+    path = str(tmp_path / "proof.json")
+
+    refused = [
+        CliRunner().invoke(main, ["report", path, *words])
+        for words in (("--cell", "x"), (path,), ("--format", "sarif"))
+    ]
+
+    assert [result.exit_code for result in refused] == [2, 2, 2]
+    assert [result.stderr.replace(path, "PATH") for result in refused] == snapshot(
+        [
+            "error: 'PATH' is a proof; its cells are in the runs beside it, before/run.json and after\n",
+            "error: a proof compares two runs already, those beside it: give these, before/run.json and after\n",
+            "error: a proof has no format 'sarif'; there are terminal, markdown, json\n",
         ]
     )
