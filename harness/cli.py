@@ -422,6 +422,15 @@ class _Bisectable(click.Command):
                 raise _EndOfBisection(error.message, error.ctx) from error
             raise
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; but whatever goes wrong while bisecting has a status that is not click's or Python's 1."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, Exception) as error:
+            if not ctx.params["bisect"] or isinstance(error, click.exceptions.Exit):
+                raise
+            raise _EndOfBisection(f"{type(error).__name__}: {error}", ctx) from error
+
 
 def _with_cells_of_verify(command: click.Command) -> click.Command:
     """The command with the options that choose cells, as `verify` has them."""

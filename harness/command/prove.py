@@ -11,9 +11,10 @@ written into the user's work tree, unless `--output` names a folder there.
 """
 
 import shlex
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,27 +110,33 @@ def prove(call: Proving) -> int:
         UsageError: no repository, no such revision, two revisions of one content, no such adapter.
         EnvironmentMissing: git, or what a run needs, is missing; a revision's backend cannot be loaded.
     """
-    module = _module(call)
-    repository = find_repository(call.directory)
-    revisions = _revisions(repository, call)
-    output = _output(call)
-    started_at, started = call.now(), perf_counter()
-    with commands_stopped(call.given, console=call.console), signals_noted() as received:
+    with signals_noted() as received, _output(call) as output:
         try:
-            with _made_ready(call, repository, revisions, module, received) as (ready, adapter):
-                sides = [_run(call, each, output / name) for name, each in zip(_NAMES, ready, strict=True)]
+            with commands_stopped(call.given, console=call.console):
+                proof = masked(_proved(call, output, received), masker(call.given))
         except Interrupted as error:
             _say(call, str(error))
             return INTERRUPTED + error.number
-        proof = make_proof(
-            *sides,
-            bug=call.bug,
-            started_at=started_at,
-            seconds=perf_counter() - started,
-            command=_command(call, revisions),
-            adapter=adapter,
-        )
-    return _report(call, masked(proof, masker(call.given)), output)
+        return _report(call, proof, output)
+
+
+def _proved(call: Proving, output: Path, received: Sequence[signal.Signals]) -> ProofDocument:
+    """Run both, and say what that proves."""
+    module = _module(call)
+    repository = find_repository(call.directory)
+    revisions = _revisions(repository, call)
+    started_at, started = call.now(), perf_counter()
+    with _made_ready(call, repository, revisions, module, received) as (ready, adapter):
+        before, after = (_run(call, each, output / name) for name, each in zip(_NAMES, ready, strict=True))
+    return make_proof(
+        before,
+        after,
+        bug=call.bug,
+        started_at=started_at,
+        seconds=perf_counter() - started,
+        command=_command(call, revisions),
+        adapter=adapter,
+    )
 
 
 def _module(call: Proving) -> str:
@@ -158,10 +165,17 @@ def _revisions(repository: Repository, call: Proving) -> list[Revision]:
     return [before, after]
 
 
-def _output(call: Proving) -> Path:
-    """The folder of the report, without an earlier proof."""
+@contextmanager
+def _output(call: Proving) -> Iterator[Path]:
+    """The folder of the report, without an earlier proof; one of ours goes again if nothing came into it."""
     if call.output is None:
-        return Path(tempfile.mkdtemp(prefix="sessionproof-proof-"))
+        made = Path(tempfile.mkdtemp(prefix="sessionproof-proof-"))
+        try:
+            yield made
+        finally:
+            with suppress(OSError):
+                made.rmdir()
+        return
     output = call.output.absolute()
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -169,12 +183,16 @@ def _output(call: Proving) -> Path:
             (output / name).unlink(missing_ok=True)
     except OSError as error:
         refuse(output, error)
-    return output
+    yield output
 
 
 @contextmanager
 def _made_ready(
-    call: Proving, repository: Repository, revisions: Sequence[Revision], module: str, received: Sequence[object]
+    call: Proving,
+    repository: Repository,
+    revisions: Sequence[Revision],
+    module: str,
+    received: Sequence[signal.Signals],
 ) -> Iterator[tuple[list[_Ready], str]]:
     """Both revisions, checked out, with an adapter each; and a sentence about the adapter."""
     with ExitStack() as stack:
@@ -196,23 +214,23 @@ def _made_ready(
         ready = []
         for revision, checkout, put, lacks in zip(revisions, checkouts, placed, notes, strict=True):
             _go_on(received)
-            given = state_environment(call.config, call.given, checkout, own=repository.top, commit=revision.commit)
+            given = state_environment(call.config, call.given, checkout, own=repository.trees, commit=revision.commit)
             name = f"at {revision.asked!r} ({revision.short})"
-            state = State(name=name, checkout=checkout, own=repository.top, environment=given, placed=put)
+            state = State(name=name, checkout=checkout, own=repository.trees, environment=given, placed=put)
             ready.append(
                 _Ready(revision=revision, state=state, look=_looked_at(call, state, repository, module), notes=lacks)
             )
         yield ready, adapter
 
 
-def _go_on(received: Sequence[object]) -> None:
+def _go_on(received: Sequence[signal.Signals]) -> None:
     for number in received:
-        raise Interrupted(number)  # type: ignore[arg-type]  # signals are noted as what they are
+        raise Interrupted(number)
 
 
 def _checkout(repository: Repository, top: Path) -> Checkout:
     directory = started_in(top, repository.prefix)
-    roots = import_roots(top, directory, own=repository.top, entries=import_path_of_now())
+    roots = import_roots(top, directory, own=repository.trees, entries=import_path_of_now())
     return Checkout(top=top, directory=directory, roots=roots)
 
 
@@ -270,7 +288,10 @@ def _looked_at(call: Proving, state: State, repository: Repository, module: str)
         return look_at(state, call.config.backend)
     except NotLoadedError as error:
         if find_adapter(module, state.checkout) is not None:
-            raise
+            advice = (
+                "if its adapter is what does not fit, --adapter-from says whose starts both: before, after, or a file"
+            )
+            raise NotLoadedError(f"{error}; {advice}") from error
         lying = call.adapter_from == AdapterFrom.OWN and _in_work_tree(repository, module) is not None
         hint = (
             "; the work tree has it, but the revision has not: --adapter-from worktree takes it from there"

@@ -166,12 +166,12 @@ def _state(call: Reproducing, config: Config) -> State:
     top, directory = top.resolve(), call.directory.resolve()
     if config.backend == bundled.default_backend():
         top = directory = Path(bundled.python_path()[0]).resolve()
-    roots = import_roots(top, directory, own=None, entries=()) + [
+    roots = import_roots(top, directory, own=(), entries=()) + [
         entry for entry in import_path_of_now() if entry != top and top in entry.parents
     ]
     checkout = Checkout(top=top, directory=directory, roots=list(dict.fromkeys(roots)))
-    given = state_environment(config, call.given, checkout, own=None)
-    return State(name="in the work tree", checkout=checkout, own=None, environment=given)
+    given = state_environment(config, call.given, checkout, own=())
+    return State(name="in the work tree", checkout=checkout, own=(), environment=given)
 
 
 def _show(call: Reproducing, config: Config, document: RunDocument, directory: Path) -> None:

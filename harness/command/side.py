@@ -35,7 +35,7 @@ from harness.report.text import inline
 from harness.revisions.git import without_git
 from harness.revisions.look import Look, read_look
 from harness.revisions.origins import objection
-from harness.revisions.roots import Checkout, installed_folders, transferred
+from harness.revisions.roots import Checkout, is_installed, transferred
 from harness.revisions.witness import read_origins
 from harness.scenario import ModelTier, SessionMode
 
@@ -97,13 +97,13 @@ class OtherCodeError(EnvironmentMissing):
 class State:
     """A state of the sources, by the `name` that messages have for it.
 
-    `own` is the top of the user's work tree, from which nothing may come; `None` if that is what is looked at.
+    `own` are the tops of the user's work trees, from which nothing may come; none if one of these is looked at.
     `placed` says that its adapter was put there.
     """
 
     name: str
     checkout: Checkout
-    own: Path | None
+    own: Sequence[Path]
     environment: Mapping[str, str]
     placed: bool = False
 
@@ -141,13 +141,13 @@ def module_of(spec: str) -> str:
 def import_path_of_now() -> list[Path]:
     """Where this process, and one that is started here, look for modules."""
     given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    installed = {str(folder) for folder in installed_folders()}
-    words = [*given, *(entry for entry in sys.path if entry and entry not in installed)]
-    return [Path(word).resolve() for word in dict.fromkeys(words)]
+    words = [*given, *filter(None, sys.path)]
+    paths = dict.fromkeys(Path(word).resolve() for word in words)
+    return [path for path in paths if not is_installed(path)]
 
 
 def state_environment(
-    config: Config, given: Mapping[str, str], checkout: Checkout, *, own: Path | None, commit: str = ""
+    config: Config, given: Mapping[str, str], checkout: Checkout, *, own: Sequence[Path], commit: str = ""
 ) -> dict[str, str]:
     """The environment of processes that look at the checkout: its modules come first.
 

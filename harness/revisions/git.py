@@ -14,7 +14,7 @@ Guarantee: what git says on failure is the message of the error, with what to do
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +60,13 @@ class GitError(SessionproofError):
 class Repository:
     """A repository: where the caller stands, the top of the work tree (`None`: bare), and the way from there to here.
 
-    `shallow` says that a part of its history is missing.
+    `trees` are the tops of all its work trees. `shallow` says that a part of its history is missing.
     """
 
     directory: Path
     top: Path | None
     prefix: str
+    trees: Sequence[Path]
     shallow: bool
 
 
@@ -96,9 +97,16 @@ def find_repository(directory: Path) -> Repository:
         shallow = git(directory, "rev-parse", "--is-shallow-repository").strip() == "true"
         top = git(directory, "rev-parse", "--show-toplevel").removesuffix("\n") if bare[1] == "true" else ""
         prefix = git(directory, "rev-parse", "--show-prefix").removesuffix("\n") if top else ""
+        trees = git(directory, "worktree", "list", "--porcelain").splitlines()
     except GitError as error:
         raise UsageError(_no_repository(directory, error.said)) from error
-    return Repository(directory=directory, top=Path(top).resolve() if top else None, prefix=prefix, shallow=shallow)
+    return Repository(
+        directory=directory,
+        top=Path(top).resolve() if top else None,
+        prefix=prefix,
+        trees=[Path(line.removeprefix("worktree ")).resolve() for line in trees if line.startswith("worktree ")],
+        shallow=shallow,
+    )
 
 
 def _no_repository(directory: Path, said: str) -> str:

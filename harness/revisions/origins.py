@@ -10,7 +10,7 @@ tree, and something must come from the checkout at all.
 Guarantee: pure, but for looking whether a file is in the checkout.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.revisions.roots import Checkout, installed_folders, is_below
@@ -24,14 +24,21 @@ _SHOWN = 3
 _HARNESS = Path(__file__).resolve().parents[1]
 
 
-def objection(modules: Modules, checkout: Checkout, *, own: Path | None, adapter: str, placed: bool) -> str:
+def objection(modules: Modules, checkout: Checkout, *, own: Sequence[Path], adapter: str, placed: bool) -> str:
     """Why the run is not about the checkout, in a sentence; empty if it is.
 
-    `own` is the top of the user's work tree, `adapter` the name of the adapter's module, and `placed` whether that was
-    put into the checkout: then it is no sign that anything else came from there.
+    `own` are the tops of the user's work trees, `adapter` the name of the adapter's module, and `placed` whether that
+    was put into the checkout: then it is no sign that anything else came from there.
     """
     files = [(name, Path(file).resolve()) for name, file in dict.fromkeys(modules) if name != "__main__"]
-    if strays := [(name, file) for name, file in files if _is_stray(name, file, checkout, own)]:
+    installed = installed_folders()
+    sources = [(name, file) for name, file in files if not _is_below_any(file, [checkout.top, _HARNESS])]
+    strays = [
+        (name, file)
+        for name, file in sources
+        if (_is_below_any(file, own) and not _is_below_any(file, installed)) or _has(checkout, name)
+    ]
+    if strays:
         more = f" and {len(strays) - _SHOWN} more" if len(strays) > _SHOWN else ""
         shown = ", ".join(f"{name!r} from {str(file)!r}" for name, file in strays[:_SHOWN])
         return (
@@ -48,11 +55,8 @@ def objection(modules: Modules, checkout: Checkout, *, own: Path | None, adapter
     return ""
 
 
-def _is_stray(name: str, file: Path, checkout: Checkout, own: Path | None) -> bool:
-    if is_below(file, checkout.top) or is_below(file, _HARNESS):
-        return False
-    installed = any(is_below(file, each) for each in installed_folders())
-    return (own is not None and is_below(file, own) and not installed) or _has(checkout, name)
+def _is_below_any(file: Path, folders: Iterable[Path]) -> bool:
+    return any(is_below(file, folder) for folder in folders)
 
 
 def _has(checkout: Checkout, name: str) -> bool:

@@ -6,7 +6,7 @@ the user's own work tree points to; what is imported must be the checkout's, and
 Mechanism: the same places, below the checkout. Whatever of the current import path (editable installs, `PYTHONPATH`)
 leads below the user's work tree is replaced by the same place in the checkout; what leads elsewhere stays.
 
-Guarantee: no folder below the user's work tree is on the path that is made here, but for an environment that is
+Guarantee: no folder below a work tree of the user's is on the path that is made here, but for an environment that is
 installed in it. What still comes from there, by an import hook, is found by `harness.revisions.origins`.
 """
 
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Checkout", "import_roots", "installed_folders", "is_below", "started_in", "transferred"]
+__all__ = ["Checkout", "import_roots", "installed_folders", "is_below", "is_installed", "started_in", "transferred"]
 
 _INI_FILES = (("pytest.ini", "pytest"), (".pytest.ini", "pytest"), ("tox.ini", "pytest"), ("setup.cfg", "tool:pytest"))
 
@@ -47,24 +47,27 @@ def started_in(top: Path, prefix: str) -> Path:
     return folder
 
 
-def import_roots(top: Path, directory: Path, *, own: Path | None, entries: Iterable[Path]) -> list[Path]:
+def import_roots(top: Path, directory: Path, *, own: Sequence[Path], entries: Iterable[Path]) -> list[Path]:
     """The folders of a checkout in which modules are looked for; `entries` is the import path of now.
 
-    `own` is the top of the user's work tree.
+    `own` are the tops of the user's work trees.
     """
     found = [root for base in dict.fromkeys((directory, top)) for root in _of_project(base)]
-    if own is not None:
-        found += [top / entry.relative_to(own) for entry in entries if _is_source(entry, own)]
+    for entry in entries:
+        trees = [tree for tree in own if is_below(entry, tree)]
+        if trees and not is_installed(entry):
+            found.append(top / entry.relative_to(max(trees, key=lambda tree: len(tree.parts))))
     return [root for root in dict.fromkeys(found) if root.is_dir() and is_below(root.resolve(), top)]
 
 
-def transferred(entries: Iterable[Path], own: Path | None) -> list[Path]:
-    """What stays of an import path: all that does not lead into the user's work tree."""
-    return [entry for entry in entries if own is None or not _is_source(entry, own)]
+def transferred(entries: Iterable[Path], own: Sequence[Path]) -> list[Path]:
+    """What stays of an import path: all that does not lead into a work tree of the user's."""
+    return [entry for entry in entries if is_installed(entry) or not any(is_below(entry, tree) for tree in own)]
 
 
-def _is_source(entry: Path, own: Path) -> bool:
-    return is_below(entry, own) and not any(is_below(entry, folder) for folder in installed_folders())
+def is_installed(path: Path) -> bool:
+    """Whether it lies where packages are installed, also if that is in the middle of somebody's sources."""
+    return any(is_below(path, folder) for folder in installed_folders())
 
 
 def is_below(path: Path, folder: Path) -> bool:

@@ -27,7 +27,7 @@ def said(checkout: Checkout, placed: bool = False, /, **modules: Path) -> str:
     """What is objected to these modules, dots in whose names are written as two underscores."""
     named = [(name.replace("__", "."), str(file)) for name, file in modules.items()]
     own = checkout.top.parent / "own"
-    return objection(named, checkout, own=own, adapter="shop.checks", placed=placed).replace(str(own.parent), "DIR")
+    return objection(named, checkout, own=[own], adapter="shop.checks", placed=placed).replace(str(own.parent), "DIR")
 
 
 def test_modules_of_the_revision_are_no_objection(checkout: Checkout) -> None:
@@ -70,7 +70,7 @@ def test_an_environment_in_the_work_tree_is_installed(checkout: Checkout) -> Non
     """`.venv` beside the sources is where this interpreter's packages are, and no source."""
     modules = [("shop.agent", str(checkout.top / "shop" / "agent.py")), ("yaml", str(INSTALLED / "yaml.py"))]
 
-    assert objection(modules, checkout, own=INSTALLED.parents[3], adapter="shop.checks", placed=False) == ""
+    assert objection(modules, checkout, own=[INSTALLED.parents[3]], adapter="shop.checks", placed=False) == ""
 
 
 def test_a_run_without_modules_of_the_revision_is_about_nothing(checkout: Checkout) -> None:

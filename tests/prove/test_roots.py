@@ -26,7 +26,7 @@ def test_settings_name_roots(name: str, text: str, tmp_path: Path) -> None:
     """Wherever a project says it."""
     shops.written(tmp_path, {name: text, "lib/shop.py": ""})
 
-    assert import_roots(tmp_path, tmp_path, own=None, entries=()) == [tmp_path, tmp_path / "lib"]
+    assert import_roots(tmp_path, tmp_path, own=(), entries=()) == [tmp_path, tmp_path / "lib"]
 
 
 def test_src_is_a_root(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_src_is_a_root(tmp_path: Path) -> None:
     for folder in (here / "src", tmp_path / "src"):
         folder.mkdir(parents=True)
 
-    roots = import_roots(tmp_path, here, own=None, entries=())
+    roots = import_roots(tmp_path, here, own=(), entries=())
 
     assert roots == [here, here / "src", tmp_path, tmp_path / "src"]
 
@@ -46,7 +46,7 @@ def test_settings_that_cannot_be_read_name_none(text: str, tmp_path: Path) -> No
     (tmp_path / "pyproject.toml").write_bytes(text.encode("latin-1"))
     (tmp_path / "setup.cfg").write_bytes(text.encode("latin-1"))
 
-    assert import_roots(tmp_path, tmp_path, own=None, entries=()) == [tmp_path]
+    assert import_roots(tmp_path, tmp_path, own=(), entries=()) == [tmp_path]
 
 
 def test_a_root_lies_in_the_checkout(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_root_lies_in_the_checkout(tmp_path: Path) -> None:
     (top / "linked").symlink_to(outside)
     (top / "inner").mkdir()
 
-    assert import_roots(top, top, own=None, entries=()) == [top, top / "inner"]
+    assert import_roots(top, top, own=(), entries=()) == [top, top / "inner"]
 
 
 def test_the_import_path_of_now_is_carried_over(tmp_path: Path) -> None:
@@ -67,17 +67,17 @@ def test_the_import_path_of_now_is_carried_over(tmp_path: Path) -> None:
     (top / "packages" / "shop").mkdir(parents=True)
     (top / "src").mkdir()
 
-    roots = import_roots(top, top, own=own, entries=entries)
+    roots = import_roots(top, top, own=[tmp_path, own], entries=entries)
 
     assert roots == [top, top / "src", top / "packages" / "shop"]
-    assert transferred(entries, own) == [tmp_path / "elsewhere"]
+    assert transferred(entries, [own]) == [tmp_path / "elsewhere"]
 
 
 def test_an_environment_in_the_work_tree_is_none_of_its_sources() -> None:
     """`.venv` beside the code: what is installed there stays where it is."""
     packages = Path(sysconfig.get_path("purelib"))
 
-    assert transferred([packages], packages.parents[3]) == [packages]
+    assert transferred([packages], [packages.parents[3]]) == [packages]
     assert packages.resolve() in installed_folders()
     assert Path(sys.prefix).resolve() in installed_folders() or sys.prefix == sys.base_prefix
 
