@@ -15,7 +15,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -59,9 +59,8 @@ from harness.revisions.roots import Checkout, import_roots, started_in
 from harness.scenario import SessionMode
 from harness.verdict import FindingKind
 
-__all__ = ["FORMATS", "Proving", "prove"]
+__all__ = ["Proving", "prove"]
 
-FORMATS = ("terminal", "markdown", "json")
 _NAMES = ("before", "after")
 
 
@@ -90,7 +89,6 @@ class Proving:
     workers: int | None = None
     debug: bool = False
     program: Sequence[str] = PYTEST
-    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +123,7 @@ def _proved(call: Proving, output: Path, received: Sequence[signal.Signals]) -> 
     module = _module(call)
     repository = find_repository(call.directory)
     revisions = _revisions(repository, call)
-    started_at, started = call.now(), perf_counter()
+    started_at, started = datetime.now(UTC), perf_counter()
     with _made_ready(call, repository, revisions, module, received) as (ready, adapter):
         before, after = (_run(call, each, output / name) for name, each in zip(_NAMES, ready, strict=True))
     return make_proof(
@@ -196,19 +194,7 @@ def _made_ready(
 ) -> Iterator[tuple[list[_Ready], str]]:
     """Both revisions, checked out, with an adapter each; and a sentence about the adapter."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sessionproof-prove-"))).resolve()
-        checkouts = []
-        for name, revision in zip(_NAMES, revisions, strict=True):
-            _go_on(received)
-            path = folder / f"{folder.name}-{name}"
-            context = checked_out(
-                repository, revision, path, stop=lambda: bool(received), complain=lambda said: _say(call, said)
-            )
-            try:
-                stack.enter_context(context)
-            finally:
-                _go_on(received)
-            checkouts.append(_checkout(repository, path))
+        checkouts = _both_checked_out(call, repository, revisions, received, stack)
         notes = [lacks_of(checkout.top) for checkout in checkouts]
         placed, adapter = _adapters(call, repository, checkouts, module)
         ready = []
@@ -217,10 +203,33 @@ def _made_ready(
             given = state_environment(call.config, call.given, checkout, own=repository.trees, commit=revision.commit)
             name = f"at {revision.asked!r} ({revision.short})"
             state = State(name=name, checkout=checkout, own=repository.trees, environment=given, placed=put)
-            ready.append(
-                _Ready(revision=revision, state=state, look=_looked_at(call, state, repository, module), notes=lacks)
-            )
+            look = _looked_at(call, state, repository, module)
+            ready.append(_Ready(revision=revision, state=state, look=look, notes=lacks))
         yield ready, adapter
+
+
+def _both_checked_out(
+    call: Proving,
+    repository: Repository,
+    revisions: Sequence[Revision],
+    received: Sequence[signal.Signals],
+    stack: ExitStack,
+) -> list[Checkout]:
+    """The checkouts, which are gone when the stack is."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sessionproof-prove-"))).resolve()
+    checkouts = []
+    for name, revision in zip(_NAMES, revisions, strict=True):
+        _go_on(received)
+        path = folder / f"{folder.name}-{name}"  # git's note of it has this name, among those of others
+        context = checked_out(
+            repository, revision, path, stop=lambda: bool(received), complain=lambda said: _say(call, said)
+        )
+        try:
+            stack.enter_context(context)
+        finally:
+            _go_on(received)
+        checkouts.append(_checkout(repository, path))
+    return checkouts
 
 
 def _go_on(received: Sequence[signal.Signals]) -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["ADAPTER", "NOBODY", "REPAIRED", "SHARED", "commit", "git", "history", "repository", "written"]
+__all__ = ["ADAPTER", "LOCKED", "NOBODY", "REPAIRED", "SHARED", "commit", "git", "history", "repository", "written"]
 
 _AGENT = '''
 """The shop's agent."""
@@ -64,9 +64,21 @@ _BODIES = {
     "shared": """from contextlib import nullcontext
 
     return nullcontext(deps.session)""",
+    "locked": """from asyncio import Lock
+    from contextlib import asynccontextmanager
+
+    lock = vars(deps).setdefault("lock", Lock())
+
+    @asynccontextmanager
+    async def alone():
+        async with lock:
+            yield deps.session
+
+    return alone()""",
     "repaired": "return deps.sessions()",
 }
 SHARED = _AGENT.lstrip() % _BODIES["shared"]
+LOCKED = _AGENT.lstrip() % _BODIES["locked"]
 REPAIRED = _AGENT.lstrip() % _BODIES["repaired"]
 ADAPTER = '''
 """The shop, as the harness sees it: as it is, whatever that is."""

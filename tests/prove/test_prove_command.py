@@ -103,6 +103,17 @@ def test_a_proof_ends_with_0_and_leaves_nothing_but_its_report(
     assert not Path(told(notes, "before")["directory"]).exists()
 
 
+def test_a_bare_clone_is_enough(shop: Path, standing_in: Command, tmp_path: Path) -> None:
+    """On a server there may be no work tree at all."""
+    shops.git(tmp_path, "clone", "--quiet", "--bare", str(shop), "bare")
+    before = everything(tmp_path / "bare", tree=False)
+
+    result = standing_in(tmp_path / "bare", *LAST, before={"document": BUGGY}, after={"document": CLEAN})
+
+    assert result.exit_code == 0, result.output
+    assert everything(tmp_path / "bare", tree=False) == before
+
+
 def test_both_revisions_are_run_alike(shop: Path, standing_in: Command, notes: Path) -> None:
     """In the caller's folder of their own work tree, whose modules come first; in the mode of the claim."""
     standing_in(shop / "shop", *LAST, before={"document": BUGGY}, after={"document": CLEAN})

@@ -73,6 +73,44 @@ def test_a_repair_that_repairs_nothing_is_not_proved(tmp_path: Path) -> None:
     assert "the bug does not show before" in " ".join(backwards.stdout.split())
 
 
+def test_a_lock_around_the_shared_session_is_no_repair(tmp_path: Path) -> None:
+    """Nothing overlaps any more, and nothing runs side by side either."""
+    shop = tmp_path / "shop"
+    shops.history(shop)
+    shops.commit(shop, "Lock it", {"shop/agent.py": shops.LOCKED})
+
+    ended = prove(shop, "HEAD~2", "HEAD", "--adapter-from", "after")
+
+    assert ended.returncode == 1, ended.stderr + ended.stdout
+    assert "there are symptoms of the bug: serialised" in " ".join(ended.stdout.split())
+
+
+def test_the_five_minutes_of_the_document(tmp_path: Path) -> None:
+    """Line by line, with the repair where it says so."""
+    text = (Path(__file__).parents[2] / "docs" / "proving.md").read_text(encoding="utf-8")
+    reproduce, commit, prove_it = text.partition("```\n")[2].partition("```")[0].splitlines()
+    shop = shops.repository(tmp_path / "shop")
+    files = {"shop/__init__.py": "", "shop/agent.py": shops.SHARED, "shop/verification.py": shops.ADAPTER}
+    shops.commit(shop, "Open the shop", files | {".gitignore": "sessionproof-runs/\n"})
+    shops.written(tmp_path / "bin", {"sessionproof": f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@" -n 0\n'})
+    (tmp_path / "bin" / "sessionproof").chmod(0o755)
+    settings = {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "SESSIONPROOF_POSTGRES": "embedded",
+        "SESSIONPROOF_SCENARIOS": "two_users",
+        "SESSIONPROOF_POOL_STATES": "cold",
+    }
+
+    def shell(line: str) -> str:
+        given = os.environ | settings
+        return subprocess.run(line, shell=True, cwd=shop, env=given, capture_output=True, text=True, check=True).stdout
+
+    assert "REPRODUCED: the bug shows in 1 of 1 cells" in shell(reproduce)
+    shops.written(shop, {"shop/agent.py": shops.REPAIRED})
+    shell(commit)
+    assert "PROVED: the bug shows before" in shell(prove_it)
+
+
 def test_an_application_in_src_is_proved(tmp_path: Path) -> None:
     """Also if the work tree's is installed so that Python finds that everywhere."""
     shop = shops.repository(tmp_path / "shop")
