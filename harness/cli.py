@@ -14,6 +14,7 @@ import errno
 import importlib.util
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -426,7 +427,9 @@ class _Bisectable(click.Command):
         """As click does; but whatever goes wrong while bisecting has a status that is not click's or Python's 1."""
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, Exception) as error:
+        except KeyboardInterrupt:
+            ctx.exit(_BISECTION_ENDS + signal.SIGINT)
+        except Exception as error:
             if not ctx.params["bisect"] or isinstance(error, click.exceptions.Exit):
                 raise
             raise _EndOfBisection(f"{type(error).__name__}: {error}", ctx) from error

@@ -25,7 +25,7 @@ from rich.text import Text
 
 from harness import bundled
 from harness.command.child import PYTEST, signals_noted
-from harness.command.github import append_summary, commands_stopped, print_report
+from harness.command.github import append_summary, commands_stopped, is_github, print_report
 from harness.command.side import (
     Interrupted,
     NotLoadedError,
@@ -110,7 +110,7 @@ def prove(call: Proving) -> int:
     """
     with signals_noted() as received, _output(call) as output:
         try:
-            with commands_stopped(call.given, console=call.console):
+            with commands_stopped(call.given, console=call.errors):
                 proof = masked(_proved(call, output, received), masker(call.given))
         except Interrupted as error:
             _say(call, str(error))
@@ -125,10 +125,12 @@ def _proved(call: Proving, output: Path, received: Sequence[signal.Signals]) -> 
     revisions = _revisions(repository, call)
     started_at, started = datetime.now(UTC), perf_counter()
     with _made_ready(call, repository, revisions, module, received) as (ready, adapter):
-        before, after = (_run(call, each, output / name) for name, each in zip(_NAMES, ready, strict=True))
+        sides = []
+        for name, each in zip(_NAMES, ready, strict=True):
+            _go_on(received)
+            sides.append(_run(call, each, output / name))
     return make_proof(
-        before,
-        after,
+        *sides,
         bug=call.bug,
         started_at=started_at,
         seconds=perf_counter() - started,
@@ -369,6 +371,8 @@ def _command(call: Proving, revisions: Sequence[Revision]) -> str:
         words += ["--scenario-file", str(config.scenario_file)]
     if config.full_length:
         words.append("--full-length")
+    if config.turn_timeout != Config().turn_timeout:
+        words += ["--turn-timeout", f"{config.turn_timeout:g}"]
     return shlex.join(words)
 
 
@@ -381,7 +385,7 @@ def _report(call: Proving, proof: ProofDocument, output: Path) -> int:
         text = proof_page(proof) if call.format == "markdown" else proof_json(proof)
         print_report(call.format, text, call.given, console=call.console, write=call.write)
     call.errors.print(Text(f"proof in {output}", style="dim"), soft_wrap=True)
-    if call.given.get("GITHUB_ACTIONS") == "true":
+    if is_github(call.given):
         append_summary(proof_page(proof), call.given, errors=call.errors)
     return proof_status(proof)
 
