@@ -429,8 +429,12 @@ class _Bisectable(click.Command):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(_BISECTION_ENDS + signal.SIGINT)
+        except click.exceptions.Exit as ended:
+            if ctx.params["bisect"] and ended.exit_code in {USAGE, ENVIRONMENT}:  # not even that could be printed
+                ctx.exit(_BISECTION_ENDS)
+            raise
         except Exception as error:
-            if not ctx.params["bisect"] or isinstance(error, click.exceptions.Exit):
+            if not ctx.params["bisect"]:
                 raise
             raise _EndOfBisection(f"{type(error).__name__}: {error}", ctx) from error
 

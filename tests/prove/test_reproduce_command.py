@@ -1,5 +1,7 @@
 """`sessionproof reproduce`, with a process that stands in for pytest: statuses for people, and for `git bisect run`."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,14 @@ def test_no_repository_is_needed(standing_in: Command, tmp_path: Path) -> None:
     )
 
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_what_cannot_be_said_ends_the_bisection(shop: Path) -> None:
+    """A full disk is no bad revision."""
+    words = [sys.executable, "-m", "harness.cli", "reproduce", "--bisect", "--backend", "nothing_of_that_name:backend"]
+
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(words, cwd=shop, stdout=full, stderr=full, check=False, timeout=250)
+
+    assert ended.returncode >= 128
