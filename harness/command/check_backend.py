@@ -17,12 +17,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Literal
+from typing import Literal, TextIO
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.text import Text
 
@@ -32,13 +31,13 @@ from harness.config import Config
 from harness.conformance import Conformance, check_backend
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
-from harness.report.redact import masker
+from harness.report.conformance_document import ConformanceDocument, ItemDocument, StepDocument
+from harness.report.redact import masked, masker
 from harness.report.text import inline
 from harness.stacks import application_stack, format_stack
 
-__all__ = ["CONFORMANCE_VERSION", "Checking", "ConformanceDocument", "check"]
+__all__ = ["Checking", "check"]
 
-CONFORMANCE_VERSION = 1
 VIOLATED = 1
 _PATIENCE = 15.0
 """For how many seconds more than one call may take the event loop may stand still."""
@@ -55,52 +54,6 @@ class Checking:
     directory: Path = field(default_factory=Path.cwd)
     patience: float = _PATIENCE
     debug: bool = False
-
-
-class _Item(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    part: str
-    seen: str
-    asked: str
-    change: str
-    place: str
-
-    @classmethod
-    def of(cls, violation: Violation) -> "_Item":
-        texts = {name: masker(os.environ)(getattr(violation, name)) for name in cls.model_fields}
-        return cls(**texts)
-
-
-class _StepItem(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    undecided: str
-
-
-class ConformanceDocument(BaseModel):
-    """What a check said, as JSON. `undecided` has the steps' reasons; a step without one was looked at."""
-
-    model_config = ConfigDict(frozen=True)
-
-    schema_version: int = CONFORMANCE_VERSION
-    backend: str
-    conforms: bool
-    steps: tuple[_StepItem, ...]
-    violations: tuple[_Item, ...]
-    hints: tuple[_Item, ...]
-
-    @classmethod
-    def of(cls, said: Conformance) -> "ConformanceDocument":
-        """The document of what was said, without secrets."""
-        return cls(
-            backend=said.backend,
-            conforms=said.conforms,
-            steps=tuple(_StepItem(name=step.name, undecided=step.undecided) for step in said.steps),
-            violations=tuple(map(_Item.of, said.violations)),
-            hints=tuple(map(_Item.of, said.hints)),
-        )
 
 
 @dataclass(slots=True)
@@ -122,10 +75,11 @@ def check(call: Checking) -> int:
         ConfigurationError: there is no such backend.
         EnvironmentMissing: no database can be had.
     """
+    output = sys.stdout
     with _importing(import_path(call.config, call.directory)), _quiet(debug=call.debug):
         candidate = find_candidate(call.config.backend)
         progress = _Progress(Conformance(backend=call.config.backend))
-        with _watched(call, progress):
+        with _watched(call, progress, output):
             said = asyncio.run(_check(call, candidate, progress))
     return _conclude(call, said)
 
@@ -154,15 +108,18 @@ async def _beat(progress: _Progress) -> None:
 
 
 @contextmanager
-def _watched(call: Checking, progress: _Progress) -> Iterator[None]:
+def _watched(call: Checking, progress: _Progress, output: TextIO) -> Iterator[None]:
     """End the process with what is known if the event loop stands still: nothing in it can end it then."""
     main = threading.get_ident()
 
     def watch() -> None:
         while not progress.over.wait(0.5):
             if monotonic() - progress.at > call.config.turn_timeout + call.patience:
-                status = _conclude(call, progress.said + _standstill(main, call.config.turn_timeout + call.patience))
-                sys.stdout.flush()
+                with redirect_stdout(output):
+                    status = _conclude(
+                        call, progress.said + _standstill(main, call.config.turn_timeout + call.patience)
+                    )
+                    sys.stdout.flush()
                 os._exit(status)  # the server's guardian stops it
 
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
@@ -192,10 +149,20 @@ def _standstill(thread: int, seconds: float) -> Conformance:
 
 def _conclude(call: Checking, said: Conformance) -> int:
     if call.form == "json":
-        call.write(ConformanceDocument.of(said).model_dump_json(indent=2) + "\n")
+        call.write(masked(_document(said), masker(os.environ)).model_dump_json(indent=2) + "\n")
     else:
         _show(call, said)
     return 0 if said.conforms else VIOLATED
+
+
+def _document(said: Conformance) -> ConformanceDocument:
+    return ConformanceDocument(
+        backend=said.backend,
+        conforms=said.conforms,
+        steps=tuple(StepDocument(**asdict(step)) for step in said.steps),
+        violations=tuple(ItemDocument(**asdict(each)) for each in said.violations),
+        hints=tuple(ItemDocument(**asdict(each)) for each in said.hints),
+    )
 
 
 def _show(call: Checking, said: Conformance) -> None:

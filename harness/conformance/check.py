@@ -12,7 +12,7 @@ are dropped.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,13 +80,14 @@ def _undecided(name: str, steps: Sequence[str], reason: str) -> Conformance:
 
 @dataclass(slots=True, kw_only=True)
 class _Check:
-    """What is asked of an application that starts and answers, in `mode`."""
+    """What is asked of an application that starts and answers, in `mode`; what `hung` once is not called again."""
 
     backend: Backend
     clones: Clones
     template: str
     seconds: float
     mode: SessionMode
+    hung: set[str] = field(default_factory=set)
 
     async def run(self) -> Conformance:
         """Tenants and roles first, then each claim in an application of its own."""
@@ -149,7 +150,10 @@ class _Check:
             return heard, [heard.failure]
         offered = frozenset(name for request in conversing.provider.of(heard.turn) for name in request.tools)
         roles, violations = offered_roles(tenant, offered, part)
-        cast += [(part, await conversing.send(tenant, role)) for role in roles]
+        for role in roles:
+            if tenant.tools[role].tool not in self.hung:
+                cast.append((part, turn := await conversing.send(tenant, role)))
+                self.hung |= {tenant.tools[role].tool} if turn.hung else set()
         return heard, violations
 
     async def _what_verifying_would_find(

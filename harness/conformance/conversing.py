@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from harness.backend import Application, ChatRequest, Tenant, Violation
-from harness.conformance.limits import within
+from harness.conformance.limits import TURN_TASK, within
 from harness.conformance.outcome import StepFailed
 from harness.conformance.watched import WatchedProvider
 from harness.errors import ClientLeft
@@ -40,6 +40,7 @@ class Heard:
     answer: Answer | None = None
     failure: Violation | None = None
     left: bool = False
+    hung: bool = False
 
     @property
     def part(self) -> str:
@@ -78,7 +79,7 @@ class Conversing:
             stream=stream,
             leave_after=leave_after,
         )
-        task = asyncio.create_task(self._send(request, turn), name=f"turn {turn}")
+        task = asyncio.create_task(self._send(request, turn), name=f"{TURN_TASK}{turn}")
         await asyncio.wait({task})
         heard = _outcome(task, Heard(turn=turn, tenant=tenant, calls=calls))
         self.heard.append(heard)
@@ -94,7 +95,9 @@ def _outcome(task: "asyncio.Task[object]", heard: Heard) -> Heard:
     """The turn with what came of it."""
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if isinstance(error, StepFailed):
-        return replace(heard, failure=error.violation, left=isinstance(error.__cause__, ClientLeft))
+        cause = error.__cause__
+        left, hung = isinstance(cause, ClientLeft), isinstance(cause, TimeoutError)
+        return replace(heard, failure=error.violation, left=left, hung=hung)
     if error is not None:
         seen, change = "its task was cancelled by somebody else", "let nobody cancel a turn but its caller"
         return replace(heard, failure=Violation(part=heard.part, seen=seen, asked=_ASKED, change=change))

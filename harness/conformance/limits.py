@@ -10,7 +10,7 @@ Guarantee: what is raised names the last line of the application's own.
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from harness.backend import Violation
@@ -19,12 +19,15 @@ from harness.evidence import StuckTask
 from harness.observe.stuck import stuck_tasks
 from harness.report.redact import masker
 from harness.scenario import ModelTier
-from harness.stacks import format_stack, of_exception
+from harness.stacks import format_stack, is_application, of_exception
 
-__all__ = ["GUARDED", "described", "place_of_failure", "within"]
+__all__ = ["GUARDED", "TURN_TASK", "described", "place_of_failure", "within"]
 
 GUARDED = ModelTier.WIRE
 """As what the guard takes the scripted model: in this tier it tells the host of every other one."""
+
+TURN_TASK = "turn "
+"""How the names of tasks begin in which a turn is sent."""
 
 _AFTERWARDS = 0.2
 """For how many seconds longer a call may go on while its stack is looked at."""
@@ -60,18 +63,27 @@ def _raised(error: BaseException, part: str, asked: str, change: str) -> Violati
 
 
 def _stuck(waiting: list[StuckTask], seconds: float, part: str, asked: str) -> Violation:
-    stacks = [task for task in waiting if task.stack]
-    deepest = max(stacks, key=lambda task: len(task.stack), default=None)
-    frames = deepest.stack if deepest is not None else ()
-    own = [frame for frame in frames if "/asyncio/" not in frame]
-    where = f"; task {deepest.name!r} waits at {own[-1]}" if deepest is not None and own else ""
+    task, frame = _where(waiting)
+    where = f"; task {task!r} waits at {frame}" if frame else ""
     return Violation(
         part=part,
         seen=f"it has not ended after {seconds:g} s{where}",
         asked=asked,
         change="let it end, or give it more time by --turn-timeout if it needs that",
-        place=own[-1].partition(" in ")[0] if own else "",
+        place=frame.partition(" in ")[0],
     )
+
+
+def _where(waiting: list[StuckTask]) -> tuple[str, str]:
+    """The task that waits, and the application's innermost frame of it: that of a tool, if any, or the turn's own."""
+    found = [(task.name, own[-1]) for task in waiting if (own := _own_frames(task.stack))]
+    tools = [each for each in found if not each[0].startswith(TURN_TASK)]
+    return (tools or found or [("", "")])[0]
+
+
+def _own_frames(stack: Sequence[str]) -> list[str]:
+    """The frames in files of the application, which are told from the working directory."""
+    return [frame for frame in stack if is_application(frame.rpartition(":")[0])]
 
 
 def described(error: BaseException) -> str:

@@ -23,6 +23,7 @@ class _Preparation:
     seconds: float
     clones: Clones
     found: Conformance
+    is_empty: bool = False
 
     async def __call__(self, url: str) -> None:
         """What the template is made by; raises `StepFailed` if there is none."""
@@ -58,6 +59,7 @@ class _Preparation:
 
     async def _look_at_tables(self, url: str, place: str) -> None:
         tables = await tables_in(url)
+        self.is_empty = not tables
         if not tables:
             self._violated(
                 "the database has no table afterwards",
@@ -84,11 +86,11 @@ class _Preparation:
 
 
 async def prepared(backend: Backend, clones: Clones, *, seconds: float) -> tuple[str | None, Conformance]:
-    """The name of the prepared template, if there is one, and what was found in making it."""
+    """The name of the prepared template, if there is one with anything in it, and what was found in making it."""
     step = Conformance(backend=backend.name, steps=(Step(name="prepare makes a database"),))
     preparation = _Preparation(backend, seconds, clones, step)
     try:
         template = await clones.template(backend.name, preparation)
     except StepFailed as failed:
         return None, preparation.found + Conformance(backend=backend.name, violations=(failed.violation,))
-    return template, preparation.found
+    return None if preparation.is_empty else template, preparation.found

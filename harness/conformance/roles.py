@@ -6,7 +6,7 @@ verification. A tool that the agent does not offer is not called.
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.backend import Tenant, ToolUse, Violation
 from harness.conformance.conversing import Conversing, Heard
@@ -55,6 +55,11 @@ class Deeds:
     def wrote(self) -> bool:
         """Whether it wrote a row."""
         return self.flushed or any(writes_rows(each.sql) for each in self.statements if not each.failed)
+
+    @property
+    def raised_type(self) -> str:
+        """The type of what it raised; empty if it did not."""
+        return next((run.error_type or "" for run in self.runs if run.outcome is ToolOutcome.RAISED), "")
 
     @property
     def raised(self) -> bool:
@@ -106,7 +111,7 @@ def role_violations(conversing: Conversing, heard: Heard, records: ObservedRecor
         use = heard.tenant.tools[role]
         where = f"{part}.tools[ToolRole.{role.name}]"
         if heard.failure is not None:
-            yield heard.failure
+            yield replace(heard.failure, part=where)
             continue
         deeds = deeds_of(records, call)
         retry = conversing.provider.retry_of(call)
@@ -120,14 +125,15 @@ def _lack(role: ToolRole, use: ToolUse, deeds: Deeds, retry: str, delegated: int
     tool = f"{use.tool!r} with {dict(use.arguments)!r}"
     if role is ToolRole.RETRY:
         return "" if retry else f"{tool} did not ask the model to try again"
-    if not deeds.runs:
+    refused_arguments = bool(retry) and deeds.raised_type.endswith("ValidationError")
+    if not deeds.runs or refused_arguments:
         refused = f"{use.tool!r} does not take {dict(use.arguments)!r}: {_first_line(retry)}"
         return refused if retry else f"{tool} did not run"
     if role in _REFUSED:
         return _lack_of_refusal(role, tool, deeds)
     if deeds.raised:
         again = f", and asked the model to try again: {_first_line(retry)}" if retry else ""
-        return f"{tool} raised {deeds.runs[0].error_type or 'an error'}{again}"
+        return f"{tool} raised {deeds.raised_type or 'an error'}{again}"
     return _lack_of_work(role, use, tool, deeds, delegated)
 
 
@@ -156,7 +162,7 @@ def _lack_of_refusal(role: ToolRole, tool: str, deeds: Deeds) -> str:
 
 
 def _change(role: ToolRole, use: ToolUse, deeds: Deeds, retry: str) -> str:
-    if retry and not deeds.runs:
+    if retry and not deeds.statements and role is not ToolRole.RETRY:
         return "write arguments that fit the tool's parameters"
     if not deeds.statements and role not in {ToolRole.RETRY, ToolRole.DELEGATE}:
         return "give it a session of the application's engine, or leave the role out"

@@ -138,7 +138,7 @@ class Starts:
 
     async def _one_turn(self, conversing: Conversing, mode: SessionMode, refusals: Refusals) -> None:
         heard = await conversing.send(self.backend.tenants[0])
-        if heard.answer is not None and mode not in self.works:
+        if heard.answer is not None and conversing.provider.of(heard.turn) and mode not in self.works:
             self.works.append(mode)
         if refusals.messages:
             return  # why it was not answered is told by these

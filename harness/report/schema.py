@@ -21,12 +21,25 @@ from harness.report.bench_document import (
     BenchDocument,
     ComparisonDocument,
 )
+from harness.report.conformance_document import CONFORMANCE_VERSION, ConformanceDocument
 from harness.report.document import SCHEMA_VERSION, RunDocument
 from harness.report.proof_document import PROOF_SCHEMA_VERSION, ProofDocument
 from harness.report.scan_document import SCAN_SCHEMA_VERSION, ScanDocument
 from harness.report.sessions_document import SESSIONS_SCHEMA_VERSION, SessionsDocument
 
-__all__ = ["BENCH", "CASSETTE", "COMPARISON", "PROOF", "RUN", "SCAN", "SCHEMAS", "SESSIONS", "Schema", "main"]
+__all__ = [
+    "BENCH",
+    "CASSETTE",
+    "COMPARISON",
+    "CONFORMANCE",
+    "PROOF",
+    "RUN",
+    "SCAN",
+    "SCHEMAS",
+    "SESSIONS",
+    "Schema",
+    "main",
+]
 
 _DIRECTORY = Path(__file__).parents[2] / "reports" / "schema"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -143,7 +156,16 @@ PROOF = Schema(
         "Text may come from the repository, or from the backend under test: escape it."
     ),
 )
-SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, PROOF, SCAN, SESSIONS)
+CONFORMANCE = Schema(
+    name="conformance",
+    model=ConformanceDocument,
+    version=CONFORMANCE_VERSION,
+    description=(
+        "What `sessionproof check-backend` says of one backend: what was looked at, what violates the protocol, with "
+        "what to change, and hints, which violate nothing. All text may come from the backend: escape it."
+    ),
+)
+SCHEMAS = (RUN, BENCH, COMPARISON, CASSETTE, CONFORMANCE, PROOF, SCAN, SESSIONS)
 
 
 def main(arguments: list[str] | None = None) -> int:
