@@ -1,0 +1,89 @@
+"""The suite against backends that it was not written for: the minimal one, and one in another style."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.scenario import ModelTier, PoolState, SessionMode
+from harness.verdict import FindingKind
+from scenarios.test_failing_tool import FAILING_TOOL
+from scenarios.test_four_mixed_tools import FOUR_MIXED_TOOLS
+from scenarios.test_ledger_database_faults import DATABASE_FAULTS
+from scenarios.test_two_parallel_tools import TWO_PARALLEL_TOOLS
+from tests.engine.conftest import RunCell
+
+ROOT = Path(__file__).parents[2]
+INJECTED = "fixtures.injected.adapter:backend"
+SCENARIOS = ("failing_tool", "no_tools", "two_users")
+SESSION_MODES = ("locked", "per_operation", "sequential", "shared")
+SHARED, PER_OPERATION = SessionMode.SHARED, SessionMode.PER_OPERATION
+
+
+@pytest.mark.parametrize("scenario", [FAILING_TOOL, FOUR_MIXED_TOOLS], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("state", [PoolState.COLD, PoolState.WARM])
+async def test_a_scope_that_is_too_wide_is_seen(run_cell: RunCell, scenario: object, state: PoolState) -> None:
+    """A container that makes one session for a turn is told from one that makes one for each use of a tool."""
+    wide = await run_cell(scenario, backend=INJECTED, mode=SHARED, pool_state=state)
+    narrow = await run_cell(scenario, backend=INJECTED, mode=PER_OPERATION, pool_state=state)
+
+    assert (wide.as_expected, wide.expected) == (True, "reproduced")
+    assert (narrow.as_expected, narrow.findings) == (True, ())
+
+
+async def test_shared_sessions_are_named_by_the_services_lines(run_cell: RunCell) -> None:
+    """The race is told where the application uses the session, though a container made it, and psycopg carries it."""
+    document = await run_cell(TWO_PARALLEL_TOOLS, backend=INJECTED, mode=SHARED)
+
+    overlaps = [each for each in document.findings if each.kind is FindingKind.SESSION_OVERLAP]
+    assert overlaps
+    assert all("fixtures/injected/library/services.py" in each.message for each in overlaps)
+
+
+async def test_faults_on_connections_of_psycopg(run_cell: RunCell) -> None:
+    """A connection is cut at the statement that writes the bill, also where the driver prepares it in another way."""
+    (fault,) = [each for each in DATABASE_FAULTS if each.name == "ledger_bill_cut_before_statement"]
+
+    document = await run_cell(fault, backend=INJECTED, tier=ModelTier.WIRE)
+
+    assert document.as_expected, document.objections
+    assert document.damage is not None
+    assert document.damage.missing == 1
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("spec", "not_verified"),
+    [
+        (INJECTED, {"locked", "sequential"}),
+        ("fixtures.minimal:backend", {"locked", "sequential", "shared"}),
+    ],
+)
+def test_the_command_verifies_other_backends(tmp_path: Path, spec: str, not_verified: set[str]) -> None:
+    """Status 0, nothing that is not as expected; the modes that a backend does not have are told, with the reason."""
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "harness.cli",
+        "verify",
+        "--backend",
+        spec,
+        "--postgres",
+        "embedded",
+        "-n",
+        "1",
+    ]
+    command += ["--output", str(tmp_path), "--tier", "scripted", "--pool-state", "warm", "--pool-state", "null"]
+    command += [word for name in SCENARIOS for word in ("--scenario", name)]
+
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    document = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    reasons = [each for each in document["not_verified"] if "has no session mode" in each["reason"]]
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert all(cell["as_expected"] for cell in document["cells"])
+    assert {cell["session_mode"] for cell in document["cells"]} == set(SESSION_MODES) - not_verified
+    assert {each["session_mode"] for each in reasons} == not_verified
