@@ -30,6 +30,7 @@ USUAL_TIERS = (ModelTier.SCRIPTED, ModelTier.WIRE, ModelTier.RECORDED)
 """The tiers of a run that names none: what needs no weights, no key and no money."""
 
 _PREFIX = "SESSIONPROOF_"
+_NAME = "sessionproof"
 _WILDCARDS = frozenset("*?[")
 _OF_TIERS: Mapping[str, tuple[ModelTier, ...]] = {
     "model": (ModelTier.LIVE,),
@@ -166,9 +167,24 @@ def _from_pyproject(directory: Path) -> dict[str, object]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    table = document.get("tool", {}).get("sessionproof", {})
+    tools = _table(document.get("tool", {}), f"{path}: tool")
+    if _NAME not in tools and (nearest := difflib.get_close_matches(_NAME, tools, n=1, cutoff=0.9)):
+        raise ConfigurationError(f"{path}: there is a table [tool.{nearest[0]}]; did you mean [tool.{_NAME}]?")
+    given: dict[str, object] = {}
+    table = dict(_table(tools.get(_NAME, {}), f"{path}: tool.{_NAME}"))
     parse_suppressions(path, table.pop(TABLE, []))  # whoever uses them reads them; here they are only looked at
-    return {key.replace("-", "_"): value for key, value in table.items()}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name in given:
+            raise ConfigurationError(f"{path}: setting {name!r} stands there twice, as {name.replace('_', '-')!r} too")
+        given[name] = value
+    return given
+
+
+def _table(value: object, name: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{name} is a {type(value).__name__}, and no table; write it as [tool.{_NAME}]")
+    return value
 
 
 def _useless(key: str) -> str:
@@ -188,12 +204,18 @@ def _unknown_key(source: str, key: str, names: list[str]) -> str:
 
 
 def _convert(source: str, key: str, value: object) -> object:
-    convert = _CONVERTERS.get(key, str)
+    convert = _CONVERTERS.get(key, _text)
     try:
         return convert(value)  # type: ignore[operator]  # converters take any object
     except (ValueError, TypeError) as error:
         shown = "" if key == "postgres" else f" {value!r}"
         raise ConfigurationError(f"{source}: setting {key!r} cannot be{shown}: {error}") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got a {type(value).__name__}")
+    return value
 
 
 def _words(value: object) -> Iterable[str]:

@@ -101,6 +101,12 @@ WARM_UP = Scenario(
 )
 
 
+WITHOUT_TOOLS = replace(
+    WARM_UP, messages=(Message(plan=ToolPlan(rounds=(), usages=(TokenUsage(prompt_tokens=1, completion_tokens=1),))),)
+)
+"""The same for a backend none of whose tools reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class NotVerified:
     """A cell that this backend cannot run, and why."""
@@ -255,7 +261,8 @@ class Engine:
             return
         self._warmed_up.add(cell.tier)
         tier = ModelTier.SCRIPTED if cell.tier.chooses else cell.tier  # a model that decides by itself has no script
-        first = Cell(scenario=WARM_UP, mode=cell.mode, pool_state=PoolState.WARM, tier=tier)
+        reads = ToolRole.READ in self.backend.tenants[0].tools
+        first = Cell(scenario=WARM_UP if reads else WITHOUT_TOOLS, mode=cell.mode, pool_state=PoolState.WARM, tier=tier)
         async with clones.clone(template, label=f"warm_up_{cell.tier}") as database:
             await self._observe(first, database, running)
 

@@ -75,3 +75,32 @@ def test_database_password_is_not_shown(tmp_path: Path) -> None:
     config = resolve({"postgres": "postgresql://me:secret@db/x"}, environment={}, directory=tmp_path)
 
     assert "secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tool = 3", "tool is a int, and no table"),
+        ('[tool]\nsessionproof = "shop:backend"', "tool.sessionproof is a str, and no table"),
+        ('[[tool.sessionproof]]\nbackend = "shop:backend"', "tool.sessionproof is a list, and no table"),
+        ('[tool.sessionprof]\nbackend = "shop:backend"', r"did you mean \[tool\.sessionproof\]"),
+        ('[tool.sessionproof]\nbackends = "shop:backend"', "did you mean 'backend'"),
+        ("[tool.sessionproof.modez]\nshared = true", "did you mean 'modes'"),
+        ("[tool.sessionproof.backend]\nmodule = 1", "setting 'backend' cannot be .*: expected a text, got a dict"),
+        ('[tool.sessionproof]\nimage = ["a"]', "expected a text, got a list"),
+        ("[tool.sessionproof]\nturn_timeout = 3\nturn-timeout = 4", "'turn_timeout' stands there twice"),
+    ],
+)
+def test_tables_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+    """What stands in the wrong place, or twice, is told, and nothing is ignored."""
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=message):
+        resolve({}, environment={}, directory=tmp_path)
+
+
+def test_tables_of_others(tmp_path: Path) -> None:
+    """Another tool's settings are its own."""
+    (tmp_path / "pyproject.toml").write_text('[tool.session]\nbackends = "x"\n', encoding="utf-8")
+
+    assert resolve({}, environment={}, directory=tmp_path).backend

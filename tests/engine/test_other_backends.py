@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fixtures.minimal import MinimalBackend
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.verdict import FindingKind
 from scenarios.test_failing_tool import FAILING_TOOL
 from scenarios.test_four_mixed_tools import FOUR_MIXED_TOOLS
 from scenarios.test_ledger_database_faults import DATABASE_FAULTS
+from scenarios.test_no_tools import NO_TOOLS
 from scenarios.test_two_parallel_tools import TWO_PARALLEL_TOOLS
 from tests.engine.conftest import RunCell
 
@@ -51,6 +54,15 @@ async def test_faults_on_connections_of_psycopg(run_cell: RunCell) -> None:
     assert document.as_expected, document.objections
     assert document.damage is not None
     assert document.damage.missing == 1
+
+
+async def test_a_backend_whose_tools_read_nothing(run_cell: RunCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is warmed up with asks for no role that it does not have."""
+    monkeypatch.setattr(MinimalBackend, "tenants", (replace(MinimalBackend.tenants[0], tools={}),))
+
+    document = await run_cell(NO_TOOLS, backend="fixtures.minimal:backend")
+
+    assert document.as_expected, document.objections
 
 
 @pytest.mark.processes
