@@ -22,9 +22,10 @@ from uuid import uuid4
 from pydantic_ai import Agent
 
 from harness.backend import Application, Backend, ChatRequest, Tenant
+from harness.backend.answers import answer_problem
 from harness.checks.speedup import is_decided
 from harness.chosen_calls import ChosenCalls
-from harness.errors import ClientLeft
+from harness.errors import BackendError, ClientLeft
 from harness.evidence import Answer, FaultSeen, Interval, PlannedCall, StuckTask, TimingPair, Turn
 from harness.explorer.cancellation import CancelledAt
 from harness.explorer.gate import Gate
@@ -207,7 +208,7 @@ class Conversation:
     async def _send(self, application: Application, sending: _Sending) -> Turn:
         current_turn.set(sending.turn)
         start = perf_counter()
-        answer, at = application.send(sending.request), sending.message.cancel_at
+        answer, at = _answer(application, sending.request), sending.message.cancel_at
         cancelled = None if at is None else CancelledAt(answer, at)
         with nullcontext() if sending.parallel else Agent.parallel_tool_call_execution_mode("sequential"):
             task = asyncio.create_task(answer if cancelled is None else _run(cancelled), name=f"turn {sending.turn}")
@@ -260,6 +261,13 @@ def _planned_calls(turn: str, tenant: Tenant, plan: ToolPlan) -> tuple[PlannedCa
         for number, steps in enumerate(plan.rounds)
         for position, step in enumerate(steps)
     )
+
+
+async def _answer(application: Application, request: ChatRequest) -> Answer:
+    answer: object = await application.send(request)
+    if isinstance(answer, Answer) and not answer_problem(answer):
+        return answer
+    raise BackendError(f"send() {answer_problem(answer)}; `sessionproof check-backend` says what it has to be")
 
 
 async def _run(cancelled: CancelledAt[Answer]) -> Answer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from harness.backend import Application, ChatRequest, Tenant, Violation
+from harness.backend.answers import answer_problem
 from harness.conformance.limits import TURN_TASK, within
 from harness.conformance.outcome import StepFailed
 from harness.conformance.watched import WatchedProvider
@@ -111,12 +112,9 @@ def _outcome(task: "asyncio.Task[object]", heard: Heard) -> Heard:
 
 def _no_answer(answer: object) -> str:
     """What keeps it from being an answer with a text; empty if nothing does."""
-    if not isinstance(answer, Answer):
-        return f"it returned {'None' if answer is None else f'a {type(answer).__name__}'}, and no Answer"
-    text: object = answer.text
-    if not isinstance(text, str):
-        return f"the answer's text is a {type(text).__name__}"
-    return "" if text.strip() else "the answer's text is empty"
+    if problem := answer_problem(answer):
+        return f"it {problem}"
+    return "" if isinstance(answer, Answer) and answer.text.strip() else "the answer's text is empty"
 
 
 def _scripts(turn: str, text: str, tenant: Tenant, calls: Sequence[tuple[ToolRole, str]]) -> list[TurnScript]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.minimal import MinimalBackend
+from fixtures.minimal import MinimalBackend, Shop
+from harness.evidence import Answer
+from harness.report.document import CellDocument
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.verdict import FindingKind
 from scenarios.test_failing_tool import FAILING_TOOL
@@ -63,6 +65,31 @@ async def test_a_backend_whose_tools_read_nothing(run_cell: RunCell, monkeypatch
     document = await run_cell(NO_TOOLS, backend="fixtures.minimal:backend")
 
     assert document.as_expected, document.objections
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ("from nine to five", "send() returned a str, and no Answer"),
+        (None, "send() returned None, and no Answer"),
+        (Answer(text="yes", llm_request_id="1"), "an Answer whose llm_request_id is a str"),  # type: ignore[arg-type]  # so it is
+    ],
+)
+async def test_an_answer_that_is_none_is_a_failed_turn(
+    run_cell: RunCell, monkeypatch: pytest.MonkeyPatch, answer: object, told: str
+) -> None:
+    """What send() returns in place of an answer is told, and breaks no report."""
+
+    async def send(_shop: Shop, _request: object) -> object:
+        return answer
+
+    monkeypatch.setattr(Shop, "send", send)
+
+    document = await run_cell(NO_TOOLS, backend="fixtures.minimal:backend")
+
+    assert not document.as_expected
+    assert any(told in each.message for each in document.findings if each.kind is FindingKind.TURN_FAILED)
+    assert CellDocument.model_validate_json(document.model_dump_json()) == document
 
 
 @pytest.mark.processes
