@@ -268,11 +268,7 @@ class Ledger(Candidate):
     columns: Mapping[str, str]
     scale: int = 0
     """The costs' power of ten: 2 if they are cents."""
-    identifiers: str = "uuid"
-    """`uuid`, `int` or `str`."""
     core: bool = False
-    floats: bool = False
-    naive_times: bool = False
     score: int = 0
 
 

@@ -143,7 +143,7 @@ def _kind(
         return known
     if called in settings:
         return Kind.SETTINGS
-    if class_ is not None and not is_model(tree, class_):
+    if class_ is not None and not (has_example and is_model(tree, class_)):
         return Kind.EXAMPLE if _inherits(tree, class_, frozenset({"enum.Enum", "enum.StrEnum"})) else Kind.DEPENDENCIES
     if called in {"", "str", "uuid.UUID", "pydantic.PostgresDsn"}:
         return _by_name(name, called, has_example=has_example)

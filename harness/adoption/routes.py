@@ -142,7 +142,7 @@ class Ways:
                 continue
             agents = self.agents_below(function)
             parameters = parameters_of(self.tree, function, settings=self.settings) if agents else ()
-            if not _takes_context(function) and any(each.kind is Kind.MESSAGE for each in parameters):
+            if any(each.kind is Kind.MESSAGE for each in parameters) and not _is_other(function):
                 found.append(self._entry(function, parameters, agents))
         called = {
             f"{other.module.name}.{other.qualname}"
@@ -193,9 +193,11 @@ def _by_names(names: Sequence[str], *, by_key: bool) -> Returned:
     return Returned(text=first(_TEXT), bill=first(_BILL), conversation=first(_CONVERSATION), by_key=by_key)
 
 
-def _takes_context(function: FunctionAt) -> bool:
-    """Whether it is a tool, or something else that an agent calls."""
+def _is_other(function: FunctionAt) -> bool:
+    """Whether it is a tool, or something else that an agent calls; or gives its answer in pieces."""
     given = arguments_of(function.node)
+    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function.node)):
+        return True
     return bool(given) and "RunContext" in ast.unparse(given[0][0].annotation or ast.Constant(None))
 
 

@@ -60,11 +60,20 @@ def survey_of(tree: Tree) -> Survey:
         settings=settings,
         placeholders=find_placeholders(tree),
         synchronous=find_synchronous(tree),
-        unreadable=[
-            Unreadable(place=f"{tree.relative(Path(each.file))}:{each.line}", reason=each.message)
-            for each in tree.project.problems
-        ],
+        unreadable=[*_problems(tree), *_nameless(tree)],
     )
+
+
+def _problems(tree: Tree) -> Iterator[Unreadable]:
+    for each in tree.project.problems:
+        yield Unreadable(place=f"{tree.relative(Path(each.file))}:{each.line}", reason=each.message)
+
+
+def _nameless(tree: Tree) -> Iterator[Unreadable]:
+    """Files that could have something to do with it, but that no adapter can import by name."""
+    for module in tree.nameless:
+        if "pydantic_ai" in module.text or "sqlalchemy" in module.text:
+            yield Unreadable(place=f"{tree.relative(module.path)}:1", reason="its name is none that Python can import")
 
 
 def _with_deps(tree: Tree, agent: Agent) -> Agent:

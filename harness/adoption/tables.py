@@ -1,8 +1,8 @@
 """The tables of a project: those that look like a bill of model requests, and the metadata that makes them all.
 
-A table is a ledger if it has columns for tokens, or for a cost beside a model. Columns are known by their names,
-exact or near: `input_tokens` is what others call `prompt_tokens`, `cost_usd` is a total. A unit in a name
-(`cost_cents`) is kept.
+A table is a ledger if it has columns for tokens, or for a cost beside a model and a name that says so. Columns are
+known by their names, exact or near: `input_tokens` is what others call `prompt_tokens`, `cost_usd` is a total. A unit
+in a name (`cost_cents`) is kept.
 """
 
 import ast
@@ -53,6 +53,8 @@ _UNITS = (
     ("_usd", 0),
     ("_dollars", 0),
 )
+_BILLS = re.compile(r"llm|usage|bill|cost|charge|token|request|completion|\bai\b|ai_|_ai", re.IGNORECASE)
+"""What a table without tokens is called if it is one of bills: cars have models and prices, too."""
 _COSTS = ("prompt_cost", "completion_cost", "total_cost")
 
 
@@ -83,7 +85,11 @@ def _ledger(tree: Tree, table: _Table) -> Ledger | None:
     columns, scale = columns_by_meaning([each.name for each in table.columns])
     tokens = {"prompt_tokens", "completion_tokens", "total_tokens"} & columns.keys()
     costs = {*_COSTS} & columns.keys()
-    bills = {"prompt_tokens", "completion_tokens"} <= tokens or (tokens and costs) or (costs and "model" in columns)
+    bills = (
+        {"prompt_tokens", "completion_tokens"} <= tokens
+        or (tokens and costs)
+        or (costs and "model" in columns and _BILLS.search(table.table))
+    )
     if not bills:
         return None
     identifier = next((each.name for each in table.columns if each.primary), "")

@@ -63,7 +63,16 @@ class Tree:
     @cached_property
     def modules(self) -> Sequence[Module]:
         """The application's modules that can be imported by name."""
-        return [module for module in self.project.modules if not self._is_aside(module) and _can_import(module)]
+        return [module for module in self._own if _can_import(module)]
+
+    @cached_property
+    def nameless(self) -> Sequence[Module]:
+        """Those that cannot be."""
+        return [module for module in self._own if not _can_import(module)]
+
+    @cached_property
+    def _own(self) -> Sequence[Module]:
+        return [module for module in self.project.modules if not self._is_aside(module)]
 
     @cached_property
     def functions(self) -> Sequence[FunctionAt]:

@@ -1,0 +1,204 @@
+"""What is written is Python that the formatter leaves as it is, whatever a project's names are; gaps are marked."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from harness.adoption.adapter import Adapter, write_adapter
+from harness.adoption.choice import Wanted, choose
+from harness.adoption.code import call, comment, docstring, lay, quoted, value
+from harness.adoption.found import Survey
+from tests.adoption.conftest import Surveyed
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+PARTS = {
+    "engine": "from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine\n"
+    "engine = create_async_engine('postgresql+asyncpg:///')\nSessions = async_sessionmaker(engine)\n",
+    "agent": "from pydantic_ai import Agent, RunContext\nhelper = Agent('test')\n",
+}
+
+
+def adapter_of(survey: Survey, **wanted: str) -> Adapter:
+    """What is written for it."""
+    return write_adapter(survey, choose(survey, Wanted(**wanted), None), project="shop")
+
+
+def formatted(text: str, folder: Path) -> str:
+    """What ruff would change; empty if nothing."""
+    path = folder / "written.py"
+    path.write_text(text, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--isolated", "--diff", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.stdout + (ran.stderr if ran.returncode > 1 else "")
+
+
+@given(st.text())
+def test_a_text_is_a_literal_in_ascii(text: str) -> None:
+    """That is read as the same text."""
+    assert ast.literal_eval(quoted(text)) == text
+    assert quoted(text).isascii()
+    assert "\n" not in quoted(text)
+
+
+@given(JSON)
+def test_a_value_is_laid_out_as_itself(given_value: object) -> None:
+    """On as many lines as it takes."""
+    lines = lay("x = ", value(given_value))
+
+    assert ast.literal_eval("\n".join(lines).removeprefix("x = ")) == given_value
+
+
+@given(st.text())
+def test_nothing_ends_a_comment_or_a_docstring(text: str) -> None:
+    """Neither a line break nor a quote nor a backslash."""
+    lines = [*docstring(f"Start {text}"), *comment(f"is {text}", indent="    "), "x = 1"]
+
+    tree = ast.parse("\n".join(lines))
+
+    assert [type(node) for node in tree.body] == [ast.Expr, ast.Assign]
+
+
+def test_a_long_call_has_an_argument_a_line() -> None:
+    """And a short one none."""
+    assert lay("f = ", call("g", "a", b="c")) == ["f = g(a, b=c)"]
+    assert lay("return ", call("make", *["argument" * 3] * 4), indent="    ") == snapshot(
+        [
+            "    return make(",
+            "        argumentargumentargument,",
+            "        argumentargumentargument,",
+            "        argumentargumentargument,",
+            "        argumentargumentargument,",
+            "    )",
+        ]
+    )
+
+
+HOSTILE = """
+from dataclasses import dataclass
+from typing import Literal
+from pydantic_ai import Agent, RunContext
+@dataclass
+class BackendSettings:
+    settings: int
+    self: "str \\n \\"\\"\\" " = ""
+backend = Agent("test", deps_type=BackendSettings)
+engine = Agent("test")
+@backend.tool(name="na\\"me\\n\\"\\"\\" + exit() #")
+async def request(ctx: RunContext[BackendSettings], client: Literal["\\"\\"\\"'\\\\ \\u202e"], Answer: int): ...
+@backend.tool_plain
+def _engine(x: "no such ) type"): ...
+"""
+
+
+def test_names_of_the_project_hide_none_of_the_adapter(surveyed: Surveyed, tmp_path: Path) -> None:
+    """And no text of it gets out of its literal."""
+    found = surveyed({'odd "folder"\\/shop/__init__.py': "", 'odd "folder"\\/shop/main.py': HOSTILE, **ENGINE_FILE})
+
+    written = adapter_of(found, agent="backend")
+
+    assert "from shop.main import BackendSettings as BackendSettings_, backend as backend_" in written.text
+    assert "deps=BackendSettings_(settings=1)" in written.text
+    assert formatted(written.text, tmp_path) == ""
+    tree = ast.parse(written.text)
+    assert [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "exit"] == []
+
+
+ENGINE_FILE = {"engine.py": PARTS["engine"]}
+
+
+def test_what_was_not_found_is_marked(surveyed: Surveyed, tmp_path: Path) -> None:
+    """Each gap raises with what to write there, and they are listed."""
+    deps = "from dataclasses import dataclass\nimport socket\n@dataclass\nclass Deps:\n    line: socket.socket\n"
+    tool = "@helper.tool\nasync def f(ctx: RunContext[Deps]): ...\n"
+    found = surveyed(engine=PARTS["engine"], agent=deps + PARTS["agent"] + tool)
+
+    written = adapter_of(found)
+
+    assert [each.function for each in written.todos] == ["prepare", "read_ledger", "_line"]
+    assert written.text.count("raise NotImplementedError(") == 3
+    assert written.text.count("# TODO: ") == 3
+    assert "capabilities: frozenset[Capability] = frozenset()" in written.text
+    assert formatted(written.text, tmp_path) == ""
+
+
+def test_a_route_that_asks_who_it_is_has_a_gap_for_headers(surveyed: Surveyed) -> None:
+    """No password is made up."""
+    web = (
+        "from fastapi import Depends, FastAPI\nfrom fastapi.security import HTTPBearer\nfrom agent import helper\n"
+        "app = FastAPI()\nbearer = HTTPBearer()\ndef user(token=Depends(bearer)): ...\n"
+        "@app.post('/chat')\nasync def chat(message: str, who=Depends(user)):\n    return await helper.run(message)\n"
+    )
+
+    written = adapter_of(surveyed(web=web, **PARTS))
+
+    assert "headers=_headers()," in written.text
+    assert [each.sentence for each in written.todos if each.function == "_headers"] == snapshot(
+        ["return the headers with which /chat lets the message in; it asks for token (web.py:6)"]
+    )
+
+
+LEDGER = """
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+class Base(DeclarativeBase): ...
+class Usage(Base):
+    __tablename__ = "usage"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    input_tokens: Mapped[int]
+    output_tokens: Mapped[int]
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        ("", ["parts = _priced(served, prompt, completion)", "total = None if None in parts else sum(parts)"]),
+        ("    model: Mapped[str]\n    cost_cents: Mapped[int]", ['parts = _priced(row["model"], prompt, completion)']),
+        (
+            "    prompt_cost: Mapped[int]\n    completion_cost: Mapped[int]\n    total_cost: Mapped[int]",
+            ['prompt_cost=_decimal(row["prompt_cost"]),'],
+        ),
+    ],
+)
+def test_costs_that_a_ledger_does_not_keep_are_worked_out(
+    columns: str, lines: list[str], surveyed: Surveyed, tmp_path: Path
+) -> None:
+    """All of them, the parts, or none."""
+    written = adapter_of(surveyed(ledger=LEDGER + columns, **PARTS))
+
+    for line in lines:
+        assert line in written.text
+    assert formatted(written.text, tmp_path) == ""
+
+
+SHARED = """
+from dataclasses import dataclass
+from sqlalchemy.ext.asyncio import AsyncSession
+from pydantic_ai import Agent
+@dataclass
+class Deps:
+    session: AsyncSession
+    user_id: str
+helper = Agent('test', deps_type=Deps)
+"""
+
+
+def test_a_session_in_the_deps_is_opened_around_the_run(surveyed: Surveyed) -> None:
+    """By the project's own factory: one for all tools, as the project has it."""
+    written = adapter_of(surveyed(engine=PARTS["engine"], agent=SHARED))
+
+    assert "            async with Sessions() as session:\n" in written.text
+    assert "deps=Deps(session=session, user_id=request.account)," in written.text
