@@ -177,7 +177,13 @@ def _backend(page: Page, choices: Choices, name: str, project: str) -> list[str]
         indent=INDENT,
     )
     lines.append(f"{INDENT}modes = frozenset({{SessionMode.PER_OPERATION}})")
-    has_ledger = choices.ledger is not None
+    has_ledger = choices.ledger is not None and (choices.route is not None or choices.entry is not None)
+    if choices.ledger is not None and not has_ledger:
+        lines += comment(
+            f"Nothing was found that writes {choices.ledger.table} when the agent is run: add Capability.LEDGER if "
+            "something does.",
+            indent=INDENT,
+        )
     can = "{Capability.LEDGER}" if has_ledger else ""
     lines.append(f"{INDENT}capabilities: frozenset[Capability] = frozenset({can})")
     lines.append(f"{INDENT}tenants = (TENANT,)")

@@ -177,11 +177,22 @@ def test_costs_that_a_ledger_does_not_keep_are_worked_out(
     columns: str, lines: list[str], surveyed: Surveyed, tmp_path: Path
 ) -> None:
     """All of them, the parts, or none."""
-    written = adapter_of(surveyed(ledger=LEDGER + columns, **PARTS))
+    say = "async def say(text: str):\n    return await helper.run(text)\n"
+    parts = {**PARTS, "agent": PARTS["agent"] + say}
+    written = adapter_of(surveyed(ledger=LEDGER + columns, **parts))
 
     for line in lines:
         assert line in written.text
     assert formatted(written.text, tmp_path) == ""
+
+
+def test_a_ledger_that_nothing_is_seen_to_write_is_not_promised(surveyed: Surveyed) -> None:
+    """The agent alone bills nothing: its turns would all lack a row."""
+    alone = adapter_of(surveyed(ledger=LEDGER, **PARTS)).text
+
+    assert "capabilities: frozenset[Capability] = frozenset()" in alone
+    assert "Nothing was found that writes usage when the agent is run" in alone
+    assert "def _ledger_row(" in alone
 
 
 SHARED = """
