@@ -71,8 +71,8 @@ def choose(survey: Survey, wanted: Wanted, ask: Ask | None) -> Choices:
     which = _Which(ask=ask)
     agent = which.one("agent", "--agent", survey.agents, wanted.agent)
     ledger = which.one("ledger table", "--ledger", survey.ledgers, wanted.ledger)
-    sessions = which.one("session factory", "--session-factory", survey.sessions, wanted.session_factory)
-    ways: Sequence[Route | Entry] = _ways(survey, agent) if agent is not None else ()
+    sessions = which.one("session factory", "--session-factory", _factories(survey), wanted.session_factory)
+    ways = _ways(survey, agent, named=bool(wanted.entry)) if agent is not None else ()
     way = which.one("way to send a message", "--entry", ways, wanted.entry)
     route = way if isinstance(way, Route) else None
     app = which.one("application", "--app", _apps(survey), wanted.app) if route is not None or wanted.app else None
@@ -85,7 +85,7 @@ def choose(survey: Survey, wanted: Wanted, ask: Ask | None) -> Choices:
     engines = _engines(survey, sessions)
     return Choices(
         agent=agent,
-        helpers=_helpers(survey, agent),
+        helpers=_helpers(survey, agent, way.agents if way is not None else ()),
         sessions=sessions,
         bound=_bound(survey, sessions, engines),
         engines=engines,
@@ -166,9 +166,17 @@ def _shown(candidate: Candidate) -> str:
     return f"{candidate.name}{how} ({candidate.place})"
 
 
-def _ways(survey: Survey, agent: Agent) -> Sequence[Route | Entry]:
-    """Routes before functions, whole answers before streams, what bills before what does not."""
+def _factories(survey: Survey) -> Sequence[SessionSource]:
+    """Without registries of sessions around another one."""
+    names = {each.key for each in survey.sessions}
+    return [each for each in survey.sessions if not (each.scoped and each.bound_to in names)]
+
+
+def _ways(survey: Survey, agent: Agent, *, named: bool) -> Sequence[Route | Entry]:
+    """Routes before functions, whole answers before streams, what bills before what does not; all, if one is named."""
     routes = [route for route in survey.routes if agent.key in route.agents]
+    if named:
+        return [*routes, *(entry for entry in survey.entries if agent.key in entry.agents)]
     whole = [route for route in routes if not route.streams]
     if whole:
         return whole
@@ -187,9 +195,10 @@ def _apps(survey: Survey) -> Sequence[App]:
     return [app for app in survey.apps if app.way is Way.FUNCTION] or survey.apps
 
 
-def _helpers(survey: Survey, agent: Agent) -> list[Agent]:
-    asked = {name for tool in agent.tools for name in tool.deeds.asks}
-    return [each for each in survey.agents if each.key in asked and each.key != agent.key and each.way is Way.GLOBAL]
+def _helpers(survey: Survey, agent: Agent, run: Sequence[str]) -> list[Agent]:
+    """The agents that a message gets to beside the one that is meant: no other model may answer them."""
+    asked = {*run, *(name for tool in agent.tools for name in tool.deeds.asks)} - {agent.key}
+    return [each for each in survey.agents if each.key in asked and each.way is not Way.FUNCTION]
 
 
 def _engines(survey: Survey, sessions: SessionSource | None) -> list[EngineSource]:

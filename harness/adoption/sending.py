@@ -160,7 +160,8 @@ class Sending:
     def _run(self, prefix: str, run: Code) -> list[str]:
         """With the given model for the agents, whatever the project names; and a session open, if one is asked for."""
         own = [] if self.choices.agent.way is Way.INSIDE else [self._agent()]
-        agents = [*own, *(self.page.project(each.module, each.path) for each in self.choices.helpers)]
+        helpers = [each for each in self.choices.helpers if each.way is Way.GLOBAL]
+        agents = [*own, *(self.page.project(each.module, each.path) for each in helpers)]
         lines, indent = [], _BODY
         for agent in agents:
             lines.append(f"{indent}with {agent}.override(model=self.model):")

@@ -110,8 +110,9 @@ def start(page: Page, survey: Survey, choices: Choices, application: str) -> lis
     given = Given(page=page, survey=survey, choices=choices, starting=True)
     if choices.agent.way is Way.FUNCTION:
         lines += _made_agent(page, choices.agent)
-    if choices.agent.way is Way.INSIDE:
-        lines += _answered(page, choices.agent)
+    for each in (choices.agent, *choices.helpers):
+        if each.way is Way.INSIDE:
+            lines += _answered(page, each)
     if choices.route is not None:
         lines += _app(page, choices, given)
     if "sessions" in page.needs:

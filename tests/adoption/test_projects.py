@@ -110,6 +110,7 @@ def test_the_adapter_of_the_document_is_the_one_that_is_written(tmp_path: Path) 
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("document", "options", "spec", "path"),
     [
@@ -136,6 +137,7 @@ def test_a_right_project_is_verified(document: Path, options: list[str], spec: s
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("document", "options", "spec", "path", "changes"),
     [

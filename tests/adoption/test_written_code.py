@@ -195,6 +195,34 @@ def test_a_ledger_that_nothing_is_seen_to_write_is_not_promised(surveyed: Survey
     assert "def _ledger_row(" in alone
 
 
+TWO = """
+from pydantic_ai import Agent
+from sqlalchemy.ext.asyncio import async_scoped_session
+from engine import Sessions
+Scoped = async_scoped_session(Sessions, scopefunc=id)
+
+second = Agent('test')
+third = Agent('test')
+async def say(text: str):
+    await third.run(text)
+    return await second.run(text)
+async def say_more(text: str):
+    return await say(text)
+"""
+
+
+def test_every_agent_that_a_message_gets_to_is_answered_by_the_given_model(surveyed: Surveyed) -> None:
+    """Not only the one that is meant. A registry around a session factory is no second one; a function can be named."""
+    found = surveyed(engine=PARTS["engine"], agent=TWO)
+
+    written = adapter_of(found, agent="third")
+    named = adapter_of(found, agent="third", entry="say")
+
+    assert "with third.override(model=self.model):\n            with second.override(model=self.model):" in written.text
+    assert "answer = await say_more(text=request.message)" in written.text
+    assert "answer = await say(text=request.message)" in named.text
+
+
 SHARED = """
 from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncSession
