@@ -27,6 +27,9 @@ __all__ = ["Initiation", "asking", "init"]
 NAME = "verification"
 """The module that is written."""
 
+INTERRUPTED = 130
+"""The exit status of who gave up at a question, by Ctrl-C or Ctrl-D: 128 and the number of the first one's signal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initiation:
@@ -59,7 +62,10 @@ def asking() -> Ask | None:
 def _ask(question: str, answers: Sequence[str]) -> int:
     for number, answer in enumerate(answers, 1):
         click.echo(f"  {number}  {inline(answer)}", err=True)
-    return int(click.prompt(question, type=click.IntRange(1, len(answers)), default=1, err=True)) - 1
+    try:
+        return int(click.prompt(question, type=click.IntRange(1, len(answers)), default=1, err=True)) - 1
+    except click.Abort:
+        raise SystemExit(INTERRUPTED) from None
 
 
 def init(call: Initiation) -> int:

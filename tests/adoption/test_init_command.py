@@ -1,9 +1,13 @@
 """The command `init`: what it says where something is missing, not clear, or in the way; and what it asks."""
 
 import os
+import pty
 import shlex
+import subprocess
+import sys
 import textwrap
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -289,6 +293,32 @@ def test_who_can_be_asked_is_asked(tmp_path: Path) -> None:
         ]
     )
     assert 'AGENT = "triage"' in printed[0]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("answer", "status"), [(b"2\n", 0), (b"\x04", 130)], ids=["answered", "given up"])
+def test_a_terminal_is_asked(answer: bytes, status: int, tmp_path: Path) -> None:
+    """By number; who gives up ends it, and nothing is written."""
+    folder = write_project(CLINIC, tmp_path / "clinic")
+    terminal, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "init", str(folder)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    os.close(theirs)
+    said = b""
+    with suppress(OSError):  # what Linux tells of a terminal whose other end has closed
+        while piece := os.read(terminal, 4096):
+            said += piece
+            if said.endswith(b"Which agent? [1]: "):
+                os.write(terminal, answer)
+    os.close(terminal)
+
+    assert child.wait() == status, said.decode()
+    assert (folder / "src" / "clinic" / ADAPTER).exists() is (status == 0)
 
 
 def test_the_commands_of_the_document_are_commands() -> None:
