@@ -327,9 +327,9 @@ def report(
 @click.option(
     "--turn-timeout",
     type=click.FloatRange(0, min_open=True),
-    default=10.0,
+    default=20.0,
     metavar="SECONDS",
-    help="How long each call into the backend may take [10].",
+    help="How long each call into the backend may take [20].",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How it is told [text].")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
