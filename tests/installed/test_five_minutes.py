@@ -17,6 +17,7 @@ BLOCKS = [
 SHOP, TEST = (content for language, content in BLOCKS if language == "python")
 (REPAIR,) = (content for language, content in BLOCKS if language == "diff")
 COMMANDS, FINDING = (content for language, content in BLOCKS if not language)
+WITHOUT_A_TEST, SCANNED = (content for language, content in BLOCKS if language == "text")
 
 
 @pytest.fixture
@@ -27,10 +28,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The last of the document's commands, by the scripts of this environment."""
-    _, _, command = COMMANDS.splitlines()
-    program, *options = command.removeprefix(".venv/bin/").split()
+def run(folder: Path, line: str = COMMANDS.splitlines()[-1]) -> subprocess.CompletedProcess[str]:
+    """One of the document's commands, by the scripts of this environment."""
+    program, *options = line.removeprefix(".venv/bin/").split()
     scripts = Path(sys.executable).parent
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SESSIONPROOF"))}
     environment["SESSIONPROOF_POSTGRES"] = "embedded"
@@ -41,7 +41,7 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=200,
     )
 
 
@@ -68,6 +68,30 @@ def test_the_repair_passes(folder: Path) -> None:
     seen = run(folder)
 
     assert seen.returncode == 0, seen.stdout + seen.stderr
+
+
+def test_an_application_without_tests_is_verified_by_an_adapter_that_is_written_for_it(folder: Path) -> None:
+    """The adapter conforms as it is written, and by it both tools are found on one session."""
+    (folder / "test_shop.py").unlink()
+    *preparing, verify = WITHOUT_A_TEST.splitlines()
+
+    for line in preparing:
+        done = run(folder, line)
+        assert done.returncode == 0, done.stdout + done.stderr
+    seen = run(folder, verify)
+
+    assert seen.returncode == 1, seen.stdout + seen.stderr
+    assert "session_overlap: on Session 1, Session.scalar of articles" in seen.stdout
+    assert "shop.py:47" in seen.stdout
+    assert "shop.py:41" in seen.stdout
+
+
+def test_the_application_is_found_without_being_run(folder: Path) -> None:
+    """At the field by which the tools get the session."""
+    seen = run(folder, ".venv/bin/sessionproof scan .")
+
+    assert seen.returncode == 1, seen.stdout + seen.stderr
+    assert seen.stdout.startswith(SCANNED)
 
 
 def test_the_application_has_sixty_lines() -> None:
