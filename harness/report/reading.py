@@ -48,6 +48,8 @@ _KINDS = (
     _Kind(field="races", what="a watched test suite", version=SESSIONS_SCHEMA_VERSION, model=SessionsDocument),
     _Kind(field="vanished", what="a proof", version=PROOF_SCHEMA_VERSION, model=ProofDocument),
     _Kind(field="changes", what="a comparison", instead="the report is made of the bench.json beside it"),
+    _Kind(field="ignored", what="a scan", instead="`sessionproof scan --format` makes it in another form"),
+    _Kind(field="conforms", what="a check of a backend", instead="`sessionproof check-backend` says it in words"),
     _Kind(field="exchanges", what="a recording", instead="`sessionproof verify --tier recorded` plays it"),
 )
 
@@ -64,7 +66,8 @@ def read_document(path: Path) -> Document:
         raise UsageError(f"{str(path)!r} is JSON, but no document of sessionproof: expected an object")
     kind = next((kind for kind in _KINDS if kind.field in value), None)
     if kind is None or "schema_version" not in value:
-        raise UsageError(f"{str(path)!r} is JSON, but no document of sessionproof: expected a run.json or a bench.json")
+        expected = "a run.json, a bench.json or a proof.json"
+        raise UsageError(f"{str(path)!r} is JSON, but no document of sessionproof: expected {expected}")
     if kind.model is None:
         raise UsageError(f"{str(path)!r} is {kind.what}, of which there is no report: {kind.instead}")
     _check_version(path, kind, value)

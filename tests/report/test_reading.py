@@ -64,6 +64,7 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path) -> None:
         "odd version": refusal(changed(schema_version="one"), tmp_path),
         "true": refusal(changed(schema_version=True), tmp_path),
         "a comparison": refusal('{"schema_version": 1, "changes": []}', tmp_path),
+        "a scan": refusal('{"schema_version": 1, "findings": [], "ignored": []}', tmp_path),
         "a wrong field": refusal(changed(turns="many"), tmp_path),
         "more fields": refusal(changed(extra=1, turns=None), tmp_path),
     }
@@ -75,11 +76,12 @@ def test_what_is_wrong_with_a_file_is_one_line(tmp_path: Path) -> None:
             "text": "is not JSON: expected value at line 1 column 1",
             "bytes": "is not JSON: expected value at line 1 column 1",
             "list": "is JSON, but no document of sessionproof: expected an object",
-            "other object": "is JSON, but no document of sessionproof: expected a run.json or a bench.json",
+            "other object": "is JSON, but no document of sessionproof: expected a run.json, a bench.json or a proof.json",  # noqa: E501  # golden text
             "newer": "is a run document of schema version 7, which sessionproof 3.1 wrote; this version of sessionproof reads 1: make the report with the version that wrote it, or run it again",  # noqa: E501  # golden text
             "true": "is a run document of schema version True; this version of sessionproof reads 1: make the report with the version that wrote it, or run it again",  # noqa: E501  # golden text
             "odd version": "is a run document of schema version one; this version of sessionproof reads 1: make the report with the version that wrote it, or run it again",  # noqa: E501  # golden text
             "a comparison": "is a comparison, of which there is no report: the report is made of the bench.json beside it",  # noqa: E501  # golden text
+            "a scan": "is a scan, of which there is no report: `sessionproof scan --format` makes it in another form",
             "a wrong field": "is not a run document that follows its schema: at turns: Input should be a valid integer, unable to parse string as an integer",  # noqa: E501  # golden text
             "more fields": "is not a run document that follows its schema: at turns: Input should be a valid integer (2 errors)",  # noqa: E501  # golden text
         }
