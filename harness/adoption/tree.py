@@ -143,7 +143,7 @@ class Tree:
             return ""
         if isinstance(expression, ast.Attribute) and (owner := self._owner(expression.value, within)):
             return f"{module.name}.{owner}.{expression.attr}"
-        return self._not_hidden(self.project.resolve(module, expression, within=within) or "", module)
+        return self.project.resolve(module, expression, within=within) or ""
 
     def _owner(self, node: ast.expr, within: Sequence[Function]) -> str:
         """The class whose method has an expression in it, if that is `self` or `cls`."""
@@ -151,28 +151,6 @@ class Tree:
             return ""
         outermost = self.by_node.get(within[0])
         return outermost.owner.name if outermost is not None and outermost.owner is not None else ""
-
-    def _not_hidden(self, name: str, near: Module) -> str:
-        """A package's own name hides its module of that name: `from .desk import desk` in an `__init__`."""
-        parts = name.split(".")
-        module = self.project.module(name, near=near) if len(parts) > 1 else None
-        if module is not None:
-            return self._bound_by_package(parts, near) or name
-        above = self.project.module(".".join(parts[:-1]), near=near) if len(parts) > 2 else None  # noqa: PLR2004
-        if (
-            above is not None
-            and parts[-1] not in above.bindings
-            and (bound := self._bound_by_package(parts[:-1], near))
-        ):
-            return f"{bound}.{parts[-1]}"
-        return name
-
-    def _bound_by_package(self, parts: Sequence[str], near: Module) -> str:
-        package = self.project.module(".".join(parts[:-1]), near=near)
-        if package is None or not package.package or parts[-1] not in package.bindings:
-            return ""
-        bound = self.project.resolve(package, parts[-1]) or ""
-        return "" if bound == ".".join(parts) else bound
 
     def function(self, name: str, near: Module | None = None) -> FunctionAt | None:
         """The project's function of that dotted name: one of a module, or a method."""

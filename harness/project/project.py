@@ -92,6 +92,20 @@ class Project:
         )
         return best and _unless_standard(best, top, near)
 
+    def hides(self, name: str, *, near: Module | None = None) -> bool:
+        """Whether a package binds its module's name to something else: `from .desk import desk` in an `__init__`."""
+        above, _, last = name.rpartition(".")
+        package = self.module(above, near=near) if above else None
+        if package is None or not package.package:
+            return False
+        match package.bindings.get(last):
+            case None | Assigned(value=None):
+                return False
+            case Imported(target=target):
+                return self.module(target, near=package) is not self.module(name, near=near)
+            case _:
+                return True
+
     def resolve(self, module: Module, expression: ast.expr | str, *, within: Sequence[Function] = ()) -> str | None:
         """The dotted name of what the expression names in the module; `None` if it names nothing.
 
@@ -183,7 +197,7 @@ class Project:
             return None
         match bound:
             case Imported(target=target):
-                return self._elsewhere([*target.split("."), *rest], module, depth)
+                return self._elsewhere(target.split("."), rest, module, depth)
             case Assigned(value=ast.Name() | ast.Attribute() as value) if (alias := _dotted(value)) and alias != parts[
                 :1
             ]:
@@ -204,10 +218,13 @@ class Project:
                 return ".".join([star, *parts])
         return None
 
-    def _elsewhere(self, parts: Sequence[str], near: Module, depth: int) -> str:
+    def _elsewhere(self, target: Sequence[str], rest: Sequence[str], near: Module, depth: int) -> str:
+        """What is imported from elsewhere; all but the last part of `target` are modules, whatever packages bind."""
+        parts = [*target, *rest]
         for end in range(len(parts), 0, -1):
-            there = self.module(".".join(parts[:end]), near=near)
-            if there is None:
+            name = ".".join(parts[:end])
+            there = self.module(name, near=near)
+            if there is None or (end >= len(target) and self.hides(name, near=near)):
                 continue
             if end == len(parts):
                 return there.name

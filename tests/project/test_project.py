@@ -51,6 +51,37 @@ def test_a_name_is_followed_to_where_it_comes_from(load: Load, source: str, expr
     assert project.resolve(_module(project, "shop.user"), expression) == ASYNC_SESSION
 
 
+@pytest.mark.parametrize(
+    ("source", "expression", "expected"),
+    [
+        ("from desks import desk", "desk", "desks.desk.desk"),
+        ("from desks import desk", "desk.tool", "desks.desk.desk.tool"),
+        ("from desks import desk as d", "d.tool", "desks.desk.desk.tool"),
+        ("import desks", "desks.desk.tool", "desks.desk.desk.tool"),
+        ("from desks.desk import desk", "desk", "desks.desk.desk"),
+        ("from desks.desk import clerk", "clerk", "desks.desk.clerk"),
+        ("from desks import bell", "bell", "desks.bell"),
+        ("from desks import bell", "bell.ring", "desks.bell.ring"),
+        ("from desks import lamp", "lamp.on", "desks.lamp.on"),
+        ("from desks import door", "door.opened", "desks.door.opened"),
+    ],
+)
+def test_what_a_package_binds_hides_its_module(load: Load, source: str, expression: str, expected: str) -> None:
+    """As at run time; the module itself is still there to import from, and an imported module hides nothing."""
+    project = load(
+        {
+            "desks/__init__.py": "from .desk import desk\nfrom . import bell\nimport desks.lamp as lamp\ndoor: object",
+            "desks/desk.py": "def desk(): ...\ndef clerk(): ...",
+            "desks/bell.py": "def ring(): ...",
+            "desks/lamp.py": "def on(): ...",
+            "desks/door.py": "def opened(): ...",
+            "user.py": source,
+        }
+    )
+
+    assert project.resolve(_module(project, "user"), expression) == expected
+
+
 def test_a_definition_has_the_name_of_where_it_is(load: Load) -> None:
     """However it is imported."""
     project = load(
