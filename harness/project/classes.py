@@ -47,6 +47,10 @@ class Class:
                 found[node.name] = node
         return found
 
+    def contains(self, path: str, line: int) -> bool:
+        """Whether a line of a file is inside of the class."""
+        return str(self.module.path) == path and self.node.lineno <= line <= (self.node.end_lineno or line)
+
 
 def _fields(node: ast.stmt) -> list[Field]:
     match node:

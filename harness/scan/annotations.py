@@ -23,6 +23,7 @@ from harness.scan.values import (
     External,
     FunctionValue,
     Kind,
+    Some,
     Step,
     Thing,
     Value,
@@ -35,6 +36,7 @@ __all__ = ["Annotations"]
 _TRANSPARENT = frozenset(
     {"Annotated", "Optional", "Union", "Final", "ClassVar", "InitVar", "Required", "NotRequired", "SkipValidation"}
 )
+_PLAIN = frozenset({"str", "int", "UUID"})
 _CALLABLES = frozenset({"Callable", "Awaitable", "Coroutine", "AbstractAsyncContextManager", "AbstractContextManager"})
 
 
@@ -199,6 +201,13 @@ class Annotations(State, ABC):
                     self.settle(self.call(method, Arguments(place=place)), place)
             self.age = before
 
+    def some(self, annotation: ast.expr | None) -> Values:
+        """A text or number that nobody knows, but that stays the same wherever it is handed on."""
+        if not _is_plain(annotation):
+            return UNKNOWN
+        self.somes += 1
+        return (Constant(value=Some(number=self.somes)),)
+
     def constant(self, values: Values) -> object:
         """The one constant that the values are; `None` if they are none."""
         found = [value.value for value in values if isinstance(value, Constant)]
@@ -215,6 +224,12 @@ def _parsed(text: str) -> ast.expr | None:
 
 def _last(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_plain(node: ast.expr | None) -> bool:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        node = _parsed(node.value)
+    return isinstance(node, ast.Name | ast.Attribute) and _last(node) in _PLAIN
 
 
 def _is_alias(node: ast.expr | None) -> bool:

@@ -7,7 +7,7 @@ items are asked for; what a context manager does after its `yield` is done when 
 
 import ast
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -78,7 +78,8 @@ class Calls(Annotations, ABC):
 
     def _leads(self, function: FunctionValue, given: Arguments) -> bool:
         """Whether anything is given that is, or has, what sessions come from; or that may be called."""
-        for value in self.inside(joined(given.all(), *function.first, *function.named.values())):
+        around = _around(function)
+        for value in self.inside(joined(given.all(), *function.first, *function.named.values(), *around)):
             if isinstance(value, Pending | FunctionValue) or (isinstance(value, Thing) and _tracked(value)):
                 return True
         return False
@@ -99,11 +100,9 @@ class Calls(Annotations, ABC):
         """A new thing of a class of the project."""
         class_ = value.class_
         words = f"`{class_.node.name}` is made here"
-        thing = self.make(
-            self.kind_of_class(value) or Kind.INSTANCE,
-            Step(place=given.place, words=words),
-            name=class_.node.name,
-        )
+        kind = self.kind_of_class(value)
+        place = self._asked_from(class_, given.place) if kind is None else given.place
+        thing = self.make(kind or Kind.INSTANCE, Step(place=place, words=words), name=class_.node.name)
         thing.class_, thing.data = class_, value.environment
         own = [each for each in self.project.ancestors(class_) if isinstance(each, Class)]
         if any("__init__" in each.methods for each in own):
@@ -112,6 +111,14 @@ class Calls(Annotations, ABC):
         else:
             self._fill_fields(thing, class_, given)
         return (thing,)
+
+    def _asked_from(self, class_: Class, place: Place) -> Place:
+        """Where something is made: what a method of its own class makes, is made where that is called."""
+        for step in reversed(self.way):
+            if not class_.contains(place.file, place.line):
+                break
+            place = step.place
+        return place
 
     def depends(self, thing: Thing, annotation: ast.expr | None, scope: Environment) -> Values:
         """What a dependency of FastAPI gives; the same one twice in a request gives one thing."""
@@ -244,7 +251,7 @@ class Calls(Annotations, ABC):
             made = Step(place=function.place, words=f"`self` of `{function.name}`")
             value = ClassValue(class_=function.class_, environment=function.environment)
             return (self.instance_of(value, made, self.next_serial()),)
-        return self._of_annotation(function, parameter) or default
+        return self._of_annotation(function, parameter) or default or self.some(parameter.annotation)
 
     def _of_annotation(self, function: FunctionValue, parameter: ast.arg) -> Values:
         place = Place(file=str(function.module.path), line=parameter.lineno, column=parameter.col_offset + 1)
@@ -300,6 +307,19 @@ class Calls(Annotations, ABC):
         return replace(function, first=((thing,), *function.first), bound=True)
 
 
+def _around(function: FunctionValue) -> Iterator[Values]:
+    """What a function has from the functions around it."""
+    scope: Environment | None = function.environment
+    while scope is not None and scope.function is not None:
+        yield from (scope.names[name] for name in _names_in(function.node) & scope.names.keys())
+        scope = scope.outer
+
+
+@cache
+def _names_in(node: ast.AST) -> frozenset[str]:
+    return frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+
+
 def _tracked(thing: Thing) -> bool:
     """Whether it is something that sessions come from, or has one as an attribute."""
     return thing.kind not in _PLAIN or any(
@@ -314,7 +334,9 @@ def _matters(value: Value) -> bool:
 
 
 def _tells(function: FunctionValue, given: Arguments) -> bool:
-    """Whether anything is given that may lead to a session."""
+    """Whether anything is given that may lead to a session; a function inside of one that was given it has it, too."""
+    if function.environment.function is not None:
+        return True
     everything = joined(given.all(), *function.first, *function.named.values())
     return any(isinstance(each, Thing | Pending | FunctionValue | ClassValue) for each in everything)
 

@@ -28,6 +28,7 @@ from harness.scan.values import (
     Value,
     Values,
     joined,
+    key_in,
 )
 
 __all__ = ["Expressions", "state_of"]
@@ -217,7 +218,7 @@ class Expressions(Agents, ABC):
         thing.fields[name] = place
         if each.annotation is not None and (thing.symbolic or each.default is None):
             made = Step(place=place, words=f"it is the field `{name}` of `{owner.node.name}`")
-            if found := self.symbolic(each.annotation, scope, made, thing.born):
+            if found := self.symbolic(each.annotation, scope, made, thing.born) or self.some(each.annotation):
                 return found
         key = owner.name, name
         if key not in self.class_attributes:
@@ -272,7 +273,7 @@ class Expressions(Agents, ABC):
     def imported(self, dotted: str, near: Module) -> Values:
         """What a dotted name is: of the project, or of a library."""
         module = self.project.module(dotted, near=near)
-        if module is not None:
+        if module is not None and not self.project.hides(dotted, near=near):
             return (ModuleValue(module=module),)
         owner, _, name = dotted.rpartition(".")
         above = self.project.module(owner, near=near) if owner else None
@@ -376,8 +377,7 @@ class Expressions(Agents, ABC):
                 for each in values:
                     thing.attributes.update(each.attributes if isinstance(each, Thing) else {})
                 continue
-            name = self.constant(self.evaluate(key, scope))
-            thing.attributes[name if isinstance(name, str) else f" {order}"] = values
+            thing.attributes[key_in(self.constant(self.evaluate(key, scope))) or f" {order}"] = values
         return (thing,)
 
     def _item(self, node: ast.expr, scope: Environment) -> Values:

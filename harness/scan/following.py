@@ -201,19 +201,29 @@ def _endings(trace: Trace) -> Iterator[Event]:
 
 
 def _roots(project: Project, relevant: frozenset[Module]) -> Iterator[_Root]:
-    """The functions in which something is started, and those that call them by name; the outermost callers first."""
-    wanted = _STARTS | (RUNS if any("pydantic_ai" in module.text for module in relevant) else frozenset())
+    """The functions in which something is started, and those that call them by name; the outermost callers first.
+
+    A module that has nothing to do with sessions has no beginning, but what it starts may be given one by its callers.
+    """
+    runs = RUNS if any("pydantic_ai" in module.text for module in relevant) else frozenset()
     everything = [root for module in project.modules if module in relevant for root in _functions(module)]
-    calls = {id(root.node): _called(root.node) for root in everything}
-    levels: list[list[_Root]] = [[root for root in everything if wanted & calls[id(root.node)] or _keeps(root.node)]]
-    chosen = {id(root.node) for root in levels[0]}
+    level = [root for root in everything if (_STARTS | runs) & _called(root.node) or _keeps(root.node)]
+    helpers = [root for module in _others(project, relevant) for root in _functions(module)]
+    level += [root for root in helpers if _STARTS & _called(root.node)]
+    levels, chosen = [level], {id(root.node) for root in level}
     for _ in range(_LEVELS):
         wanted = frozenset(root.node.name for root in levels[-1]) - _COMMON
-        more = [root for root in everything if id(root.node) not in chosen and wanted & calls[id(root.node)]]
-        levels.append(more)
-        chosen |= {id(root.node) for root in more}
-    for level in reversed(levels):
-        yield from level
+        levels.append(
+            [root for root in (*everything, *helpers) if id(root.node) not in chosen and wanted & _called(root.node)]
+        )
+        chosen |= {id(root.node) for root in levels[-1]}
+    yield from (root for level in reversed(levels) for root in level if root.module in relevant)
+
+
+def _others(project: Project, relevant: frozenset[Module]) -> list[Module]:
+    """The project's own modules that do not matter, if any does."""
+    own = [module for module in project.modules if module.name.partition(".")[0] not in project.foreign]
+    return [module for module in own if module not in relevant] if relevant else []
 
 
 def _functions(module: Module) -> Iterator[_Root]:

@@ -22,6 +22,7 @@ from harness.scan.values import (
     Value,
     Values,
     joined,
+    key_in,
 )
 
 __all__ = ["Methods"]
@@ -265,8 +266,7 @@ class Methods(External_, ABC):
 
     def _mapping(self, thing: Thing, name: str, given: Arguments) -> Values:
         if name in {"get", "pop", "setdefault"}:
-            key = self.constant(given.get(0))
-            return self.item(thing, key) or given.get(1)
+            return self._taken(thing, name, given)
         if name == "values":
             return (self.sequence(given.place, [*thing.attributes.values()]),)
         if name == "items":
@@ -280,13 +280,23 @@ class Methods(External_, ABC):
                 thing.attributes.update(value.attributes if isinstance(value, Thing) else {})
         return (thing,) if name == "copy" else UNKNOWN
 
+    def _taken(self, thing: Thing, name: str, given: Arguments) -> Values:
+        """What is under a key; it is gone after `pop`, and stays after `setdefault`."""
+        key = self.constant(given.get(0))
+        found = self.item(thing, key) or given.get(1)
+        if (known := key_in(key)) is not None and name == "setdefault":
+            thing.attributes[known] = found
+        elif known is not None and name == "pop":
+            thing.attributes.pop(known, None)
+        return found
+
     def item(self, thing: Thing, key: object) -> Values:
         """What is in a mapping or a sequence under a key; with an unknown key, whatever is in it."""
         if thing.kind is Kind.SEQUENCE:
             whole = isinstance(key, int) and -len(thing.items) <= key < len(thing.items)
             return thing.items[key] if whole and isinstance(key, int) else joined(UNKNOWN, *thing.items)
-        if isinstance(key, str):
-            return thing.attributes.get(key, UNKNOWN)
+        if (known := key_in(key)) is not None:
+            return thing.attributes.get(known, UNKNOWN)
         return joined(UNKNOWN, *thing.attributes.values()) if key is None else UNKNOWN
 
     def _opaque(self, method: Method, given: Arguments) -> Values:

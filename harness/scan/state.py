@@ -107,6 +107,7 @@ class State(ABC):
     def __init__(self, project: Project) -> None:
         self.project = project
         self.relevant = relevant_modules(project)
+        self.files = frozenset(str(module.path) for module in self.relevant)
         self.trace = Trace()
         self.held: tuple[Thing, ...] = ()
         self.way: tuple[Step, ...] = ()
@@ -116,6 +117,7 @@ class State(ABC):
         self.left = STEPS
         self.serial = 0
         self.clock = 0
+        self.somes = 0
         self.age: int | None = None
         self.beginning = Beginning(node=None, place=Place(file="", line=1))
         self.modules: dict[Module, Environment] = {}
@@ -232,6 +234,7 @@ class State(ABC):
     def start(self, label: str, spawn: Spawn, place: Place, work: Callable[[], object], *, group: int = 0) -> Child:
         """Start something beside the present task."""
         born = self.next_serial()
+        place = self._answerable(place)
         start = len(self.trace.events)
         events = self.carry_out(work).everything()
         child = Child(label=label, spawn=spawn, place=place, born=born, start=start, events=events, group=group)
@@ -239,6 +242,11 @@ class State(ABC):
         child.started = self.tick()
         self.trace.children.append(child)
         return child
+
+    def _answerable(self, place: Place) -> Place:
+        """The nearest caller in a module that has to do with sessions: a helper of others is not what is wrong."""
+        places = [place, *(step.place for step in reversed(self.way))]
+        return next((each for each in places if each.file in self.files), place)
 
     def join(self, child: Child) -> None:
         """The child is awaited now, if it was not before."""

@@ -29,6 +29,7 @@ from harness.scan.values import (
     Thing,
     Values,
     joined,
+    key_in,
 )
 
 __all__ = ["Interpreter"]
@@ -107,7 +108,7 @@ class Interpreter(Meetings, Expressions):
                 item = self.constant(self.evaluate(key, scope))
                 for each in self.evaluate(owner, scope):
                     if isinstance(each, Thing):
-                        each.attributes[item if isinstance(item, str) else " unknown"] = values
+                        each.attributes[key_in(item) or " unknown"] = values
                 self._escape(values)
             case ast.Starred(value=inner):
                 self.assign(inner, values, scope)
@@ -236,11 +237,19 @@ class Interpreter(Meetings, Expressions):
             ):
                 there = self._is_there(self.evaluate(left, scope))
                 return there if there is None else there is isinstance(operator, ast.IsNot)
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as operator], comparators=[owner]):
+                kept = self._kept(self.constant(self.evaluate(left, scope)), self.evaluate(owner, scope))
+                return isinstance(operator, ast.In) if self._is_there(kept) else None
             case ast.UnaryOp(op=ast.Not(), operand=ast.Name() | ast.Attribute() as operand):
                 there = self._is_there(self.evaluate(operand, scope))
                 return None if there is None else not there
             case _:
                 return None
+
+    def _kept(self, key: object, owners: Values) -> Values:
+        """What mappings have under a key that is known."""
+        mappings = [each for each in owners if isinstance(each, Thing) and each.kind is Kind.MAPPING]
+        return joined(UNKNOWN, *(self.item(each, key) for each in mappings if key_in(key) is not None))
 
     def _is_there(self, values: Values) -> bool | None:
         if any(isinstance(each, Thing) and each.kind in _ONCE for each in values):

@@ -35,6 +35,7 @@ __all__ = [
     "ModuleValue",
     "Pending",
     "Place",
+    "Some",
     "Step",
     "Super",
     "Thing",
@@ -42,6 +43,7 @@ __all__ = [
     "Value",
     "Values",
     "joined",
+    "key_in",
 ]
 
 _MOST = 8
@@ -120,6 +122,13 @@ class Constant:
     """A value that is written in the source."""
 
     value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Some:
+    """What a constant's value is if it is not known: each has a number of its own."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +243,19 @@ class Arguments:
 Value = Thing | Constant | External | ModuleValue | ClassValue | FunctionValue | Method | Super | Pending
 Values = tuple[Value, ...]
 UNKNOWN: Values = ()
+
+
+def key_in(constant: object) -> str | None:
+    """Under which name a mapping's attributes have what is under a key; `None` if the key is not known."""
+    match constant:
+        case Some(number=number):
+            return f" some {number}"
+        case str():
+            return constant
+        case int():
+            return f" ={constant}"
+        case _:
+            return None
 
 
 def joined(*several: Values) -> Values:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.scan.codes import Code
-from tests.scan.programs import codes
+from tests.scan.programs import codes, findings
 
 BROKEN = {
     "a list that is put together first": (
@@ -223,3 +223,41 @@ def test_a_shared_session_is_found(name: str, tmp_path: Path) -> None:
 def test_of_legal_tasks_nothing_is_said(name: str, tmp_path: Path) -> None:
     """However much they look like others."""
     assert not codes(tmp_path, RIGHT[name])
+
+
+SIDE_BY_SIDE = """
+import asyncio
+async def _start(group, work):
+    async def run():
+        return await work
+    return group.create_task(run())
+async def together(*work):
+    async with asyncio.TaskGroup() as group:
+        tasks = [await _start(group, each) for each in work]
+    return [task.result() for task in tasks]
+"""
+IN_TURN = """
+async def together(*work):
+    async def run(each):
+        return await each
+    return [await run(each) for each in work]
+"""
+CALLER = """
+from sqlalchemy.ext.asyncio import AsyncSession
+from helper import together
+async def use(session): await session.commit()
+async def both(session: AsyncSession):
+    await together(use(session), use(session))
+"""
+
+
+def test_a_helper_that_knows_nothing_of_sessions_starts_them(tmp_path: Path) -> None:
+    """What is wrong is told of whoever gives it one session twice."""
+    (finding,) = findings(tmp_path, {"helper.py": SIDE_BY_SIDE, "program.py": CALLER})
+
+    assert (finding.code, Path(finding.place.file).name, finding.place.line) == (Code.TASK_GROUP, "program.py", 6)
+
+
+def test_a_helper_that_runs_one_after_the_other_is_right(tmp_path: Path) -> None:
+    """Whatever it is called."""
+    assert not codes(tmp_path, {"helper.py": IN_TURN, "program.py": CALLER})

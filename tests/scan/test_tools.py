@@ -119,3 +119,87 @@ def test_a_double_of_a_test_hides_nothing(tmp_path: Path) -> None:
     )
 
     assert codes(tmp_path, {"program.py": program, "test_program.py": test}) == {Code.GATHER}
+
+
+REGISTRY = """
+kept: dict[str, AsyncSession] = {{}}
+def of(key: str) -> AsyncSession:
+{body}
+@dataclass
+class Shop:
+    name: str
+agent = Agent(deps_type=Shop)
+@agent.tool
+async def one(ctx: RunContext[Shop], table: str): await use(of({one}))
+@agent.tool
+async def two(ctx: RunContext[Shop], table: str): await use(of({two}))
+async def main(name: str):
+    await agent.run("x", deps=Shop(name))
+"""
+REGISTRIES = {
+    "in": "    if key not in kept:\n        kept[key] = factory()\n    return kept[key]",
+    "get": "    found = kept.get(key)\n    if found is None:\n        found = kept[key] = factory()\n    return found",
+    "setdefault": "    return kept.setdefault(key, factory())",
+    "in, the other way round": "    if key in kept:\n        return kept[key]\n"
+    "    kept[key] = made = factory()\n    return made",
+}
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+def test_what_is_kept_under_one_key_is_shared(name: str, tmp_path: Path) -> None:
+    """Also if nobody knows the key, but it is the same."""
+    source = REGISTRY.format(body=REGISTRIES[name], one="ctx.deps.name", two="ctx.deps.name")
+
+    assert codes(tmp_path, source) == {Code.GLOBAL}
+
+
+@pytest.mark.parametrize("name", REGISTRIES)
+@pytest.mark.parametrize("keys", [("'one'", "'two'"), ("table", "table"), ("ctx.deps.name", "table"), ("1", "2")])
+def test_what_is_kept_under_two_keys_is_not(name: str, keys: tuple[str, str], tmp_path: Path) -> None:
+    """A key that each tool is given by the model may be the same, but nothing says so."""
+    source = REGISTRY.format(body=REGISTRIES[name], one=keys[0], two=keys[1])
+
+    assert not codes(tmp_path, source)
+
+
+def test_what_was_popped_is_not_kept(tmp_path: Path) -> None:
+    """A function that takes its session out again before another is made."""
+    source = (
+        "kept = {}\nasync def work(key):\n    if key not in kept:\n        kept[key] = factory()\n"
+        "    await use(kept.pop(key))\n"
+        "async def main():\n    await work('a')\n    await asyncio.gather(work('a'), work('a'))\n"
+    )
+
+    assert not codes(tmp_path, source)
+
+
+LEDGER = """
+class Ledger:
+    @classmethod
+    def of(cls, session):
+        ledger = cls()
+        ledger.session = session
+        return ledger
+    async def charge(self): await use(self.session)
+agent = Agent()
+@agent.tool(sequential=True)
+async def one(ctx: RunContext[AsyncSession]): await use(ctx.deps)
+async def main():
+    async with factory() as session, factory() as other:
+        ledger = Ledger.of({given})
+        await agent.run("x", deps=session)
+        await ledger.charge()
+"""
+
+
+def test_a_writer_stands_where_it_is_asked_for(tmp_path: Path) -> None:
+    """A class method that makes it does not choose its session."""
+    (finding,) = findings(tmp_path, LEDGER.format(given="session"))
+
+    lines = (tmp_path / "program.py").read_text(encoding="utf-8").splitlines()
+    assert (finding.code, lines[finding.place.line - 1].strip()) == (Code.TRACKER, "ledger = Ledger.of(session)")
+
+
+def test_a_writer_with_a_session_of_its_own_is_right(tmp_path: Path) -> None:
+    """However it is made."""
+    assert not codes(tmp_path, LEDGER.format(given="other"))
