@@ -22,6 +22,7 @@ from harness.project.problem import Problem
 from harness.project.project import Project
 from harness.scan.agents import RUNS
 from harness.scan.environment import Environment
+from harness.scan.relevance import Importers
 from harness.scan.state import STEPS, Beginning, Meeting, OutOfSteps, Participant
 from harness.scan.statements import Interpreter
 from harness.scan.trace import Event, Nature, Spawn, Trace
@@ -205,19 +206,40 @@ def _roots(project: Project, relevant: frozenset[Module]) -> Iterator[_Root]:
 
     A module that has nothing to do with sessions has no beginning, but what it starts may be given one by its callers.
     """
-    runs = RUNS if any("pydantic_ai" in module.text for module in relevant) else frozenset()
     everything = [root for module in project.modules if module in relevant for root in _functions(module)]
-    level = [root for root in everything if (_STARTS | runs) & _called(root.node) or _keeps(root.node)]
     helpers = [root for module in _others(project, relevant) for root in _functions(module)]
-    level += [root for root in helpers if _STARTS & _called(root.node)]
+    known = [*everything, *helpers]
+    importers = Importers(project, ((root.module, node) for root in known for node in _seen(root.node).imports))
+    agents = frozenset().union(*(importers.of(module) for module in relevant if "pydantic_ai" in module.text))
+    level = [
+        root for root in known if (_STARTS | (RUNS if root.module in agents else frozenset())) & _called(root.node)
+    ]
+    if not level and not agents:
+        return
+    level += [root for root in everything if _keeps(root.node)]
     levels, chosen = [level], {id(root.node) for root in level}
     for _ in range(_LEVELS):
-        wanted = frozenset(root.node.name for root in levels[-1]) - _COMMON
-        levels.append(
-            [root for root in (*everything, *helpers) if id(root.node) not in chosen and wanted & _called(root.node)]
-        )
+        levels.append([*_callers(levels[-1], [root for root in known if id(root.node) not in chosen], importers)])
         chosen |= {id(root.node) for root in levels[-1]}
-    yield from (root for level in reversed(levels) for root in level if root.module in relevant)
+    found = dict.fromkeys(root for level in reversed(levels) for root in level)
+    yield from (root for root in found if root.module in relevant)
+
+
+def _callers(called: Sequence[_Root], candidates: Sequence[_Root], importers: Importers) -> Iterator[_Root]:
+    """Those that name one that is called, and can have got it: a function by its name, a method by an attribute's."""
+    functions: dict[str, set[Module]] = defaultdict(set)
+    methods: dict[str, set[Module]] = defaultdict(set)
+    for root in called:
+        if root.node.name not in _COMMON:
+            methods[root.node.name] |= importers.of(root.module)
+            if root.owner is None:
+                functions[root.node.name] |= importers.of(root.module)
+    for root in candidates:
+        seen = _seen(root.node)
+        if any(root.module in functions[name] for name in seen.names & functions.keys()) or any(
+            root.module in methods[name] for name in seen.attributes & methods.keys()
+        ):
+            yield root
 
 
 def _others(project: Project, relevant: frozenset[Module]) -> list[Module]:
@@ -242,27 +264,47 @@ def _of_statement(module: Module, node: ast.AST, owner: ast.ClassDef | None) -> 
             yield from _of_statement(module, inner, owner)
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class _Seen:
+    """What a function has in it, also in functions inside of it: names that are read, attributes, imports."""
+
+    names: frozenset[str]
+    attributes: frozenset[str]
+    imports: Sequence[ast.Import | ast.ImportFrom]
+    keeps: bool
+
+
 @cache
+def _seen(node: Function) -> _Seen:
+    names: set[str] = set()
+    attributes: set[str] = set()
+    imports: list[ast.Import | ast.ImportFrom] = []
+    keeps = False
+    for each in ast.walk(node):
+        match each:
+            case ast.Name(id=name):
+                names.add(name)
+            case ast.Attribute(attr=name):
+                attributes.add(name)
+                keeps = keeps or (isinstance(each.ctx, ast.Store) and _is_state(each.value))
+            case ast.Import() | ast.ImportFrom():
+                imports.append(each)
+            case ast.Global():
+                keeps = True
+    stored = {each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    return _Seen(names=frozenset(names - stored), attributes=frozenset(attributes), imports=imports, keeps=keeps)
+
+
 def _keeps(node: Function) -> bool:
     """Whether it sets something that others read: names of modules, the state of an application."""
-    return any(
-        isinstance(each, ast.Global)
-        or (isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and _is_state(each.value))
-        for each in ast.walk(node)
-    )
+    return _seen(node).keeps
 
 
 def _is_state(node: ast.expr) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "state"
 
 
-@cache
-def _called(node: Function) -> set[str]:
-    """The last parts of the names of what a function calls or hands on, also in functions inside of it."""
-    found: set[str] = set()
-    for each in ast.walk(node):
-        if isinstance(each, ast.Attribute):
-            found.add(each.attr)
-        elif isinstance(each, ast.Name):
-            found.add(each.id)
-    return found
+def _called(node: Function) -> frozenset[str]:
+    """The last parts of the names of what a function calls or hands on."""
+    seen = _seen(node)
+    return seen.names | seen.attributes
