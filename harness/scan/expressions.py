@@ -221,6 +221,7 @@ class Expressions(Agents, ABC):
             if found := self.symbolic(each.annotation, scope, made, thing.born) or self.some(each.annotation):
                 return found
         key = owner.name, name
+        self.beginning.asked.add(key)
         if key not in self.class_attributes:
             self.class_attributes[key] = self.evaluate(each.default, scope)
         return self.class_attributes[key]
@@ -238,6 +239,7 @@ class Expressions(Agents, ABC):
                         for each in found
                     )
                 return found
+            self.beginning.asked.add((class_.name, name))
             if (class_.name, name) in self.class_attributes:
                 return self.class_attributes[class_.name, name]
             if name in class_.fields:
@@ -313,7 +315,10 @@ class Expressions(Agents, ABC):
         owners = self.evaluate(node.value, scope)
         found = joined(UNKNOWN, *(self.attribute(owner, node.attr, place) for owner in owners))
         kept = state_of(node.value)
-        return joined(self.kept_states.get((kept, node.attr), UNKNOWN), found) if kept is not None else found
+        if kept is None:
+            return found
+        self.beginning.asked.add((kept, node.attr))
+        return joined(self.kept_states.get((kept, node.attr), UNKNOWN), found)
 
     def _call(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Call)  # noqa: S101  # for the type checker

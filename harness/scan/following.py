@@ -4,8 +4,8 @@ Problem: a function that starts tasks is called by others, which know more of it
 
 Mechanism: following begins at each function in which something is started or an agent run, and at those that call them,
 some levels up, the callers first. One that was entered from there, with arguments as it says they are, is no beginning
-any more. Agents that nobody runs are run at the end. If context variables or names of modules were set on
-the way, all is followed once more, because what reads them may have been followed before.
+any more. Agents that nobody runs are run at the end. If context variables, states or attributes of classes were set on
+the way, what has read them is followed once more, because that may have been before.
 
 Guarantee: each beginning has the same number of steps; one that took more has found nothing, and is counted.
 """
@@ -71,8 +71,11 @@ def follow(project: Project) -> Followed:
     interpreter = Interpreter(project)
     roots = [*_roots(project, interpreter.relevant)]
     found = _once(interpreter, roots)
-    if _learned(interpreter):
-        found = _once(interpreter, roots)
+    if learned := _learned(interpreter):
+        found = [
+            _begin(interpreter, each.place, each.node, each.work) if each.asked & learned else each for each in found
+        ]
+        found += _left_over(interpreter)
     return Followed(
         meetings=[meeting for beginning in found for meeting in beginning.meetings],
         interpreter=interpreter,
@@ -92,11 +95,15 @@ def _once(interpreter: Interpreter, roots: Sequence[_Root]) -> list[Beginning]:
         if id(root.node) not in entered:
             found.append(_begin(interpreter, root.place, root.node, partial(_call, interpreter, root)))
             entered |= set() if found[-1].failure else found[-1].entered
+    return [*found, *_left_over(interpreter)]
+
+
+def _left_over(interpreter: Interpreter) -> Iterator[Beginning]:
+    """The agents that nobody runs."""
     for agent in interpreter.agents:
         if agent.kind is Kind.AGENT and agent not in interpreter.run:
             given = Arguments(place=agent.made.place)
-            found.append(_begin(interpreter, agent.made.place, None, partial(interpreter.run_agent, agent, given)))
-    return found
+            yield _begin(interpreter, agent.made.place, None, partial(interpreter.run_agent, agent, given))
 
 
 def _problem(beginning: Beginning) -> Problem:
@@ -105,17 +112,17 @@ def _problem(beginning: Beginning) -> Problem:
     return Problem(file=place.file, line=place.line, message=f"{what} is {beginning.failure}")
 
 
-def _learned(interpreter: Interpreter) -> bool:
-    """Whether a context variable was set to a session somewhere; then it holds that where nobody is seen to set it."""
+def _learned(interpreter: Interpreter) -> set[object]:
+    """What was set on the way; a context variable that was set to a session holds it where nobody is seen to set it."""
     for variable, values in interpreter.set_somewhere.items():
         if any(isinstance(value, Thing) and value.kind in {Kind.SESSION, Kind.INSTANCE} for value in values):
             variable.attributes["content"] = values
-            interpreter.learned = True
+            interpreter.learned.add(variable)
     return interpreter.learned
 
 
 def _begin(interpreter: Interpreter, place: Place, node: Function | None, work: Callable[[], object]) -> Beginning:
-    beginning = interpreter.beginning = Beginning(node=node, place=place)
+    beginning = interpreter.beginning = Beginning(node=node, place=place, work=work)
     interpreter.left = STEPS
     interpreter.dependencies, interpreter.after, interpreter.active = {}, [], []
     interpreter.sequential, interpreter.selves = 0, []

@@ -187,6 +187,7 @@ class Methods(External_, ABC):
             return UNKNOWN
         if name != "get":
             return UNKNOWN
+        self.beginning.asked.add(thing)
         if thing in self.trace.context:
             return self.trace.context[thing]
         return given.get(0) or thing.attributes.get("default") or thing.attributes.get("content", UNKNOWN)

@@ -91,13 +91,18 @@ class Self:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Beginning:
-    """Where following began, what was found from there, and which functions were entered."""
+    """Where following began, what was found from there, and which functions were entered.
+
+    `asked` are attributes of classes, states and context variables that were read, which others may have set.
+    """
 
     node: Function | None
     place: Place
+    work: Callable[[], object]
     meetings: list[Meeting] = field(default_factory=list)
     entered: set[int] = field(default_factory=set)
     runs: list[Run] = field(default_factory=list)
+    asked: set[object] = field(default_factory=set)
     failure: str = ""
 
 
@@ -119,7 +124,7 @@ class State(ABC):
         self.clock = 0
         self.somes = 0
         self.age: int | None = None
-        self.beginning = Beginning(node=None, place=Place(file="", line=1))
+        self.beginning = Beginning(node=None, place=Place(file="", line=1), work=lambda: None)
         self.modules: dict[Module, Environment] = {}
         self.dependencies: dict[object, Values] = {}
         self.after: list[Event] = []
@@ -127,7 +132,7 @@ class State(ABC):
         self.run: set[Thing] = set()
         self.cached: dict[int, Values] = {}
         self.set_somewhere: dict[Thing, Values] = {}
-        self.learned = False
+        self.learned: set[object] = set()
         self.independent: set[int] = set()
         self.known_kinds: dict[int, set[Kind]] = {}
         self.done = 0

@@ -124,12 +124,12 @@ class Interpreter(Meetings, Expressions):
             elif isinstance(each, ClassValue):
                 key = each.class_.name, name
                 self.class_attributes[key] = joined(values, self.class_attributes.get(key, UNKNOWN))
-                self.learned = True
+                self.learned.add(key)
 
     def learn(self, key: tuple[str, str], values: Values) -> None:
         """Something is kept in the state of an application, or of a request."""
         self.kept_states[key] = joined(values, self.kept_states.get(key, UNKNOWN))
-        self.learned = True
+        self.learned.add(key)
 
     def _set(self, thing: Thing, name: str, values: Values, place: Place) -> None:
         before = thing.attributes.get(name, UNKNOWN)
