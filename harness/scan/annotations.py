@@ -10,7 +10,7 @@ from abc import ABC
 from collections.abc import Iterator
 from functools import lru_cache
 
-from harness.project.module import Assigned
+from harness.project.module import Assigned, below
 from harness.scan.environment import Environment
 from harness.scan.library import is_synchronous, key_of, kind_of, short
 from harness.scan.state import State
@@ -252,5 +252,5 @@ def _sets(method: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
         and node.attr == name
         and isinstance(node.value, ast.Name)
         and node.value.id == "self"
-        for node in ast.walk(method)
+        for node in below(method)
     )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from harness.project.module import Function, Module
+from harness.project.module import Function, Module, below
 from harness.project.problem import Problem
 from harness.project.project import Project
 from harness.scan.agents import RUNS
@@ -287,7 +287,7 @@ def _seen(node: Function) -> _Seen:
     attributes: set[str] = set()
     imports: list[ast.Import | ast.ImportFrom] = []
     keeps = False
-    for each in ast.walk(node):
+    for each in below(node):
         match each:
             case ast.Name(id=name):
                 names.add(name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from harness.project.classes import Class
-from harness.project.module import Module, import_bindings
+from harness.project.module import Module, below, import_bindings
 from harness.scan.calls import Entered
 from harness.scan.environment import Environment
 from harness.scan.expressions import Expressions, state_of
@@ -424,7 +424,7 @@ def _merged(ends: Sequence[dict[str, Values]]) -> dict[str, Values]:
 @lru_cache(maxsize=65536)
 def _may_start(node: ast.AST) -> bool:
     """Whether something in it may start a task, or collect something to start."""
-    for each in ast.walk(node):
+    for each in below(node):
         if isinstance(each, ast.Call):
             function = each.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")

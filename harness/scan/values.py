@@ -260,8 +260,9 @@ def key_in(constant: object) -> str | None:
 
 def joined(*several: Values) -> Values:
     """All values once, in their order; of many, the first ones."""
-    if len(several) == 1:
-        return several[0]
+    several = tuple(values for values in several if values)
+    if len(several) <= 1:
+        return several[0] if several else UNKNOWN
     found: dict[Any, Value] = {}
     for values in several:
         for value in values:
