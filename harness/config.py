@@ -10,7 +10,6 @@ source, the value and what would be right. Suppressions (`harness.suppressions`)
 import difflib
 import math
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
@@ -21,6 +20,7 @@ from typing import TypeVar
 
 from harness import bundled
 from harness.errors import ConfigurationError
+from harness.project_table import read_table, unknown_setting
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.suppressions import TABLE, parse_suppressions
 
@@ -30,7 +30,6 @@ USUAL_TIERS = (ModelTier.SCRIPTED, ModelTier.WIRE, ModelTier.RECORDED)
 """The tiers of a run that names none: what needs no weights, no key and no money."""
 
 _PREFIX = "SESSIONPROOF_"
-_NAME = "sessionproof"
 _WILDCARDS = frozenset("*?[")
 _OF_TIERS: Mapping[str, tuple[ModelTier, ...]] = {
     "model": (ModelTier.LIVE,),
@@ -160,31 +159,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 
 
 def _from_pyproject(directory: Path) -> dict[str, object]:
-    path = directory / "pyproject.toml"
-    if not path.is_file():
-        return {}
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    tools = _table(document.get("tool", {}), f"{path}: tool")
-    if _NAME not in tools and (nearest := difflib.get_close_matches(_NAME, tools, n=1, cutoff=0.9)):
-        raise ConfigurationError(f"{path}: there is a table [tool.{nearest[0]}]; did you mean [tool.{_NAME}]?")
-    given: dict[str, object] = {}
-    table = dict(_table(tools.get(_NAME, {}), f"{path}: tool.{_NAME}"))
-    parse_suppressions(path, table.pop(TABLE, []))  # whoever uses them reads them; here they are only looked at
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        if name in given:
-            raise ConfigurationError(f"{path}: setting {name!r} stands there twice, as {name.replace('_', '-')!r} too")
-        given[name] = value
-    return given
-
-
-def _table(value: object, name: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{name} is a {type(value).__name__}, and no table; write it as [tool.{_NAME}]")
-    return value
+    table = read_table(directory)
+    # whoever uses them reads them; here they are only looked at
+    parse_suppressions(directory / "pyproject.toml", table.pop(TABLE, []))
+    return table
 
 
 def _useless(key: str) -> str:
@@ -196,11 +174,8 @@ def _useless(key: str) -> str:
 
 
 def _unknown_key(source: str, key: str, names: list[str]) -> str:
-    shown = f"{_PREFIX}{key.upper()}" if source == "environment" else key
-    known = [*names, TABLE] if source == "pyproject.toml" else names
-    nearest = difflib.get_close_matches(key, known, n=1)
-    advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
-    return f"{source}: unknown setting {shown!r}; {advice}"
+    shown = f"{_PREFIX}{key.upper()}" if source == "environment" else None
+    return unknown_setting(source, key, names, shown=shown)
 
 
 def _convert(source: str, key: str, value: object) -> object:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from harness.errors import EnvironmentMissing, SessionproofError, UsageError
+from harness.project_table import misplaced
 from harness.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -372,6 +373,8 @@ def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
             raise pytest.UsageError(
                 "--sessions-report has nothing to report, because no session is watched: add --sessions=raise"
             )
+        if options.sessionproof_sessions is None and (said := misplaced(config.rootpath)):
+            raise pytest.UsageError(said)
         return
     if config.pluginmanager.has_plugin("sessionproof-sessions"):
         return

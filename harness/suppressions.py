@@ -13,7 +13,6 @@ file and the entry; an entry that is expired suppresses nothing; one without a p
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,6 +22,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
+from harness.project_table import SUPPRESS, read_table
 
 __all__ = [
     "TABLE",
@@ -35,7 +35,7 @@ __all__ = [
     "today",
 ]
 
-TABLE = "suppress"
+TABLE = SUPPRESS
 """The name of the array of tables below `[tool.sessionproof]`."""
 
 _KEYS = ("at", "beside", "expires", "finding", "made_at", "reason", "through")
@@ -167,21 +167,10 @@ def read_suppressions(folder: Path) -> Suppressions:
     """The entries of the folder's `pyproject.toml`; none if there is no such file, or nothing in it.
 
     Raises:
-        ConfigurationError: the file is no TOML, or an entry is wrong.
+        ConfigurationError: the file is no TOML, a name or key of the table is wrong, or an entry is.
     """
-    path = folder / "pyproject.toml"
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return Suppressions(root=folder)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    tool = document.get("tool")
-    table = tool.get("sessionproof") if isinstance(tool, dict) else None
-    given = table.get(TABLE, []) if isinstance(table, dict) else []
-    return Suppressions(root=folder, entries=parse_suppressions(path, given))
+    given = read_table(folder).get(TABLE, [])
+    return Suppressions(root=folder, entries=parse_suppressions(folder / "pyproject.toml", given))
 
 
 def parse_suppressions(path: Path, given: object) -> tuple[Suppression, ...]:

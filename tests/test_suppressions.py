@@ -1,15 +1,17 @@
 """Suppressions in `pyproject.toml`: which findings they name, and what is said of those that make no sense."""
 
 import re
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
-from harness.config import resolve
+from harness.config import Config, resolve
 from harness.errors import ConfigurationError
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
+from harness.project_table import SETTINGS, misplaced
 from harness.suppressions import Place, Suppressions, read_suppressions
 
 ROOT = Path("/srv/shop")
@@ -139,7 +141,7 @@ def test_no_file_and_no_entries(tmp_path: Path) -> None:
     """Are no suppressions, and no error."""
     assert read_suppressions(tmp_path).entries == ()
     assert read_suppressions(tmp_path / "nowhere").entries == ()
-    for text in ("", "[tool]", "[tool.sessionproof]\nturn-timeout = 3", "tool = 3", "[tool]\nsessionproof = 3"):
+    for text in ("", "[tool]", "[tool.sessionproof]\nturn-timeout = 3"):
         assert _read(tmp_path, text).entries == ()
 
 
@@ -235,6 +237,53 @@ def test_settings_beside_them(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(entry.replace(".suppress", ".supress"))
     with pytest.raises(ConfigurationError, match="unknown setting 'supress'; did you mean 'suppress'"):
         resolve({}, environment={}, directory=tmp_path)
+
+
+def test_what_is_wrong_around_them(tmp_path: Path) -> None:
+    """A name that was mistyped would suppress nothing, in silence: it is told, to the commands too."""
+    entry = _entry('at = "a.py"')
+
+    assert [
+        _complaint(tmp_path, text)
+        for text in (
+            entry.replace(".suppress", ".supress"),
+            entry.replace(".sessionproof.", ".sessionprof."),
+            f"[tool.sessionproof]\n{entry}{entry.replace('.sessionproof.', '.sesionproof.')}",
+            '[tool.sessionproof]\nbacknd = "x"',
+            "tool = 3",
+            "[tool]\nsessionproof = 3",
+        )
+    ] == snapshot(
+        [
+            "unknown setting 'supress'; did you mean 'suppress'?",
+            "there is a table [tool.sessionprof]; did you mean [tool.sessionproof]?",
+            "there is a table [tool.sesionproof]; did you mean [tool.sessionproof]?",
+            "unknown setting 'backnd'; did you mean 'backend'?",
+            "tool is a int, and no table; write it as [tool.sessionproof]",
+            "tool.sessionproof is a int, and no table; write it as [tool.sessionproof]",
+        ]
+    )
+
+
+def test_a_setting_of_pytest_in_the_wrong_table(tmp_path: Path) -> None:
+    """Is found where nothing is watched, too; nothing else is said there, whatever the file is."""
+    (tmp_path / "pyproject.toml").write_text('[tool.sessionproof]\nsessions = "raise"', encoding="utf-8")
+
+    assert misplaced(tmp_path).removeprefix(f"{tmp_path}/pyproject.toml: ") == snapshot(
+        "'sessions' stands in [tool.sessionproof], where nobody reads it: it belongs to pytest's own settings, "
+        "in [tool.pytest.ini_options] or [tool.pytest]"
+    )
+    for key in ("sessions", "sessions-report"):
+        assert f"{key!r} stands in [tool.sessionproof]" in _complaint(tmp_path, f'[tool.sessionproof]\n{key} = "x"')
+    for text in ("", "[tool.sessionproof", '[tool.sessionproof]\nbacknd = "x"', '[tool.pytest]\nsessions = "raise"'):
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+        assert not misplaced(tmp_path)
+    assert not misplaced(tmp_path / "nowhere")
+
+
+def test_every_setting_is_known() -> None:
+    """The names that the table may have are the fields of a configuration."""
+    assert tuple(field.name for field in fields(Config)) == SETTINGS
 
 
 def test_a_file_that_is_no_toml(tmp_path: Path) -> None:

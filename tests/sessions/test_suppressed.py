@@ -97,3 +97,21 @@ def test_wrong_entries_are_wrong_usage(suite: Suite, tmp_path: Path) -> None:
         "did you mean 'reason'?"
     )
     assert unwatched.status == pytest.ExitCode.OK, unwatched.text
+
+
+def test_names_that_nobody_reads(suite: Suite, tmp_path: Path) -> None:
+    """A mistyped table is wrong usage where sessions are watched, and a setting of pytest's in ours wherever it is."""
+    mistyped = PROJECT.replace("suppress", "supress")
+    misplaced = '[tool.sessionproof]\nsessions = "raise"'
+    watched, plain, off = (
+        suite(KNOWN, "--sessions=raise", project=mistyped),
+        suite(KNOWN, project=misplaced),
+        suite(KNOWN, "--sessions=off", project=misplaced),
+    )
+
+    assert (watched.status, plain.status) == (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.USAGE_ERROR)
+    assert watched.text.strip() == (
+        f"ERROR: {tmp_path}/pyproject.toml: unknown setting 'supress'; did you mean 'suppress'?"
+    )
+    assert plain.text.startswith(f"ERROR: {tmp_path}/pyproject.toml: 'sessions' stands in [tool.sessionproof], where")
+    assert off.status == pytest.ExitCode.OK, off.text
