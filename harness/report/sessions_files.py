@@ -1,8 +1,13 @@
 """Where the two files of a watched test suite go: named, looked at before anything runs, and refused in one line.
 
-Guarantee: light, because it is loaded before the tests. What is no report of ours is not removed, whatever its name.
+Guarantee: light, because it is loaded before the tests. What is no report of a watched suite is not removed, whatever
+its name; and nothing is removed unless both places can be written.
 """
 
+import errno
+import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +16,12 @@ from harness.files import beside
 
 __all__ = ["SessionsFiles", "files_named", "prepare_files", "refusal"]
 
-_DOCUMENT, _PAGE = b'"schema_version"', b" sessionproof</title>"
-_HEAD = 2_000
-"""Within so many bytes, each has its mark."""
+_FIELDS = frozenset({"schema_version", "mode", "tests", "races", "suppressions"})
+"""What only a document of a watched suite has all of."""
+
+_HEADING = b'<p class="bar-what">A test suite under the session sanitizer</p>'
+_MOST = 1_000_000
+"""No page of ours is larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,30 +60,43 @@ def prepare_files(files: SessionsFiles) -> None:
     """
     try:
         files.document.parent.mkdir(parents=True, exist_ok=True)
-        for path, mark in ((files.document, _DOCUMENT), (files.page, _PAGE)):
-            _refuse_others(path, mark)
-            path.unlink(missing_ok=True)
+        _refuse_others(files.document, is_ours=_is_document)
+        _refuse_others(files.page, is_ours=_is_page)
         probe = beside(files.document)
         probe.touch()
         probe.unlink()
+        for path in (files.document, files.page):
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise refusal(files, error) from error
 
 
-def _refuse_others(path: Path, mark: bytes) -> None:
+def _refuse_others(path: Path, *, is_ours: Callable[[bytes], bool]) -> None:
     """What is no report is not overwritten: `--sessions-report=package.json` was meant otherwise.
 
     Raises:
         ConfigurationError: there is such a file.
+        OSError: it cannot be read, or is a folder.
     """
-    if not path.is_file():
-        return
-    with path.open("rb") as file:
-        if mark not in file.read(_HEAD):
-            raise ConfigurationError(
-                f"the report of sessions would overwrite {str(path)!r}, which is none: name another place by "
-                "--sessions-report, or remove that file"
-            )
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.is_file() and not is_ours(path.read_bytes()):
+        raise ConfigurationError(
+            f"the report of sessions would overwrite {str(path)!r}, which is none: name another place by "
+            "--sessions-report, or remove that file"
+        )
+
+
+def _is_document(content: bytes) -> bool:
+    try:
+        value = json.loads(content) if b'"races"' in content else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.keys() >= _FIELDS
+
+
+def _is_page(content: bytes) -> bool:
+    return _HEADING in content[:_MOST]
 
 
 def refusal(files: SessionsFiles, error: OSError) -> ConfigurationError:

@@ -7,9 +7,11 @@ import pytest
 from inline_snapshot import snapshot
 
 from harness.errors import ConfigurationError, UsageError
+from harness.report.html import html
 from harness.report.reading import read_document
 from harness.report.sessions_files import files_named, prepare_files
 from harness.report.sessions_write import write_sessions
+from tests.report.documents import as_expected
 from tests.report.session_documents import everything
 
 
@@ -67,6 +69,58 @@ def test_what_is_no_report_is_kept(tmp_path: Path, name: str, other: str) -> Non
         prepare_files(files)
 
     assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_report_that_is_refused_removes_nothing(tmp_path: Path) -> None:
+    """Of two files one is another's, or a folder: the good one stays."""
+    files = files_named("out/", tmp_path)
+    for spoil in (partial(files.page.write_text, "mine"), files.page.mkdir):
+        prepare_files(files)
+        write_sessions(everything(), files)
+        files.page.unlink()
+        spoil()
+
+        with pytest.raises(ConfigurationError):
+            prepare_files(files)
+
+        assert read_document(files.document) == everything()
+        if files.page.is_file():
+            files.page.unlink()
+
+
+OTHERS = {
+    "a benchmark of anybody": '{"schema_version": 1, "cases": []}',
+    "a calendar": '{"schema_version": 1, "races": [], "season": 2026}',
+    "a list": '["schema_version", "mode", "tests", "races", "suppressions"]',
+    "half a document": '{"schema_version": 1, "mode": "raise", "tests": 1, "races": [], "suppressions": ',
+    "a deep one": '{"races": ' + "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_documents_of_others(tmp_path: Path, other: str) -> None:
+    """Are kept, though they have a field or two of ours."""
+    (tmp_path / "run.json").write_text(OTHERS[other], encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"would overwrite '.*run\.json', which is none"):
+        prepare_files(files_named(".", tmp_path))
+
+    assert (tmp_path / "run.json").read_text(encoding="utf-8") == OTHERS[other]
+
+
+@pytest.mark.parametrize("suffix", ["json", "html"])
+def test_reports_of_another_kind(tmp_path: Path, suffix: str) -> None:
+    """Are kept, though this project wrote them: a run's stand under the same names."""
+    name, text = {
+        "json": ("run.json", as_expected().model_dump_json()),
+        "html": ("report.html", html(as_expected())),
+    }[suffix]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=f"would overwrite '.*{name}', which is none"):
+        prepare_files(files_named(".", tmp_path))
+
+    assert (tmp_path / name).is_file()
 
 
 def test_places_that_cannot_be(tmp_path: Path) -> None:
