@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from harness.errors import SessionRaceError, UsageError
 from harness.evidence import SessionRace
@@ -75,6 +75,7 @@ class Watch:
         self._attribute = attribute
         self._log = RaceLog(_logger, limits or LogLimits()) if mode is WatchMode.LOG else None
         self._collector = Collector(suppressions, most=self._log.limits.kept if self._log is not None else None)
+        self._untold = 0
         self._active = False
         self._problems: tuple[str, ...] = ()
         self._limits: tuple[str, ...] = ()
@@ -142,19 +143,22 @@ class Watch:
         """What could be watched in part only: drivers and event loops that offer no place to look."""
         known = (*sorted(runtime.limits), *installation.limits()) if self._active else self._limits
         left_out = self._collector.left_out
-        more = f"{left_out} findings were not kept, because they have more root causes than are kept at most"
-        return (*known, more) if left_out else known
+        lost = {
+            f"{left_out} findings were not kept, because they have more root causes than are kept at most": left_out,
+            f"{self._untold} findings were not told, because the application's handler of them failed": self._untold,
+        }
+        return (*known, *(said for said, count in lost.items() if count))
 
     def report(self, conflict: Conflict) -> SessionRaceError | None:
         """Take note of a conflict; the sanitizer calls this."""
         noted = self._collector.add(conflict)
         if self._log is not None and (noted is None or not noted.by):
-            self._log.note(noted)
+            self._tell(self._log.note, noted)
         if noted is None or noted.by:
             return None
         finding = noted.finding
         if noted.is_new and self._on_finding is not None:
-            self._on_finding(finding)
+            self._tell(self._on_finding, finding)
         if self.mode is WatchMode.RAISE:
             return SessionRaceError(describe(finding), finding)
         if noted.is_new and self.mode is WatchMode.WARN:
@@ -165,6 +169,12 @@ class Watch:
         """Say that the sanitizer has failed, where nobody asks for `problems`; the sanitizer calls this."""
         if self._log is not None:
             self._log.fail(problem)
+
+    def _tell(self, told: Callable[[Any], None], what: Any) -> None:
+        try:
+            told(what)
+        except Exception:  # noqa: BLE001  # the application's own handler failed, and not the sanitizer
+            self._untold += 1
 
     @staticmethod
     def _warn(finding: SessionRace) -> None:

@@ -234,3 +234,25 @@ async def test_a_sanitizer_that_fails_is_logged(caplog: pytest.LogCaptureFixture
         (logging.ERROR, "sessions are not watched any more")
     ]
     assert len(watch.problems) == 1
+
+
+async def test_a_handler_that_fails(make_world: MakeWorld) -> None:
+    """Is the application's: the sanitizer goes on, and says how many findings were told to nobody."""
+
+    def refuse(_: object) -> bool:
+        raise OSError("the disk is full")
+
+    logger = logging.getLogger("harness.sanitizer")
+    logger.addFilter(refuse)
+    try:
+        async with make_world() as world:
+            with watch_sessions("log") as logged, watch_sessions(on_finding=refuse) as called:
+                await _race(world)
+                await _race(world, _flush)
+    finally:
+        logger.removeFilter(refuse)
+
+    said = "2 findings were not told, because the application's handler of them failed"
+    for watch in (logged, called):
+        assert (watch.problems, len(watch.findings)) == ((), 2)
+        assert said in watch.limits
