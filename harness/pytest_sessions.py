@@ -104,6 +104,10 @@ class SessionWatch:
         self._limits: list[str] = []
         self._unwatched: list[str] = []
         self._tests: set[str] = set()
+        self._ended: set[str] = set()
+        self._selected: set[str] = set()
+        self._runs = False
+        self._stopped = ""
         self._workers = 0
         self._started_at, self._started = datetime.now().astimezone(), time.perf_counter()
 
@@ -178,6 +182,8 @@ class SessionWatch:
         """Take it off the report."""
         if report.when == "setup" and not report.skipped:
             self._tests.add(report.nodeid)
+        if report.when not in {"setup", "call"}:  # the teardown, or the end of a worker in the middle
+            self._ended.add(report.nodeid)
         if seen := vars(report).get(_KEY):
             self._tally.add(report.nodeid, _FOUND.validate_json(seen))
 
@@ -239,6 +245,33 @@ class SessionWatch:
             except ConfigurationError as error:
                 raise pytest.UsageError(str(error)) from error
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The tests that are to run; pytest-xdist's controller has none of its own."""
+        self._selected.update(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """All workers have the same."""
+        self._selected.update(ids)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """From now on tests run, unless they are only shown."""
+        self._runs = not self._config.option.collectonly
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Somebody interrupts the run, or it exits."""
+        self._stopped = self._stopped or str(excinfo.value) or excinfo.typename
+
+    @property
+    def _left(self) -> tuple[str, ...]:
+        """What was not watched because the run was stopped; a run that stops behind its last test was not."""
+        left = len(self._selected - self._ended) if self._runs else 0
+        if not left:
+            return ()
+        total = len(self._selected)
+        return (f"stopped after {total - left} of {total} tests: {self._stopped or 'it is not known why'}",)
+
     @property
     def _reports(self) -> bool:
         """Whether this process, and this run, is to write the report, if one is asked for."""
@@ -253,6 +286,7 @@ class SessionWatch:
             left = {"outside": _dump(self._outside), "problems": self._problems, "limits": self._limits}
             self._config.workeroutput[_KEY] = json.dumps(left)
             return
+        self._stopped = self._stopped or str(session.shouldfail or session.shouldstop or "")
         self._write()
         session.exitstatus = self._status(session.exitstatus)
 
@@ -313,7 +347,7 @@ class SessionWatch:
             terminalreporter.write_line(f"report: {self._files.page}, made of {self._files.document}")
 
     def _has_something_to_say(self) -> bool:
-        said = (self._problems, self._unwatched, self._limits, self._suppressions.entries)
+        said = (self._problems, self._unwatched, self._left, self._limits, self._suppressions.entries)
         return any(said) or bool(self._tally) or (self._files is not None and self._reports)
 
     def _document(self) -> "SessionsDocument":
@@ -334,7 +368,7 @@ class SessionWatch:
             ended_on=today(),
             limits=tuple(self._limits),
             problems=tuple(self._problems),
-            unwatched=tuple(self._unwatched),
+            unwatched=(*self._unwatched, *self._left),
         )
         return masked(sessions_document(run), masker())
 

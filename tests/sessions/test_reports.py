@@ -174,3 +174,54 @@ def test_a_worker_that_is_lost(suite: Suite, tmp_path: Path) -> None:
     assert "NOT EVERYTHING WAS WATCHED" in outcome.summary
     assert len(written["unwatched"]) == 1
     assert "was lost" in written["unwatched"][0]
+
+
+STOPPED = """
+import os
+
+async def test_first(session):
+    await session.execute(SELECT)
+
+def test_stops():
+    HOW
+
+@pytest.mark.parametrize("number", range(6))
+async def test_never(session, number):
+    await share_quietly(session)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "arguments", "said"),
+    [
+        ("raise KeyboardInterrupt", (), "stopped after 1 of 8 tests: KeyboardInterrupt"),
+        ("pytest.exit('enough', returncode=0)", (), "stopped after 1 of 8 tests: enough"),
+        ("assert 0", ("-x",), "stopped after 2 of 8 tests: stopping after 1 failures"),
+    ],
+)
+def test_a_run_that_is_stopped(suite: Suite, tmp_path: Path, how: str, arguments: tuple[str, ...], said: str) -> None:
+    """Has not found nothing in the tests that never ran."""
+    outcome = suite(STOPPED.replace("HOW", how), "--sessions=collect", "--sessions-report=out/", *arguments)
+    document = _read(tmp_path / "out" / "run.json")
+
+    assert (document.verdict, document.races, document.unwatched) == (Verdict.UNKNOWN, (), (said,)), outcome.text
+    assert said in outcome.summary
+
+
+def test_a_run_that_is_stopped_in_workers(suite: Suite, tmp_path: Path) -> None:
+    """Neither; a failure of the last test stops nothing."""
+    module = """
+    @pytest.mark.parametrize("number", range(40))
+    def test_fails(number):
+        assert 0
+    """
+    suite(module, "--sessions=collect", "--sessions-report=out/", "-x", *WORKERS)
+    stopped = _read(tmp_path / "out" / "run.json")
+    suite("def test_fails():\n    assert 0", "--sessions=collect", "--sessions-report=out/", "-x")
+    ended = _read(tmp_path / "out" / "run.json")
+
+    (said,) = stopped.unwatched
+    assert said.startswith("stopped after ")
+    assert " of 40 tests: stopping after 1 failures" in said
+    assert stopped.verdict is Verdict.UNKNOWN
+    assert (ended.verdict, ended.unwatched) == (Verdict.PASSED, ())
