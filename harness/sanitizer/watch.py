@@ -219,7 +219,8 @@ def watch_sessions(
         limits: How much the mode `log` logs, and keeps.
 
     Raises:
-        UsageError: There is no such mode or share, or limits are given for another mode.
+        UsageError: There is no such mode or share, suppressions are given where not all accesses take a stack, or
+            limits for another mode.
     """
     try:
         chosen = WatchMode(mode)
@@ -228,6 +229,10 @@ def watch_sessions(
         raise UsageError(f"there is no mode {mode!r} for watching sessions; the modes are {modes}") from None
     if not 0 <= stacks <= 1:
         raise UsageError(f"stacks={stacks!r} is no share of all accesses: it is between 0, for none, and 1, for all")
+    if stacks < 1 and suppressions is not None and suppressions.entries:
+        raise UsageError(
+            f"suppressions name places, and with stacks={stacks!r} most accesses have none: leave out one of the two"
+        )
     if limits is not None and chosen is not WatchMode.LOG:
         raise UsageError(f"limits are for the mode 'log', and the mode is {chosen.value!r}: leave them out")
     return Watch(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
@@ -239,7 +240,7 @@ async def test_a_sanitizer_that_fails_is_logged(caplog: pytest.LogCaptureFixture
 async def test_a_handler_that_fails(make_world: MakeWorld) -> None:
     """Is the application's: the sanitizer goes on, and says how many findings were told to nobody."""
 
-    def refuse(_: object) -> bool:
+    def refuse(_: object) -> Any:
         raise OSError("the disk is full")
 
     logger = logging.getLogger("harness.sanitizer")

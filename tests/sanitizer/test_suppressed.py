@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from harness.errors import UsageError
 from harness.evidence import RaceKind, SessionRace
 from harness.sanitizer import Suppressions, WatchMode, watch_sessions
 from harness.suppressions import Place, Suppression
@@ -119,3 +120,11 @@ async def test_one_that_is_expired(make_world: MakeWorld) -> None:
 
     assert [each.kind for each in watch.findings] == [RaceKind.UNORDERED]
     assert watch.suppressed == ()
+
+
+def test_places_need_stacks() -> None:
+    """Suppressions with a share of the stacks would let through at random what they name."""
+    with pytest.raises(UsageError, match=r"suppressions name places, and with stacks=0\.5 most accesses have none"):
+        watch_sessions("log", stacks=0.5, suppressions=_entries(_entry(at=["shop.py"])))
+
+    assert watch_sessions("log", stacks=0.5, suppressions=_entries()).stacks == 0.5
