@@ -12,6 +12,7 @@ from functools import cached_property
 
 from harness.adoption.tree import FunctionAt, Tree
 from harness.adoption.words import words
+from harness.project.module import Function, Module
 
 __all__ = ["Calls"]
 
@@ -77,11 +78,15 @@ class Calls:
 
     def target(self, function: FunctionAt, called: ast.expr) -> FunctionAt | None:
         """The project's function that an expression in a function names; a class's `__init__`, if it names that."""
-        name = self.tree.resolve(function.module, called, function.within)
+        return self.target_in(function.module, called, function.within)
+
+    def target_in(self, module: Module, called: ast.expr, within: Sequence[Function] = ()) -> FunctionAt | None:
+        """The same of an expression that stands in a module, outside of functions or within some."""
+        name = self.tree.resolve(module, called, within)
         if not name:
             return None
-        class_ = self.tree.project.class_(name, near=function.module)
-        return self.tree.function(f"{name}.__init__" if class_ else name, function.module)
+        class_ = self.tree.project.class_(name, near=module)
+        return self.tree.function(f"{name}.__init__" if class_ else name, module)
 
     def _method(self, function: FunctionAt, called: ast.Attribute) -> Iterator[FunctionAt]:
         match called.value:

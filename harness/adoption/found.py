@@ -244,6 +244,9 @@ class Route(Candidate):
     streams: bool = False
     session_dependencies: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    """What it asks of a request that nobody can make up."""
+    lost: tuple[str, ...] = ()
+    """The dependencies that were not found, so that what they ask is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

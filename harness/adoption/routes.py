@@ -16,7 +16,7 @@ from harness.adoption.found import App, BodyPart, Entry, Kind, Parameter, Return
 from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, returns, unwrapped
 from harness.adoption.words import words
-from harness.project.module import Module
+from harness.project.module import Function, Module
 
 __all__ = ["Ways", "find_apps"]
 
@@ -100,6 +100,7 @@ class Ways:
             streams=any(name in ast.unparse(function.node) for name in _STREAMS),
             session_dependencies=tuple(asked.sessions),
             unknown=(*unknown, *asked.unknown),
+            lost=tuple(asked.lost),
         )
 
     def _prefix(self, owner: str, depth: int) -> tuple[str, list[str]]:
@@ -201,6 +202,15 @@ def _is_other(function: FunctionAt) -> bool:
     return bool(given) and "RunContext" in ast.unparse(given[0][0].annotation or ast.Constant(None))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Here:
+    """An expression, and where it stands: what its names mean is said there."""
+
+    module: Module
+    within: Sequence[Function] = ()
+    node: ast.expr | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class _Asked:
     """What a route asks of a request, with what its dependencies ask."""
@@ -216,6 +226,8 @@ class _Asked:
     headers: list[Parameter] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Dependencies that were not found."""
     _seen: set[FunctionAt] = field(default_factory=set)
 
     def of(self, function: FunctionAt) -> None:
@@ -228,17 +240,34 @@ class _Asked:
                 self._one(function, argument, default)
 
     def _one(self, function: FunctionAt, argument: ast.arg, default: ast.expr | None) -> None:
-        marks = _marks(argument.annotation, default)
-        bare = unwrapped(argument.annotation)
-        if isinstance(bare, ast.Name) and (
-            alias := self.tree.value(self.tree.resolve(function.module, bare, function.within))
-        ):
-            marks |= _marks(alias[1], None)  # `SessionDep = Annotated[AsyncSession, Depends(get_session)]`
-            bare = unwrapped(alias[1])
-        if "Depends" in marks or "Security" in marks:
-            self._depends(function, argument, marks.get("Depends") or marks["Security"], bare)
-            return
-        called = self.tree.resolve(function.module, bare, function.within)
+        here = _Here(module=function.module, within=function.within)
+        typed = here if argument.annotation is None else self._unaliased(here, argument.annotation)
+        bare = unwrapped(typed.node)
+        aliased = {} if typed.node is argument.annotation else _marks(typed.node, None)
+        for marks, place in ((_marks(argument.annotation, default), here), (aliased, typed)):
+            if (call := marks.get("Depends") or marks.get("Security")) is not None:
+                is_session = self.tree.resolve(typed.module, bare, typed.within) in SESSIONS
+                self._depends(call, place, argument=(function, argument), is_session=is_session)
+                return
+        self._sent(function, argument, default, _marks(argument.annotation, default) | aliased, typed)
+
+    def _unaliased(self, here: "_Here", annotation: ast.expr) -> "_Here":
+        """An annotation, or what it names: `SessionDep = Annotated[AsyncSession, Depends(get_session)]`, and where."""
+        bare = unwrapped(annotation)
+        named = self.tree.resolve(here.module, bare, here.within) if isinstance(bare, ast.Name | ast.Attribute) else ""
+        alias = self.tree.value(named, here.module)
+        return replace(here, node=annotation) if alias is None else _Here(module=alias[0], node=alias[1])
+
+    def _sent(
+        self,
+        function: FunctionAt,
+        argument: ast.arg,
+        default: ast.expr | None,
+        marks: Mapping[str, ast.Call],
+        typed: "_Here",
+    ) -> None:
+        """Sort what is no dependency."""
+        called = self.tree.resolve(typed.module, unwrapped(typed.node), typed.within)
         if called in _GIVEN:
             return
         required = default is None or (isinstance(default, ast.Call) and _is_required(default))
@@ -250,7 +279,7 @@ class _Asked:
             required=required,
             settings=self.settings,
         )
-        class_ = self.tree.project.class_(called, near=function.module) if called else None
+        class_ = self.tree.project.class_(called, near=typed.module) if called else None
         embed = keyword(marks["Body"], "embed") if "Body" in marks else None
         self.embedded |= isinstance(embed, ast.Constant) and embed.value is True
         if f"{{{argument.arg}}}" in self.path or f"{{{argument.arg}:" in self.path:
@@ -268,17 +297,30 @@ class _Asked:
         else:
             self.query.append(parameter)
 
-    def _depends(self, function: FunctionAt, argument: ast.arg, call: ast.Call, bare: ast.expr | None) -> None:
+    def _depends(
+        self, call: ast.Call, here: "_Here", *, argument: tuple[FunctionAt, ast.arg], is_session: bool
+    ) -> None:
         called = call.args[0] if call.args else keyword(call, "dependency")
-        target = self.calls.target(function, called) if called is not None else None
-        is_session = self.tree.resolve(function.module, bare, function.within) in SESSIONS
-        if target is None:
-            if called is not None:
-                self._not_known(function, argument)
-            return
-        if is_session:
-            self.sessions.append(f"{self.tree.import_name(target.module)}.{target.qualname}")
-        self.of(target)
+        target = self.calls.target_in(here.module, called, here.within) if called is not None else None
+        if target is not None:
+            if is_session:
+                self.sessions.append(f"{self.tree.import_name(target.module)}.{target.qualname}")
+            self.of(target)
+        elif called is not None and self._asks_who(replace(here, node=called)):
+            self._not_known(*argument)
+        elif called is not None:
+            self.lost.append(f"{ast.unparse(called)} ({self.tree.place(argument[0].module, argument[1])})")
+
+    def _asks_who(self, given: "_Here") -> bool:
+        """Whether a dependency is one of FastAPI's that read who sends a request, or of a class made from one."""
+        value = self.tree.value(self.tree.resolve(given.module, given.node, given.within), given.module)
+        there = given if value is None else _Here(module=value[0], node=value[1])
+        if not isinstance(there.node, ast.Call):
+            return False
+        made = self.tree.resolve(there.module, there.node.func, there.within)
+        class_ = self.tree.project.class_(made, near=there.module) if made else None
+        above = self.tree.project.ancestors(class_) if class_ is not None else (made,)
+        return any(isinstance(each, str) and each.startswith("fastapi.security.") for each in above)
 
     def _not_known(self, function: FunctionAt, argument: ast.arg) -> None:
         self.unknown.append(f"{argument.arg} ({self.tree.place(function.module, argument)})")

@@ -60,13 +60,11 @@ class Sending:
         if route.body:
             options.append(Element("json=", self._body(route)))
         for name, parameters in (("params", route.query), ("headers", route.headers)):
-            given_by_hand = name == "headers" and route.unknown
+            given_by_hand = name == "headers" and (route.unknown or route.lost)
             if not given_by_hand and any(is_passed(each) for each in parameters):
                 options.append(Element(f"{name}=", self._fields(parameters, route, header=name == "headers")))
-        if route.unknown:
-            asked = ", ".join(route.unknown)
-            sentence = f"return the headers with which {route.url} lets the message in; it asks for {asked}"
-            options.append(Element("headers=", self.page.todo("headers", sentence)))
+        if route.unknown or route.lost:
+            options.append(Element("headers=", self.page.todo("headers", _asked(route))))
         request = Bracketed(
             opening=f"self.client.{route.method}(", elements=[Element("", "path"), *options], closing=")"
         )
@@ -206,3 +204,15 @@ def _kind_of(deps: str) -> Kind:
     last = deps.rpartition(".")[2]
     known = {"AsyncSession": Kind.SESSION, "async_sessionmaker": Kind.SESSIONS, "AsyncEngine": Kind.ENGINE}
     return known.get(last, Kind.DEPENDENCIES)
+
+
+def _asked(route: Route) -> str:
+    """What is left to be said of a request's headers."""
+    said = [
+        f"the dependency {each} was not found: return the headers it reads, or {{}} if it reads none"
+        for each in route.lost
+    ]
+    if route.unknown:
+        asked = ", ".join(route.unknown)
+        said.insert(0, f"return the headers with which {route.url} lets the message in; it asks for {asked}")
+    return "; ".join(said)

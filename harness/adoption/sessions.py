@@ -110,21 +110,23 @@ def _sites(tree: Tree, makers: frozenset[str]) -> Iterator[_Site]:
         if function is not None:
             yield from _in_function(tree, function, call)
         else:
-            yield from [_Site(module=module, call=call, path=path) for path in _kept_in(module.tree.body, call, "")]
+            yield from [_Site(module=module, call=call, path=path) for path in _kept_in(module.tree.body, call)]
 
 
-def _kept_in(body: Sequence[ast.stmt], call: ast.Call, prefix: str) -> Iterator[str]:
+def _kept_in(body: Sequence[ast.stmt], call: ast.Call) -> Iterator[str]:
     """The attributes, from the module on, that a call's result is kept in."""
-    for node in body:
+    waiting = [(node, "") for node in reversed(body)]
+    while waiting:
+        node, prefix = waiting.pop()
         match node:
             case ast.ClassDef(name=name, body=inner):
-                yield from _kept_in(inner, call, f"{prefix}{name}.")
+                waiting += [(each, f"{prefix}{name}.") for each in reversed(inner)]
             case ast.Assign(targets=[target, *_], value=value) | ast.AnnAssign(target=target, value=value) if (
                 value is call and isinstance(target, ast.Name | ast.Attribute)
             ):
                 yield prefix + ast.unparse(target)
             case ast.If() | ast.Try() | ast.With():
-                yield from _kept_in([*node.body, *getattr(node, "orelse", [])], call, prefix)
+                waiting += [(each, prefix) for each in reversed([*node.body, *getattr(node, "orelse", [])])]
 
 
 def _in_function(tree: Tree, function: FunctionAt, call: ast.Call) -> Iterator[_Site]:

@@ -6,7 +6,7 @@ by is that which the project itself uses, or the one that begins at an import ro
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from keyword import iskeyword
 from pathlib import Path
@@ -77,7 +77,7 @@ class Tree:
     @cached_property
     def functions(self) -> Sequence[FunctionAt]:
         """Every function and method, outer ones first."""
-        return [found for module in self.modules for found in _functions(module, module.tree.body, "", (), None)]
+        return [found for module in self.modules for found in _functions(module)]
 
     @cached_property
     def by_node(self) -> Mapping[ast.AST, FunctionAt]:
@@ -96,7 +96,7 @@ class Tree:
     @cached_property
     def all_calls(self) -> Sequence[tuple[Module, ast.Call, Sequence[Function]]]:
         """Every call, with the functions around it."""
-        return [(module, call, within) for module in self.modules for call, within in _calls(module.tree, ())]
+        return [(module, call, within) for module in self.modules for call, within in _calls(module.tree)]
 
     @cached_property
     def _by_called(self) -> Mapping[str, Sequence[tuple[Module, ast.Call, Sequence[Function]]]]:
@@ -240,26 +240,45 @@ def _can_import(module: Module) -> bool:
     return all(part.isidentifier() and not iskeyword(part) for part in module.name.split("."))
 
 
-def _functions(
-    module: Module, body: Sequence[ast.stmt], prefix: str, within: tuple[Function, ...], owner: ast.ClassDef | None
-) -> Iterator[FunctionAt]:
-    for node in body:
+def _functions(module: Module) -> Iterator[FunctionAt]:
+    waiting: list[_Inside] = [_Inside(node=node) for node in reversed(module.tree.body)]
+    while waiting:
+        here = waiting.pop()
+        node = here.node
         if isinstance(node, Function):
-            inside = (*within, node)
-            yield FunctionAt(module=module, node=node, qualname=prefix + node.name, within=inside, owner=owner)
-            yield from _functions(module, node.body, f"{prefix}{node.name}.", inside, None)
+            within = (*here.within, node)
+            yield FunctionAt(
+                module=module, node=node, qualname=here.prefix + node.name, within=within, owner=here.owner
+            )
+            here = _Inside(node=node, prefix=f"{here.prefix}{node.name}.", within=within)
         elif isinstance(node, ast.ClassDef):
-            yield from _functions(module, node.body, f"{prefix}{node.name}.", within, node)
-        else:
-            for inner in ("body", "orelse", "finalbody", "handlers"):
-                yield from _functions(module, getattr(node, inner, ()), prefix, within, owner)
+            here = _Inside(node=node, prefix=f"{here.prefix}{node.name}.", within=here.within, owner=node)
+        waiting += [replace(here, node=each) for each in reversed(_blocks(node))]
 
 
-def _calls(node: ast.AST, within: tuple[Function, ...]) -> Iterator[tuple[ast.Call, tuple[Function, ...]]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Call):
-            yield child, within
-        yield from _calls(child, (*within, child) if isinstance(child, Function) else within)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inside:
+    """A node, with what is around it."""
+
+    node: ast.AST
+    prefix: str = ""
+    within: tuple[Function, ...] = ()
+    owner: ast.ClassDef | None = None
+
+
+def _blocks(node: ast.AST) -> list[ast.AST]:
+    names = ("body",) if isinstance(node, Function | ast.ClassDef) else ("body", "orelse", "finalbody", "handlers")
+    return [each for name in names if isinstance(given := getattr(node, name, ()), list) for each in given]
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, tuple[Function, ...]]]:
+    waiting: list[tuple[ast.AST, tuple[Function, ...]]] = [(tree, ())]
+    while waiting:
+        node, within = waiting.pop()
+        if isinstance(node, ast.Call):
+            yield node, within
+        inside = (*within, node) if isinstance(node, Function) else within
+        waiting += [(child, inside) for child in reversed(list(ast.iter_child_nodes(node)))]
 
 
 def attribute_of_self(function: FunctionAt, call: ast.Call) -> str:

@@ -104,13 +104,15 @@ def below(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
+    """In their order. A chain of `elif` is as deep as it is long, so that nothing here may recurse."""
+    waiting = list(reversed(body))
+    while waiting:
+        node = waiting.pop()
         yield node
         if isinstance(node, _BLOCKS):
-            for inner in ("body", "orelse", "finalbody"):
-                yield from _statements(getattr(node, inner, ()))
-            for handler in getattr(node, "handlers", ()):
-                yield from _statements(handler.body)
+            inner = [each for name in ("body", "orelse", "finalbody") for each in getattr(node, name, ())]
+            caught = [each for handler in getattr(node, "handlers", ()) for each in handler.body]
+            waiting += reversed([*inner, *caught])
 
 
 def _bound(node: ast.stmt, module: Module) -> Iterator[tuple[str, Binding]]:

@@ -189,6 +189,51 @@ app.include_router(outer, prefix="/api")
     assert (route.returned.text, route.returned.bill, route.returned.by_key) == ("reply", "bill_id", True)
 
 
+DATABASE = """
+from typing import Annotated
+from fastapi import Depends, Header, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+async def get_session(request: Request, x_trace: Annotated[str, Header()] = ""): ...
+DbSession = Annotated[AsyncSession, Depends(get_session)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("importing", "annotation"),
+    [
+        ("from .db import DbSession", "DbSession"),
+        ("from .db import DbSession as Db", "Db"),
+        ("from . import db", "db.DbSession"),
+        ("from .deps import DbSession", "DbSession"),
+    ],
+)
+def test_an_alias_of_a_dependency_means_what_it_says_where_it_stands(
+    surveyed: Surveyed, importing: str, annotation: str
+) -> None:
+    """The names in it are those of its own module, also if the route's module has others of that name."""
+    text = f"""
+{importing}
+def get_session(x_other: Annotated[str, Header()]): ...
+def get_service(session: {annotation}): ...
+app = FastAPI()
+@app.post("/chat")
+async def chat(ask: Ask, service: Annotated[object, Depends(get_service)]):
+    return await helper.run(ask.message)
+"""
+    files = {
+        "shop/__init__.py": "",
+        "shop/db.py": DATABASE,
+        "shop/deps.py": "from .db import DbSession",
+        "shop/web.py": WEB + text,
+    }
+
+    (route,) = surveyed(files).routes
+
+    assert route.session_dependencies == ("shop.db.get_session",)
+    assert (route.unknown, route.lost, route.query) == ((), (), ())
+    assert [each.name for each in route.headers] == ["x_trace"]
+
+
 def test_routes_without_an_agent_are_passed_over(surveyed: Surveyed) -> None:
     """And one that streams is known to."""
     text = """
@@ -267,3 +312,15 @@ def test_a_file_that_no_name_leads_to_is_told(surveyed: Surveyed) -> None:
         ("my-agent.py:1", "its name is none that Python can import")
     ]
     assert not found.agents
+
+
+def test_a_long_chain_of_elif_is_looked_through(surveyed: Surveyed) -> None:
+    """With the functions and calls in its last arm."""
+    arms = "".join(f"elif kind == {number}:\n    pass\n" for number in range(1500))
+    text = f"{ENGINE}{AGENT}if kind:\n    pass\n{arms}else:\n    engine = create_async_engine('x')\n"
+    run = "    async def say(text: str):\n        return await helper.run(text)\n"
+
+    found = surveyed(db=text + run)
+
+    assert [each.path for each in found.engines] == ["engine"]
+    assert [each.path for each in found.entries] == ["say"]

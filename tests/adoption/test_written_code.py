@@ -151,6 +151,22 @@ def test_a_route_that_asks_who_it_is_has_a_gap_for_headers(surveyed: Surveyed) -
     )
 
 
+def test_a_dependency_that_is_not_found_is_told_as_one(surveyed: Surveyed) -> None:
+    """It may read no header at all: nobody is told that the route asks for one."""
+    web = (
+        "from typing import Annotated\nfrom fastapi import Depends, FastAPI\nfrom agent import helper\n"
+        "from elsewhere import users\napp = FastAPI()\n"
+        "@app.post('/chat')\nasync def chat(message: str, who: Annotated[str, Depends(users.current())]):\n"
+        "    return await helper.run(message)\n"
+    )
+
+    written = adapter_of(surveyed(web=web, **PARTS))
+
+    assert [each.sentence for each in written.todos if each.function == "_headers"] == snapshot(
+        ["the dependency users.current() (web.py:7) was not found: return the headers it reads, or {} if it reads none"]
+    )
+
+
 LEDGER = """
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 class Base(DeclarativeBase): ...

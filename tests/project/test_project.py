@@ -165,3 +165,13 @@ def test_classes_have_their_bases_and_fields(load: Load) -> None:
     assert list(project.fields(deps)) == ["a", "b", "c"]
     assert list(deps.methods) == ["m"]
     assert deps in project.classes
+
+
+def test_a_long_chain_of_elif_is_read_to_its_end(load: Load) -> None:
+    """Each arm stands within the one before it: a module may be deeper than Python calls."""
+    arms = "".join(f"elif kind == {number}:\n    name_{number} = 1\n" for number in range(1, 1500))
+    project = load({"a.py": f"if kind == 0:\n    name_0 = 1\n{arms}else:\n    from sqlalchemy.orm import Session"})
+
+    assert not project.problems
+    assert len(_module(project, "a").bindings) == 1501
+    assert project.resolve(_module(project, "a"), "Session") == "sqlalchemy.orm.Session"
