@@ -57,6 +57,8 @@ def run_scan(call: Scan) -> int:
         EnvironmentMissing: the format needs a package that is not installed.
     """
     select, ignore = codes_of(call.select), codes_of(call.ignore)
+    if select and select <= ignore:
+        raise UsageError("--ignore leaves none of the codes of --select: there is nothing to scan for")
     render = _renderer(call.format)
     _check_output(call.output)
     for path in call.paths:
@@ -80,11 +82,17 @@ def codes_of(given: Iterable[str]) -> frozenset[Code]:
     for text in (part.strip() for each in given for part in each.split(",")):
         met = {code for code in CODES if text and code.startswith(text.upper())}
         if not met:
-            near = get_close_matches(text.upper(), list(CODES), n=1, cutoff=0.1)
-            meant = f" (did you mean {str(near[0])!r}?)" if near else ""
-            raise UsageError(f"there is no code {text!r}{meant}; there are {', '.join(CODES)}")
+            raise UsageError(_no_code(text))
         found |= met
     return frozenset(found)
+
+
+def _no_code(text: str) -> str:
+    if not text:
+        return "a code is empty: name codes such as SP101, with commas between them"
+    near = get_close_matches(text.upper(), list(CODES), n=1, cutoff=0.1)
+    meant = f"did you mean {str(near[0])!r}?" if near else "codes are such as SP101, or SP1 for all that begin so"
+    return f"there is no code {text!r}; {meant}"
 
 
 def _renderer(name: str) -> Callable[[ScanDocument], str]:

@@ -28,7 +28,7 @@ from sarif_pydantic.sarif import (
     ToolDriver,
 )
 
-from harness.report.places import quoted
+from harness.report.places import Roots
 from harness.report.sarif import SCHEMA
 from harness.report.scan_document import FindingOfScan, PlaceOfScan, ProblemOfScan, ScanDocument, StepOfScan
 from harness.scan.codes import CODES, Code, Severity
@@ -118,12 +118,9 @@ def _location(place: PlaceOfScan) -> Location:
 
 
 def _physical(place: PlaceOfScan) -> PhysicalLocation:
-    absolute = place.file.startswith("/") or ":" in place.file
-    artifact = (
-        ArtifactLocation(uri=f"file://{quoted(place.file)}")
-        if absolute
-        else ArtifactLocation(uri=quoted(place.file), uri_base_id=_ROOT)
-    )
+    uri = Roots().uri(place.file)
+    absolute = uri.startswith("file:")
+    artifact = ArtifactLocation(uri=uri) if absolute else ArtifactLocation(uri=uri, uri_base_id=_ROOT)
     return PhysicalLocation(artifact_location=artifact, region=Region(start_line=place.line, start_column=place.column))
 
 

@@ -21,7 +21,9 @@ from harness.scan.values import Place
 
 __all__ = ["Comment", "comments_of", "sorted_out"]
 
-_WRITTEN = re.compile(r"#\s*sessionproof:\s*ignore(?:\[(?P<codes>[^\]]*)\])?(?P<reason>.*)", re.IGNORECASE)
+_WRITTEN = re.compile(
+    r"#\s*sessionproof:\s*ignore(?:\[(?P<codes>[^\]]*)\])?(?P<reason>.*?)(?=#\s*(?:noqa|type:)|$)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +40,14 @@ def comments_of(module: Module) -> list[Comment]:
     """The comments of a module that are meant for the scanner."""
     if "sessionproof:" not in module.text:
         return []
-    lines = module.text.splitlines()
+    lines = module.text.split("\n")  # as the tokenizer counts: not at a form feed, as `splitlines` does
     found: list[Comment] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
-            if token.type == tokenize.COMMENT and (match := _WRITTEN.match(token.string)):
+            if token.type == tokenize.COMMENT and (match := _WRITTEN.search(token.string)):
                 row, column = token.start
                 alone = not lines[row - 1][:column].strip()
-                found.append(_comment(module, match, row, column, _next(lines, row) if alone else row))
+                found.append(_comment(module, match, row, column + match.start(), _next(lines, row) if alone else row))
     except (tokenize.TokenError, SyntaxError):
         return found
     return found

@@ -48,6 +48,10 @@ def _run(*arguments: str) -> Result:
         (["missing"], 2),
         (["right.py", "--select", "SP999"], 2),
         (["right.py", "--select", ""], 2),
+        (["right.py", "--select", "SP101,"], 2),
+        (["right.py", "--select", "SP201", "--ignore", "SP201"], 2),
+        (["right.py", "--select", "SP201", "--ignore", "SP2"], 2),
+        (["broken.py", "--select", "SP2", "--ignore", "SP202"], 1),
         (["right.py", "--format", "jsn"], 2),
         (["right.py", "--output", ""], 2),
         (["right.py", "--output", "empty"], 2),
@@ -134,3 +138,19 @@ def test_nothing_of_the_source_is_run() -> None:
 
     assert _run("evil.py").exit_code == 0
     assert not Path("ran").exists()
+
+
+def test_a_wrong_code_is_told_with_the_nearest() -> None:
+    """And an empty one as such."""
+    assert "there is no code 'SP2O1'; did you mean 'SP201'?" in _run("right.py", "--select", "SP2O1").output
+    assert "a code is empty" in _run("right.py", "--select", "SP101,,SP201").output
+
+
+def test_a_colon_in_a_name_makes_no_path_absolute() -> None:
+    """It is relative to the root of the sources in SARIF, too."""
+    Path("odd:name.py").write_text(BROKEN, encoding="utf-8")
+    (run,) = json.loads(_run("odd:name.py", "--format", "sarif").output)["runs"]
+
+    where = run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]
+
+    assert where == {"uri": "odd%3Aname.py", "uriBaseId": "%SRCROOT%"}

@@ -51,3 +51,19 @@ def test_a_comment_that_accepts_nothing_is_told(tmp_path: Path) -> None:
 def test_a_comment_in_a_text_is_none(tmp_path: Path) -> None:
     """Only what Python takes for a comment."""
     assert not findings(tmp_path, 'x = "# sessionproof: ignore[SP999]"')
+
+
+@pytest.mark.parametrize("before", ["# noqa: E501  ", "# why not  "])
+@pytest.mark.parametrize("after", ["", "  # noqa: E501", "  # type: ignore[misc]"])
+def test_other_comments_may_stand_beside_it(tmp_path: Path, before: str, after: str) -> None:
+    """Before it and after it; they are no reason."""
+    assert not _found(tmp_path, beside=f"{before}# sessionproof: ignore[SP201] measured{after}")
+    assert Code.NO_REASON in {code for code, _ in _found(tmp_path, beside=f"# sessionproof: ignore[SP201]{after}")}
+
+
+@pytest.mark.parametrize("mark", ["\x0c", "\x85", "\u2028"])
+def test_lines_are_those_of_python(tmp_path: Path, mark: str) -> None:
+    """Other marks end none, so that the comment above a line is the one above it."""
+    text = BOTH.format(above="    # sessionproof: ignore[SP201] measured\n", beside="")
+
+    assert not findings(tmp_path, f"# one{mark}two\n\n\n{text}")
