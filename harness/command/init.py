@@ -114,6 +114,10 @@ def _target(tree: Tree, choices: Choices, output: Path | None) -> _Target:
     """Beside the agent's uppermost package's modules, or where `--output` says."""
     module = next(each for each in tree.modules if tree.import_name(each) == choices.agent.module)
     root, package = tree.import_root(module), choices.agent.module.partition(".")[0]
+    if output is not None and output.suffix == ".py" and output.is_dir():
+        raise UsageError(
+            f"--output {str(output)!r} is a folder, though its name ends in .py; name a file in another one"
+        )
     if output is None:
         within = root / package if (root / package).is_dir() else root
         file = within / f"{NAME}.py"
@@ -170,6 +174,8 @@ def _tell_next(console: Console, adapter: Adapter, target: _Target, root: Path) 
             console.print(Text(f"  {each.function}: {inline(each.sentence)}"), soft_wrap=True)
     path = "" if target.root == root else f"PYTHONPATH={shlex.quote(_shortest(target.root, root))} "
     console.print(Text("\nread it, then run:"))
+    if root.resolve() != Path.cwd().resolve():
+        console.print(Text(f"  cd {shlex.quote(inline(_shortest(root, Path.cwd())))}"), soft_wrap=True)
     console.print(Text(f"  {path}sessionproof check-backend {spec}"), soft_wrap=True)
     console.print(Text(f"  {path}sessionproof verify --backend {spec}"), soft_wrap=True)
     console.print(Text("\nand for pyproject.toml, so that verify needs no option:"))

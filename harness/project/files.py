@@ -3,9 +3,9 @@
 Problem: a checkout holds environments, caches, builds and vendored packages beside what somebody wrote, and its links
 may lead in circles.
 
-Mechanism: folders are walked in the order of their names, each real folder once. Left out are hidden folders, those
-that are an environment (they have a `pyvenv.cfg`), and those with a name of `SKIPPED`; a path that was given by name
-is always looked at.
+Mechanism: folders are walked in the order of their names, each real folder once. Left out are hidden folders and
+files, folders that are an environment (they have a `pyvenv.cfg`), and those with a name of `SKIPPED`; a path that was
+given by name is always looked at.
 
 Guarantee: each real file is named once, by the first path that leads to it, and nothing outside of the paths is opened.
 What cannot be listed is a problem, not an absence.
@@ -45,7 +45,11 @@ def _walk(top: Path, seen: set[str], problems: list[Problem]) -> Iterator[Path]:
             continue
         seen.add(here)
         folders[:] = sorted(name for name in folders if not _is_skipped(folder, name))
-        yield from (Path(folder, name) for name in sorted(names) if name.endswith(".py"))
+        yield from (Path(folder, name) for name in sorted(names) if _is_source(name))
+
+
+def _is_source(name: str) -> bool:
+    return name.endswith(".py") and not name.startswith(".")  # editors keep locks and copies under hidden names
 
 
 def _is_skipped(folder: str, name: str) -> bool:

@@ -40,6 +40,8 @@ def read_source(path: Path) -> Source | Problem:
 
 
 def _parsed(path: Path) -> Source:
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(errno.ENOENT, "it is a link to nothing")
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "it is no regular file")
     if path.stat().st_size > LARGEST:

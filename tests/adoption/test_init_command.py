@@ -76,6 +76,36 @@ def test_a_project_below_src_is_run_with_its_path(tmp_path: Path) -> None:
     assert "  PYTHONPATH=src sessionproof check-backend clinic.verification:backend\n" in result.stdout
 
 
+def test_a_folder_that_is_called_as_a_module_takes_no_adapter(tmp_path: Path) -> None:
+    """Nothing in it could be imported by the name that it has."""
+    folder = write_project(LIBRARY, tmp_path / "library")
+    (folder / "odd.py").mkdir()
+
+    assert "is a folder, though its name ends in .py" in init(str(folder), "--output", str(folder / "odd.py")).stderr
+    assert not list((folder / "odd.py").iterdir())
+
+
+@pytest.mark.processes
+def test_the_commands_work_where_somebody_stands(tmp_path: Path) -> None:
+    """Who names another folder is told to go there first."""
+    write_project(LIBRARY, tmp_path / "li brary")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    told = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "init", "li brary"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    go, check = [line.strip() for line in told.splitlines() if line.startswith(("  cd ", "  sessionproof check"))]
+    python = shlex.quote(sys.executable)
+    look = f"{python} -c 'import verification; verification.backend'"
+
+    assert (go, check) == ("cd 'li brary'", "sessionproof check-backend verification:backend")
+    assert subprocess.run(f"{go} && {look}", shell=True, cwd=tmp_path, env=environment, check=False).returncode == 0
+
+
 def test_a_dry_run_prints_and_writes_nothing(tmp_path: Path) -> None:
     """Also where there is an adapter already."""
     folder = write_project(LIBRARY, tmp_path / "library")

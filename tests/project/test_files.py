@@ -62,6 +62,15 @@ def test_what_is_no_file_is_a_problem(tmp_path: Path) -> None:
     project = Project.load([tmp_path])
 
     assert [Path(each.file).name for each in project.problems] == ["nowhere.py", "pipe.py"]
+    assert "it is a link to nothing" in project.problems[0].message
+
+
+def test_a_hidden_file_is_passed_over(load: Load, tmp_path: Path) -> None:
+    """Such as the link by which an editor locks a file."""
+    (tmp_path / ".#app.py").symlink_to("somebody@host.1234")
+    project = load({".hidden.py": "def f(:", "app.py": ""})
+
+    assert (len(project.modules), project.problems) == (1, [])
 
 
 def test_other_encodings_and_marks_are_read(tmp_path: Path) -> None:
