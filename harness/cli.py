@@ -378,20 +378,20 @@ def init(
 
 
 @main.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATHS...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option("--format", "name", default="text", metavar="NAME", help="text, json, sarif or github [text].")
 @click.option("--output", metavar="FILE", help="Where the report goes [standard output].")
 @click.option("--select", multiple=True, metavar="CODES", help="Only these codes, such as SP101,SP2.")
 @click.option("--ignore", multiple=True, metavar="CODES", help="Not these codes.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.pass_context
-def scan(context: click.Context, /, *, paths: tuple[Path, ...], name: str, debug: bool, **options: Any) -> None:
+def scan(context: click.Context, /, *, paths: tuple[str, ...], name: str, debug: bool, **options: Any) -> None:
     """Find sessions that parallel tools or tasks share, in source that is not run."""
-    from harness.command.scan import Scan, run_scan  # noqa: PLC0415  # slow, and for this command only
+    from harness.command.scan import Scan, paths_of, run_scan  # noqa: PLC0415  # slow, and for this command only
 
     with _Guard(context, debug=debug):
         call = Scan(
-            paths=paths,
+            paths=paths_of(paths),
             console=_console(),
             environment=os.environ,
             write=_write,

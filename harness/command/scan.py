@@ -24,7 +24,7 @@ from harness.report.scan_text import scan_text
 from harness.scan.codes import CODES, Code
 from harness.scan.scan import scan
 
-__all__ = ["FORMATS", "Scan", "codes_of", "run_scan"]
+__all__ = ["FORMATS", "Scan", "codes_of", "paths_of", "run_scan"]
 
 FORMATS = ("text", "json", "sarif", "github")
 
@@ -70,6 +70,18 @@ def run_scan(call: Scan) -> int:
     document = masked(document_of(result, folder=_root(call)), masker(call.environment))
     _deliver(call, render(document))
     return document.status
+
+
+def paths_of(given: Iterable[str]) -> tuple[Path, ...]:
+    """The paths that are meant.
+
+    Raises:
+        UsageError: one is empty, as an unset variable of a shell is; `Path` would take it for the current folder.
+    """
+    texts = tuple(given)
+    if "" in texts:
+        raise UsageError("a path is empty: name files or folders that exist, '.' for the current folder")
+    return tuple(map(Path, texts))
 
 
 def codes_of(given: Iterable[str]) -> frozenset[Code]:

@@ -46,6 +46,8 @@ def _run(*arguments: str) -> Result:
         (["."], 1),
         (["empty"], 2),
         (["missing"], 2),
+        ([""], 2),
+        (["right.py", ""], 2),
         (["right.py", "--select", "SP999"], 2),
         (["right.py", "--select", ""], 2),
         (["right.py", "--select", "SP101,"], 2),
