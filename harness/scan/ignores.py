@@ -1,18 +1,20 @@
 """Comments that accept a finding: `# sessionproof: ignore[SP101] reason`.
 
-Mechanism: such a comment counts for its own line, or, if it stands alone, for the next line that is none. Comments are
-those that the tokenizer sees, so that text in a string is none.
+Mechanism: such a comment counts for its own line, or, if it stands alone, for the next line that is none; on the last
+line of a statement it counts for all of it. Comments are those that the tokenizer sees, so that text in a string is
+none.
 
 Guarantee: a comment without a reason, with an unknown code, or that accepts nothing, is told as a finding of its own,
 and accepts nothing.
 """
 
+import ast
 import difflib
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.project.module import Module
 from harness.scan.codes import CODES, Code
@@ -28,10 +30,11 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:
-    """One comment: where it is, for which line it counts, and what it says."""
+    """One comment: where it is, for which lines it counts (`first` to `line`), and what it says."""
 
     place: Place
     line: int
+    first: int
     codes: Sequence[str]
     reason: str
 
@@ -41,6 +44,7 @@ def comments_of(module: Module) -> list[Comment]:
     if "sessionproof:" not in module.text:
         return []
     lines = module.text.split("\n")  # as the tokenizer counts: not at a form feed, as `splitlines` does
+    starts = _starts(module)
     found: list[Comment] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(module.text).readline):
@@ -48,6 +52,8 @@ def comments_of(module: Module) -> list[Comment]:
                 row, column = token.start
                 alone = not lines[row - 1][:column].strip()
                 found.append(_comment(module, match, row, column + match.start(), _next(lines, row) if alone else row))
+                if not alone:
+                    found[-1] = replace(found[-1], first=starts.get(row, row))
     except (tokenize.TokenError, SyntaxError):
         return found
     return found
@@ -56,7 +62,13 @@ def comments_of(module: Module) -> list[Comment]:
 def _comment(module: Module, match: re.Match[str], row: int, column: int, line: int) -> Comment:
     codes = [code.strip().upper() for code in (match["codes"] or "").split(",") if code.strip()]
     place = Place(file=str(module.path), line=row, column=column + 1)
-    return Comment(place=place, line=line, codes=codes, reason=match["reason"].strip(" -:#\t"))
+    return Comment(place=place, line=line, first=line, codes=codes, reason=match["reason"].strip(" -:#\t"))
+
+
+def _starts(module: Module) -> Mapping[int, int]:
+    """Where statements of several lines begin, by the lines on which they end; those that have a body are none."""
+    statements = (node for node in ast.walk(module.tree) if isinstance(node, ast.stmt) and not hasattr(node, "body"))
+    return {node.end_lineno or node.lineno: node.lineno for node in statements if not isinstance(node, ast.Match)}
 
 
 def _next(lines: Sequence[str], row: int) -> int:
@@ -84,7 +96,7 @@ def sorted_out(findings: Iterable[Finding], comments: Iterable[Comment]) -> tupl
 
 
 def _meant(comment: Comment, finding: Finding) -> bool:
-    here = finding.place.file == comment.place.file and finding.place.line == comment.line
+    here = finding.place.file == comment.place.file and comment.first <= finding.place.line <= comment.line
     return here and finding.code in comment.codes
 
 

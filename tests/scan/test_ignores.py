@@ -67,3 +67,15 @@ def test_lines_are_those_of_python(tmp_path: Path, mark: str) -> None:
     text = BOTH.format(above="    # sessionproof: ignore[SP201] measured\n", beside="")
 
     assert not findings(tmp_path, f"# one{mark}two\n\n\n{text}")
+
+
+def test_a_comment_at_the_end_of_a_statement_counts_for_all_of_it(tmp_path: Path) -> None:
+    """Formatters move it there; one within the statement, or after the next, does not count for it."""
+    text = "async def f(session: AsyncSession):\n    await asyncio.gather(\n        use(session),{within}\n"
+    text += "        use(session),\n    ){end}\n    print(1){after}\n"
+    comment = "  # sessionproof: ignore[SP201] measured"
+
+    assert not findings(tmp_path, text.format(within="", end=comment, after=""))
+    for where in ("within", "after"):
+        given = {"within": "", "end": "", "after": ""} | {where: comment}
+        assert {each.code for each in findings(tmp_path, text.format(**given))} == {Code.GATHER, Code.UNUSED}
