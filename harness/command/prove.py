@@ -334,6 +334,7 @@ def _run(call: Proving, ready: _Ready, directory: Path) -> Side:
         backend=ready.look.name,
         document=run_cells(run, ready.state),
         run=f"{directory.name}/run.json",
+        root=str(ready.state.checkout.top),
         notes=tuple(ready.notes),
         hint=_hint(modes, ready.look),
     )

@@ -13,6 +13,7 @@ has a kind of finding that it did not have before. What is missing for that make
 makes it fail, and that weighs more.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ from harness.report.proof_document import (
     SideDocument,
     TraceDocument,
 )
+from harness.report.redact import masked
 from harness.report.selection import cell_name
 from harness.report.showing import WITNESSES, Showing, counted, showing, showing_of_run
 from harness.scenario import ModelTier, PoolState
@@ -43,13 +45,18 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One revision with its run; `run` is the place of the run's document, `notes` what its checkout lacks."""
+    """One revision with its run; `run` is the place of the run's document, `notes` what its checkout lacks.
+
+    `root` is the top of its checkout, where that is known: no place is told with it, and the caller may have stood in a
+    folder below.
+    """
 
     revision: RevisionDocument
     backend: str
     document: RunDocument
     run: str
     notes: tuple[str, ...] = ()
+    root: str = ""
     hint: str = ""
     """What may be the reason if the bug does not show in it."""
 
@@ -66,8 +73,8 @@ def make_proof(
 ) -> ProofDocument:
     """What the two runs prove."""
     reasons = list(_reasons(before, after, bug))
-    old, new = traces_of(before.document), traces_of(after.document)
-    return ProofDocument(
+    old, new = (traces_of(side.document, root=side.root) for side in (before, after))
+    proof = ProofDocument(
         verdict=merge([Verdict.PASSED, *(verdict for verdict, _ in reasons)]),
         started_at=started_at,
         seconds=seconds,
@@ -83,6 +90,12 @@ def make_proof(
         remaining=tuple(trace for key, trace in new.items() if key in old),
         limits=tuple(digest.limits(after.document)),
     )
+    return masked(proof, lambda text: _below(_below(text, before.root), after.root))
+
+
+def _below(text: str, root: str) -> str:
+    """The text with paths below the root as they are from there: the folder is gone when somebody reads it."""
+    return text.replace(f"{root}{os.sep}", "").replace(root, ".") if root else text
 
 
 def side_of(side: Side, bug: frozenset[FindingKind]) -> SideDocument:
@@ -193,9 +206,12 @@ def _listed(words: Sequence[str]) -> str:
     return f"{'; '.join(words[:_SHOWN])}{more}"
 
 
-def traces_of(document: RunDocument) -> dict[_Key, TraceDocument]:
-    """The findings of a run that count, by their kind and the function in which they are; the most frequent first."""
-    roots = Roots(directory=document.environment.directory)
+def traces_of(document: RunDocument, *, root: str = "") -> dict[_Key, TraceDocument]:
+    """The findings of a run that count, by their kind and the function in which they are; the most frequent first.
+
+    Places are relative to `root`, or else to the folder of the run.
+    """
+    roots = Roots(directory=document.environment.directory, root=root)
     found: dict[_Key, TraceDocument] = {}
     for cell in document.cells:
         for key, trace in _of_cell(counted(cell), roots).items():

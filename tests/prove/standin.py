@@ -6,7 +6,6 @@ library. Its first argument is a folder with what to do in `behaviour.json`, by 
 
 import json
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,12 @@ def option(name: str) -> Path:
     """The value of an option."""
     (value,) = [word.partition("=")[2] for word in ARGUMENTS if word.startswith(f"--sessionproof-{name}=")]
     return Path(value)
+
+
+def top() -> Path:
+    """The top of the work tree that this runs in."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
 def main() -> int:
@@ -36,7 +41,8 @@ def main() -> int:
         (NOTES / "waiting").write_text(str(os.getpid()), encoding="utf-8")
         time.sleep(300)
     if "document" in wanted:
-        shutil.copy(wanted["document"], output / "run.json")
+        text = Path(wanted["document"]).read_text(encoding="utf-8").replace("%(top)s", str(top()))
+        (output / "run.json").write_text(text, encoding="utf-8")
     origins = wanted.get("origins", {"shop.agent": str(Path.cwd() / "shop" / "agent.py")})
     (option("origins") / "1.json").write_text(json.dumps(origins), encoding="utf-8")
     return int(wanted.get("status", 0))

@@ -232,6 +232,38 @@ def test_a_finding_is_the_same_in_another_line() -> None:
     assert not proof.appeared
 
 
+def side_below(top: str, *files: str) -> Side:
+    """A run from a folder below the top of its checkout, with a finding in each of these files of it."""
+    findings = [
+        Finding(
+            kind=FindingKind.BLEED,
+            message=f"at {top}/{file}:7 in stock, under {top}",
+            check="errors",
+            stack=(f"{top}/{file}:7 in stock",),
+        )
+        for file in files
+    ]
+    run = documents.document([documents.cell("two_users", SessionMode.PER_OPERATION, findings=findings)])
+    environment = run.environment.model_copy(update={"directory": f"{top}/sub"})
+    run = run.model_copy(update={"environment": environment, "problems": (f"{top}/conftest.py ends",)})
+    return Side(revision=BEFORE, backend="shop", document=run, run="run.json", root=top)
+
+
+def test_what_is_told_is_below_the_top_of_the_checkout() -> None:
+    """From whichever folder it was run; files of one name are not one place, and one place is the same in both."""
+    before = side_below("/tmp/x/x-before", "shop/agent.py", "desk/agent.py")
+    after = side_below("/tmp/x/x-after", "shop/agent.py")
+
+    proof = make_proof(
+        before, after, started_at=datetime(2030, 1, 2, tzinfo=UTC), seconds=1, command="sessionproof prove", adapter="a"
+    )
+
+    assert [trace.place for trace in proof.vanished] == ["desk/agent.py:7 in stock"]
+    assert [trace.place for trace in proof.remaining] == ["shop/agent.py:7 in stock"]
+    assert proof.remaining[0].message == "at shop/agent.py:7 in stock, under ."
+    assert "/tmp/x" not in proof_json(proof) + proof_page(proof)
+
+
 def whole() -> ProofDocument:
     """A proof with something in each of its parts."""
     gaps = [NotVerifiedDocument(scenario="streaming", reason="backend 'shop' does not stream its answers")]

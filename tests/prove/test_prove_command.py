@@ -30,18 +30,26 @@ BACKEND = ("--backend", "shop.verification:backend")
 LAST = ("prove", "--before", "HEAD~1", "--after", "HEAD", *BACKEND)
 # What is loaded to see what the backend is: the adapter's protocol, without an application that takes long to import.
 LIGHT = """
+from contextlib import asynccontextmanager
+
 import shop.agent
+from harness.backend import Tenant, ToolUse
+from harness.scenario import SessionMode, ToolRole
 
 
 class Shop:
     name = "shop"
-    modes = frozenset({%s})
+    modes = frozenset(map(SessionMode, [%s]))
     capabilities = frozenset()
-    tenants = ("one",)
+    tenants = (Tenant(account="shop", agent="clerk", tools={ToolRole.READ: ToolUse(tool="opening_hours")}),)
 
-    async def prepare(self): ...
-    async def start(self): ...
-    async def read_ledger(self): ...
+    async def prepare(self, database_url): ...
+
+    @asynccontextmanager
+    async def start(self, settings):
+        yield
+
+    async def read_ledger(self, connection): ...
 
 
 backend = Shop()
@@ -130,6 +138,20 @@ def test_both_revisions_are_run_alike(shop: Path, standing_in: Command, notes: P
         assert "--sessionproof-tier=scripted" in each["arguments"]
         chosen = [word.partition("=")[2] for word in each["arguments"] if word.startswith("--sessionproof-scenario=")]
         assert chosen == list(SCENARIOS)
+
+
+def test_no_place_is_told_with_the_checkout_that_is_gone(shop: Path, standing_in: Command, tmp_path: Path) -> None:
+    """The page is for others; below which folder the command was called has no part in it."""
+    words = (*LAST, "--format", "markdown")
+    place = "%(top)s/shop/agent.py:3 in stock"
+    finding = Finding(kind=FindingKind.BLEED, message=f"seen at {place}", check="errors", stack=(place,))
+    document = documents.document([documents.cell("two_parallel_tools", SessionMode.PER_OPERATION, findings=[finding])])
+
+    result = standing_in(shop / "shop", *words, before={"document": document}, after={"document": CLEAN})
+
+    assert result.exit_code == 0, result.output
+    assert "at `shop/agent.py:3 in stock`" in result.stdout
+    assert str(tmp_path / "scratch" / "sessionproof-prove-") not in result.stdout
 
 
 def test_what_is_run_by_default_is_what_sharing_shows_in() -> None:
