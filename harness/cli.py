@@ -10,6 +10,7 @@ evidence is missing; 128 and the signal's number if interrupted.
 
 import asyncio
 import contextlib
+import copy
 import errno
 import importlib.util
 import os
@@ -18,7 +19,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar
+from typing import IO, Any, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -26,9 +27,9 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import __version__
-from harness.command.child import PYTEST
+from harness.command.child import PYTEST, signals_noted
 from harness.command.github import commands_stopped
-from harness.command.verify import ENVIRONMENT, USAGE, Verification, default_directory, default_workers
+from harness.command.verify import ENVIRONMENT, INTERRUPTED, USAGE, Verification, default_directory, default_workers
 from harness.command.verify import verify as run_verification
 from harness.config import resolve
 from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
@@ -63,6 +64,22 @@ _OF_CELLS = frozenset(
     }
 )
 """The options of `verify` that `prove` and `reproduce` have, too."""
+_TEXTS = {
+    "modes": "Only this session mode [the one in which the backend says that it is right].",
+    "scenarios": "Only this scenario, or a pattern: 'ledger*' [those in which shared sessions show].",
+    "tiers": "Only this model tier [scripted].",
+}
+"""What `prove` and `reproduce` say of these, because without a value they do something else than `verify`."""
+_TEXTS_OF = {
+    "prove": {
+        "backend": "Your application's adapter [`backend` in [tool.sessionproof]; there has to be one].",
+        "output": "Where the proof goes [a new folder among the system's temporary files].",
+    },
+    "reproduce": {
+        "backend": "Your application's adapter [the reference backend].",
+        "output": "Where the report goes [as for verify; with --bisect it is not kept].",
+    },
+}
 _PROVIDERS = ("auto", "container", "embedded")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -408,7 +425,36 @@ class _EndOfBisection(click.UsageError):
     exit_code = _BISECTION_ENDS
 
 
-class _Bisectable(click.Command):
+class _Interruptible(click.Command):
+    """A command whose status says that it was interrupted, also before its own answer to signals is there.
+
+    While modules are imported a signal is noted, and not raised: who knows what they would make of it.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, which has status 1 for an interruption: here that is an answer."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            return _interrupted(ctx, signal.SIGINT)
+
+
+def _interrupted(context: click.Context, number: signal.Signals) -> NoReturn:
+    with contextlib.suppress(_NotPrinted):
+        _console(stderr=True).print(Text(f"interrupted by {number.name}; nothing was left running"), soft_wrap=True)
+    context.exit(INTERRUPTED + number)
+
+
+@contextlib.contextmanager
+def _importing(context: click.Context) -> Iterator[None]:
+    """A time for imports, at whose end the command ends if a signal came."""
+    with signals_noted() as received:
+        yield
+    for number in received:
+        _interrupted(context, number)
+
+
+class _Bisectable(_Interruptible):
     """A command whose wrong options end a bisection, which takes click's status for a bad revision."""
 
     def make_context(
@@ -427,8 +473,6 @@ class _Bisectable(click.Command):
         """As click does; but whatever goes wrong while bisecting has a status that is not click's or Python's 1."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(_BISECTION_ENDS + signal.SIGINT)
         except click.exceptions.Exit as ended:
             if ctx.params["bisect"] and ended.exit_code in {USAGE, ENVIRONMENT}:  # not even that could be printed
                 ctx.exit(_BISECTION_ENDS)
@@ -440,8 +484,13 @@ class _Bisectable(click.Command):
 
 
 def _with_cells_of_verify(command: click.Command) -> click.Command:
-    """The command with the options that choose cells, as `verify` has them."""
-    command.params += [option for option in verify.params if option.name in _OF_CELLS]
+    """The command with the options that choose cells, as `verify` has them, but for what they are without a value."""
+    texts = _TEXTS | _TEXTS_OF.get(str(command.name), {})
+    for option in verify.params:
+        if isinstance(option, click.Option) and option.name in _OF_CELLS:
+            own = copy.copy(option)
+            own.help = texts.get(str(option.name), option.help)
+            command.params.append(own)
     return command
 
 
@@ -456,7 +505,7 @@ _finding_option = click.option(
 
 
 @_with_cells_of_verify
-@main.command()
+@main.command(cls=_Interruptible)
 @click.option("--before", required=True, metavar="REV", help="The revision in which the bug shows.")
 @click.option("--after", required=True, metavar="REV", help="The revision in which it does not.")
 @click.option(
@@ -491,8 +540,9 @@ def prove(
 ) -> None:
     """Prove that a bug shows at one git revision, and not at another; your work tree is not touched."""
     with _Guard(context, debug=debug):
-        from harness.command.prove import Proving  # noqa: PLC0415  # slow, and for this command only
-        from harness.command.prove import prove as run_proof  # noqa: PLC0415  # the same
+        with _importing(context):
+            from harness.command.prove import Proving  # noqa: PLC0415  # slow, and for this command only
+            from harness.command.prove import prove as run_proof  # noqa: PLC0415  # the same
 
         config = resolve({**options, "full_length": full_length or None})
         call = Proving(
@@ -535,8 +585,9 @@ def reproduce(
 ) -> None:
     """Show the bug in the sources as they lie there: 0 if it shows, 1 if it does not, 3 if that is not known."""
     with _Guard(context, debug=debug):
-        from harness.command.reproduce import Reproducing  # noqa: PLC0415  # slow, and for this command only
-        from harness.command.reproduce import reproduce as run_reproduction  # noqa: PLC0415  # the same
+        with _importing(context):
+            from harness.command.reproduce import Reproducing  # noqa: PLC0415  # slow, and for this command only
+            from harness.command.reproduce import reproduce as run_reproduction  # noqa: PLC0415  # the same
 
         call = Reproducing(
             options={**options, "full_length": full_length or None},

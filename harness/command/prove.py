@@ -28,8 +28,10 @@ from harness.command.child import PYTEST, signals_noted
 from harness.command.github import append_summary, commands_stopped, is_github, print_report
 from harness.command.side import (
     Interrupted,
+    NoAdapterError,
     NotLoadedError,
     State,
+    check_scenarios,
     claimed_mode,
     import_path_of_now,
     look_at,
@@ -114,6 +116,8 @@ def prove(call: Proving) -> int:
                 proof = masked(_proved(call, output, received), masker(call.given))
         except Interrupted as error:
             _say(call, str(error))
+            if any(output.iterdir()):
+                call.errors.print(Text(f"what there is so far is in {output}", style="dim"), soft_wrap=True)
             return INTERRUPTED + error.number
         return _report(call, proof, output)
 
@@ -121,6 +125,7 @@ def prove(call: Proving) -> int:
 def _proved(call: Proving, output: Path, received: Sequence[signal.Signals]) -> ProofDocument:
     """Run both, and say what that proves."""
     module = _module(call)
+    check_scenarios(call.config)
     repository = find_repository(call.directory)
     revisions = _revisions(repository, call)
     started_at, started = datetime.now(UTC), perf_counter()
@@ -293,24 +298,24 @@ def _looked_at(call: Proving, state: State, repository: Repository, module: str)
     """What its backend says of itself; if it has none, what to do.
 
     Raises:
-        UsageError: there is no such module.
+        NoAdapterError: it has none, by that name.
+        NotLoadedError: it cannot be loaded.
     """
     try:
         return look_at(state, call.config.backend)
     except NotLoadedError as error:
-        if find_adapter(module, state.checkout) is not None:
-            advice = (
-                "if its adapter is what does not fit, --adapter-from says whose starts both: before, after, or a file"
-            )
-            raise NotLoadedError(f"{error}; {advice}") from error
-        lying = call.adapter_from == AdapterFrom.OWN and _in_work_tree(repository, module) is not None
+        advice = "if its adapter is what does not fit, --adapter-from says whose starts both: before, after, or a file"
+        raise NotLoadedError(f"{error}; {advice}") from error
+    except NoAdapterError as error:
+        lacks = call.adapter_from == AdapterFrom.OWN and find_adapter(module, state.checkout) is None
+        lying = lacks and _in_work_tree(repository, module) is not None
         hint = (
             "; the work tree has it, but the revision has not: --adapter-from worktree takes it from there"
             if lying
             else "; --adapter-from says where to take an adapter from that a revision lacks: before, after, worktree, "
             "or a file"
         )
-        raise UsageError(f"{error}{hint}") from error
+        raise NoAdapterError(f"{error}{hint}") from error
 
 
 def _run(call: Proving, ready: _Ready, directory: Path) -> Side:

@@ -27,8 +27,10 @@ from harness.command.child import PYTEST
 from harness.command.github import commands_stopped
 from harness.command.side import (
     Interrupted,
+    NoAdapterError,
     NotLoadedError,
     State,
+    check_scenarios,
     claimed_mode,
     import_path_of_now,
     look_at,
@@ -95,7 +97,7 @@ def reproduce(call: Reproducing) -> int:
 
 def _of_error(call: Reproducing, error: Exception) -> int:
     """Whether another revision may do better."""
-    if isinstance(error, NotLoadedError):
+    if isinstance(error, NotLoadedError) or (isinstance(error, NoAdapterError) and _names_its_own(call)):
         return SKIP
     if isinstance(error, ConfigurationError) and _is_of_revision(call):
         return SKIP
@@ -118,14 +120,25 @@ def _is_of_revision(call: Reproducing) -> bool:
     return False
 
 
+def _names_its_own(call: Reproducing) -> bool:
+    """Whether it is this revision's `pyproject.toml` that names the adapter: another one may name another."""
+    with tempfile.TemporaryDirectory() as empty:
+        elsewhere = resolve(call.options, environment=call.given, directory=Path(empty))
+    return elsewhere.backend == bundled.default_backend()
+
+
 def _reproduce(call: Reproducing) -> int:
     config = resolve(call.options, environment=call.given, directory=call.directory)
+    check_scenarios(config)
+    directory = None
     try:
         with _output(call, config) as directory:
             document = masked(_run(call, config, directory), masker(call.given))
             _show(call, config, document, directory)
     except Interrupted as error:
         _say(call, str(error))
+        if directory is not None and directory.is_dir() and any(directory.iterdir()):
+            call.errors.print(Text(f"what there is so far is in {directory}", style="dim"), soft_wrap=True)
         return INTERRUPTED + error.number
     return (_BISECT_STATUSES if call.bisect else _STATUSES)[showing_of_run(document, call.bug)]
 

@@ -10,6 +10,8 @@ modules came from.
 Guarantee: what cannot be loaded, and what ran other code, raises; an interrupted run does, too.
 """
 
+import ast
+import difflib
 import os
 import signal
 import sys
@@ -42,9 +44,11 @@ from harness.scenario import ModelTier, SessionMode
 __all__ = [
     "SCENARIOS",
     "Interrupted",
+    "NoAdapterError",
     "NotLoadedError",
     "OtherCodeError",
     "State",
+    "check_scenarios",
     "claimed_mode",
     "import_path_of_now",
     "look_at",
@@ -87,6 +91,10 @@ class Interrupted(SessionproofError):
 
 class NotLoadedError(EnvironmentMissing):
     """The backend of a state of the sources cannot be loaded."""
+
+
+class NoAdapterError(UsageError):
+    """There is no module, or no attribute, of the name that the backend was given by."""
 
 
 class OtherCodeError(EnvironmentMissing):
@@ -132,10 +140,38 @@ def module_of(spec: str) -> str:
     """
     module, separator, attribute = spec.partition(":")
     if not (separator and attribute and all(part.isidentifier() for part in module.split("."))):
-        raise UsageError(
-            f"backend {spec!r} is not of the form 'package.module:attribute', for example 'shop.verification:backend'"
-        )
+        raise UsageError(f"backend {spec!r} is not of the form 'package.module:attribute', {_meant(module, attribute)}")
     return module
+
+
+def _meant(place: str, attribute: str) -> str:
+    """What to write in place of what names no module; a file stands for its module."""
+    parts = [part for part in Path(place.removesuffix(".py")).parts if part not in {".", "..", os.sep}]
+    if parts and all(name.isidentifier() for part in parts for name in part.split(".")):
+        return f"did you mean {'.'.join(parts)}:{attribute or 'backend'}?"
+    return "for example 'shop.verification:backend'"
+
+
+def check_scenarios(config: Config) -> None:
+    """Whether each scenario that is asked for is there, before anything is done.
+
+    Raises:
+        UsageError: one is not.
+    """
+    known = _scenarios()
+    for name in config.unmatched(known) if config.scenario_file is None else ():
+        nearest = difflib.get_close_matches(name, known, n=1)
+        meant = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
+        raise UsageError(f"there is no scenario {name!r}; {meant}")
+
+
+def _scenarios() -> list[str]:
+    """The names in the suite, by its text: importing it takes as long as a cell."""
+    texts = (path.read_text(encoding="utf-8") for path in bundled.scenarios_directory().glob("test_*.py"))
+    calls = [node for text in texts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Scenario"]
+    values = [word.value for call in made for word in call.keywords if word.arg == "name"]
+    return sorted(str(value.value) for value in values if isinstance(value, ast.Constant))
 
 
 def import_path_of_now() -> list[Path]:
@@ -174,6 +210,7 @@ def look_at(state: State, spec: str) -> Look:
 
     Raises:
         Interrupted: a signal came.
+        NoAdapterError: there is no such module, or it has no such attribute.
         NotLoadedError: it cannot be loaded.
         OtherCodeError: its modules came from somewhere else.
     """
@@ -197,7 +234,8 @@ def look_at(state: State, spec: str) -> Look:
             ending = f"its process ended with status {ended.status}: {inline('; '.join(tail))}"
             raise NotLoadedError(f"{state.name}: backend {spec!r} cannot be loaded: {ending}")
     if look.failure:
-        raise NotLoadedError(f"{state.name}: {_without_places(look.failure, state.checkout)}")
+        kind = NoAdapterError if look.missing else NotLoadedError
+        raise kind(f"{state.name}: {_without_places(look.failure, state.checkout)}")
     if not look.modes:
         raise NotLoadedError(f"{state.name}: backend {spec!r} has no session mode that there is")
     _check_origins(state, spec, list(look.modules.items()))

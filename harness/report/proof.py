@@ -15,7 +15,7 @@ makes it fail, and that weighs more.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -41,6 +41,7 @@ _Place: TypeAlias = tuple[str, PoolState, ModelTier]
 _Key: TypeAlias = tuple[FindingKind, str]
 _Reason: TypeAlias = tuple[Verdict, str]
 _SHOWN = 5
+_SWAPPED = "it shows after, so that --before and --after look swapped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,9 @@ def _shown(cell: CellDocument, bug: frozenset[FindingKind]) -> ShownCellDocument
 
 def _reasons(before: Side, after: Side, bug: frozenset[FindingKind]) -> Iterator[_Reason]:
     """Why it is not proved, each with what it makes of the verdict."""
-    yield from _of_before(before, bug)
+    seen = tuple(showing_of_run(side.document, bug) for side in (before, after))
+    swapped = seen == (Showing.CLEAR, Showing.SHOWS)
+    yield from _of_before(replace(before, hint=_SWAPPED) if swapped else before, bug)
     yield from _of_after(after, bug)
     old = {_place(cell): cell for cell in before.document.cells}
     new = {_place(cell): cell for cell in after.document.cells}

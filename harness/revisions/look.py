@@ -25,7 +25,10 @@ _WORDS = 3
 
 
 class Look(BaseModel):
-    """What a backend says of itself, and where each imported module came from; or in `failure` why there is none."""
+    """What a backend says of itself, and where each imported module came from; or in `failure` why there is none.
+
+    `missing` says that nothing failed: there is no module of that name, or it has no such attribute.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +36,7 @@ class Look(BaseModel):
     modes: tuple[SessionMode, ...] = ()
     modules: dict[str, str] = {}
     failure: str = ""
+    missing: bool = False
 
     @classmethod
     def at(cls, spec: str) -> Self:
@@ -42,10 +46,21 @@ class Look(BaseModel):
             modes = tuple(mode for mode in SessionMode if mode in backend.modes)
             return cls(name=str(backend.name), modes=modes, modules=imported())
         except ConfigurationError as error:
-            return cls(failure=str(error), modules=imported())
+            return cls(failure=str(error), missing=_is_missing(spec, error), modules=imported())
         except BaseException as error:  # noqa: BLE001  # a module may also exit; whatever it does is the answer
             failure = f"backend {spec!r} cannot be loaded: {type(error).__name__}: {error}"
             return cls(failure=failure, modules=imported())
+
+
+def _is_missing(spec: str, error: BaseException) -> bool:
+    """Whether the module, or the attribute, is not there; what a module that is there cannot import is not meant."""
+    name, _, attribute = spec.partition(":")
+    if name in sys.modules:
+        return not hasattr(sys.modules[name], attribute)
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ModuleNotFoundError):
+        cause = cause.__cause__
+    return cause is not None and bool(cause.name) and f"{name}.".startswith(f"{cause.name}.")
 
 
 def read_look(path: Path) -> Look | None:

@@ -178,6 +178,20 @@ def test_what_speaks_against_it_is_no_proof(before: list[CellDocument], after: l
     assert proof_status(proof) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [([CLEAN], [BUGGY], True), ([CLEAN], [CLEAN], False), ([BUGGY], [BUGGY], False), ([BUGGY], [CLEAN], False)],
+    ids=["swapped", "nowhere", "both", "proved"],
+)
+def test_revisions_that_look_swapped_are_told(
+    before: list[CellDocument], after: list[CellDocument], told: bool
+) -> None:
+    """Only if the bug shows after, and in no cell before."""
+    said = "--before and --after look swapped"
+
+    assert (said in conclusion(prove(before, after))) == told
+
+
 NOT_KNOWN = {
     "nothing was run before": ([], [CLEAN]),
     "nothing was run after": ([BUGGY], []),

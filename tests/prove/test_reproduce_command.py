@@ -61,7 +61,6 @@ def test_the_status_is_the_answer(
 
 SKIPPED: dict[str, dict[str, str]] = {
     "a module that does not import": {"shop/agent.py": "import nothing_of_that_name\n"},
-    "no adapter": {"shop/verification.py": ""},
     "a syntax error": {"shop/agent.py": "x = (\n"},
     "a module that exits": {"shop/agent.py": "raise SystemExit(0)\n"},
     "a module that ends the process": {"shop/agent.py": "import os\nos._exit(0)\n"},
@@ -86,6 +85,9 @@ STOPPED: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
     "no such option": (("--bisekt",), {}),
     "no such value": (("--pool-state", "tepid"), {}),
     "no name of a backend": (("--backend", "shop"), {}),
+    "a module that is nowhere": (("--backend", "nope:backend"), {}),
+    "an attribute that is nowhere": (("--backend", "shop.verification:nope"), {}),
+    "a scenario that is nowhere": ((*BACKEND, "--scenario", "two_userz"), {}),
     "no database": (BACKEND, {"problem": ["environment", "no server"]}),
     "no such scenario": (BACKEND, {"problem": ["usage", "there is no scenario 'x'"]}),
     "code from elsewhere": (BACKEND, {"document": BUGGY, "origins": {"shop": "/usr/lib/shop.py"}}),
@@ -101,6 +103,14 @@ def test_what_no_revision_can_cure_ends_the_bisection(
 
     assert 128 <= stopped.exit_code <= 255, stopped.output
     assert "Traceback" not in stopped.output
+
+
+def test_an_adapter_that_the_revision_names_is_its_own(shop: Path, standing_in: Command) -> None:
+    """Another revision may name one that is there."""
+    shops.written(shop, {"pyproject.toml": "[tool.sessionproof]\nbackend = 'nope:backend'\n"})
+
+    assert standing_in(shop, "reproduce", "--bisect").exit_code == 125
+    assert standing_in(shop, "reproduce").exit_code == 2
 
 
 def test_wrong_usage_is_wrong_usage_without_bisecting(shop: Path, standing_in: Command) -> None:

@@ -1,18 +1,29 @@
 """What is run of one state of the sources, and in which surroundings."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
 from harness import bundled
-from harness.command.side import SCENARIOS, claimed_mode, import_path_of_now, module_of, of_cells, state_environment
+from harness.command.side import (
+    SCENARIOS,
+    check_scenarios,
+    claimed_mode,
+    import_path_of_now,
+    module_of,
+    of_cells,
+    state_environment,
+)
 from harness.config import Config
 from harness.errors import UsageError
+from harness.revisions.look import Look
 from harness.revisions.roots import Checkout, is_installed
 from harness.scenario import ModelTier, PoolState, SessionMode
 from tests.prove import shops
+from tests.test_documents import SCENARIOS as SUITE
 
 CONFIG = Config(backend="shop.verification:backend")
 
@@ -83,6 +94,69 @@ def test_what_names_no_module_is_refused(spec: str) -> None:
     """Before anything is checked out."""
     with pytest.raises(UsageError, match=r"is not of the form 'package\.module:attribute'"):
         module_of(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "meant"),
+    [
+        ("shop_adapter.py", "did you mean shop_adapter:backend?"),
+        ("./shop/verification.py:shop", "did you mean shop.verification:shop?"),
+        ("shop.verification", "did you mean shop.verification:backend?"),
+        (":backend", "for example 'shop.verification:backend'"),
+        ("a-b.py", "for example 'shop.verification:backend'"),
+    ],
+)
+def test_what_may_be_meant_is_said(spec: str, meant: str) -> None:
+    """A file stands for its module; what no module can be called stands for nothing."""
+    with pytest.raises(UsageError) as caught:
+        module_of(spec)
+
+    assert str(caught.value) == f"backend {spec!r} is not of the form 'package.module:attribute', {meant}"
+
+
+def test_each_scenario_of_the_suite_is_known() -> None:
+    """By its name, and by a pattern; a file with one goes before the names."""
+    check_scenarios(Config(scenarios=(*(each.name for each in SUITE), "two_*")))
+    check_scenarios(Config())
+    check_scenarios(Config(scenarios=("nothing",), scenario_file=Path("case.json")))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("two_userz", "; did you mean 'two_users'?"), ("2*", "; there are bill_per_request, ")]
+)
+def test_a_scenario_that_is_not_there_is_told(name: str, said: str) -> None:
+    """With the nearest name, or with all."""
+    with pytest.raises(UsageError) as caught:
+        check_scenarios(Config(scenarios=("two_users", name)))
+
+    assert str(caught.value).startswith(f"there is no scenario {name!r}{said}")
+
+
+LOOKED_AT = {
+    "a module that is nowhere": ("nothing_of_that_name:backend", "", True),
+    "a package that is nowhere": ("nothing_of_that_name.checks:backend", "", True),
+    "an attribute that is nowhere": ("looked_at:backend", "x = 1", True),
+    "a module that needs another": ("looked_at:backend", "import nothing_of_that_name", False),
+    "a module that asks for what is not there": ("looked_at:backend", "import os; os.nothing", False),
+    "a module that exits": ("looked_at:backend", "raise SystemExit", False),
+    "an object that is no backend": ("looked_at:backend", "backend = 1", False),
+}
+
+
+@pytest.mark.parametrize(("spec", "text", "missing"), LOOKED_AT.values(), ids=LOOKED_AT)
+def test_what_is_missing_is_told_from_what_fails(
+    spec: str, text: str, missing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is nowhere is a mistake of the caller's; a module that fails is the revision's."""
+    shops.written(tmp_path, {"looked_at.py": text})
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "looked_at", raising=False)
+
+    look = Look.at(spec)
+    sys.modules.pop("looked_at", None)
+
+    assert look.failure
+    assert look.missing == missing
 
 
 def test_the_import_path_of_now_has_sources_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
