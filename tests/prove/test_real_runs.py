@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,9 +33,13 @@ def call(folder: Path, *words: str, environment: Mapping[str, str] | None = None
     )
 
 
-def prove(folder: Path, before: str, after: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Prove it of the shop."""
-    return call(folder, "prove", "--before", before, "--after", after, *BACKEND, *SMALL, *words)
+def prove(
+    folder: Path, before: str, after: str, *words: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Prove it of the shop; what is left of it lies beside that, unless the words say where."""
+    output = ("--output", tempfile.mkdtemp(prefix="proof-", dir=folder.parent))
+    given = ("--before", before, "--after", after, *BACKEND, *SMALL, *output, *words)
+    return call(folder, "prove", *given, environment=environment)
 
 
 def test_a_repair_is_proved(tmp_path: Path) -> None:
@@ -92,7 +97,9 @@ def test_the_five_minutes_of_the_document(tmp_path: Path) -> None:
     shop = shops.repository(tmp_path / "shop")
     files = {"shop/__init__.py": "", "shop/agent.py": shops.SHARED, "shop/verification.py": shops.ADAPTER}
     shops.commit(shop, "Open the shop", files | {".gitignore": "sessionproof-runs/\n"})
-    shops.written(tmp_path / "bin", {"sessionproof": f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@" -n 0\n'})
+    output = f'--output "$(mktemp -d {tmp_path}/out.XXXXXX)"'
+    command = f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@" -n 0 {output}\n'
+    shops.written(tmp_path / "bin", {"sessionproof": command})
     (tmp_path / "bin" / "sessionproof").chmod(0o755)
     settings = {
         "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
@@ -118,9 +125,7 @@ def test_an_application_in_src_is_proved(tmp_path: Path) -> None:
     shops.commit(shop, "Repair", {"src/shop/agent.py": shops.REPAIRED, "src/shop/verification.py": shops.ADAPTER})
     path = os.pathsep.join([str(shop / "src"), os.environ.get("PYTHONPATH", "")])
 
-    ended = call(
-        shop, "prove", "--before", "HEAD~1", "--after", "HEAD", *BACKEND, *SMALL, environment={"PYTHONPATH": path}
-    )
+    ended = prove(shop, "HEAD~1", "HEAD", environment={"PYTHONPATH": path})
 
     assert ended.returncode == 0, ended.stderr + ended.stdout
 
@@ -140,9 +145,7 @@ def test_an_import_hook_that_goes_first_is_refused(tmp_path: Path) -> None:
     shops.written(tmp_path / "site", {"sitecustomize.py": hook})
     path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
 
-    ended = call(
-        shop, "prove", "--before", "HEAD~1", "--after", "HEAD", *BACKEND, *SMALL, environment={"PYTHONPATH": path}
-    )
+    ended = prove(shop, "HEAD~1", "HEAD", environment={"PYTHONPATH": path})
 
     assert ended.returncode == 3, ended.stderr + ended.stdout
     assert "the code under test did not come from the revision, but 'shop'" in ended.stderr
