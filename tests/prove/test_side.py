@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from inline_snapshot import snapshot
 
 from harness import bundled
+from harness.cli import main
 from harness.command.side import (
     SCENARIOS,
     check_scenarios,
@@ -167,3 +169,24 @@ def test_the_import_path_of_now_has_sources_alone(monkeypatch: pytest.MonkeyPatc
 
     assert found[0] == tmp_path
     assert not [path for path in found if is_installed(path)]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            "prove",
+            ("there has to be one]", "those in which shared sessions show]", "tier [scripted].", "temporary files]"),
+        ),
+        (
+            "reproduce",
+            ("[the reference backend]", "those in which shared sessions show]", "[scripted].", "is not kept]"),
+        ),
+    ],
+)
+def test_the_help_says_what_is_done_without_a_value(command: str, said: tuple[str, ...]) -> None:
+    """Which is not what `verify` does, of which the options come; its own help stays as it is."""
+    texts = {name: " ".join(CliRunner().invoke(main, [name, "--help"]).output.split()) for name in (command, "verify")}
+
+    assert not [words for words in said if words not in texts[command]]
+    assert "tier [scripted, wire, recorded]." in texts["verify"]
