@@ -13,6 +13,7 @@ from enum import StrEnum
 from harness.backend.methods import method_violations
 from harness.backend.nearest import advice
 from harness.backend.protocol import Capability
+from harness.backend.reading import Unreadable, described_error, is_interrupt, read, shown_value
 from harness.backend.tenants import tenants_violations
 from harness.backend.violation import Violation, place_of
 from harness.scenario import SessionMode
@@ -41,30 +42,40 @@ def examine(candidate: object) -> list[Violation]:
     }
     found: list[Violation] = []
     for name, check in checks.items():
-        value, missing = _read(candidate, name)
-        found += [missing] if missing is not None else list(check(value))
+        found += _looked_at(candidate, name, check)
     found += method_violations(candidate)
-    found += _ledger_table(candidate)
+    found += _guarded("ledger_table", _ledger_table, candidate)
     return found
 
 
-def _read(candidate: object, name: str) -> tuple[object, Violation | None]:
+def _looked_at(candidate: object, name: str, check: Callable[[object], Iterator[Violation]]) -> list[Violation]:
+    value = read(candidate, name)
+    if not isinstance(value, Unreadable):
+        return _guarded(name, check, value)
+    kind = type(candidate)
+    seen = f"{kind.__name__} has no such attribute" if value.missing else f"reading it raises {value.said}"
     asked = f"it is {_ATTRIBUTES[name]}"
-    place = place_of(type(candidate))
+    return [Violation(part=name, seen=seen, asked=asked, change=f"give it `{name}`", place=place_of(kind))]
+
+
+def _guarded(name: str, check: Callable[[object], Iterator[Violation]], value: object) -> list[Violation]:
+    """What a check tells of the value, whose own methods may raise anything."""
     try:
-        return getattr(candidate, name), None
-    except AttributeError:
-        seen = f"{type(candidate).__name__} has no such attribute"
-    except Exception as error:  # noqa: BLE001  # a property may raise anything
-        seen = f"reading it raises {type(error).__name__}: {error}"
-    return None, Violation(part=name, seen=seen, asked=asked, change=f"give it `{name}`", place=place)
+        return list(check(value))
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        seen = f"looking at it raises {described_error(error)}"
+        asked = f"it is {_ATTRIBUTES.get(name, 'a text')}"
+        change = "write a plain value, which can be looked at"
+        return [Violation(part=name, seen=seen, asked=asked, change=change, place=place_of(type(value)))]
 
 
 def _name(value: object) -> Iterator[Violation]:
     if not isinstance(value, str) or not value.strip():
         yield Violation(
             part="name",
-            seen=f"it is {value!r}",
+            seen=f"it is {shown_value(value)}",
             asked=f"it is {_ATTRIBUTES['name']}",
             change="write one, such as 'shop'",
         )
@@ -99,25 +110,27 @@ def _members(part: str, value: object, kind: type[StrEnum]) -> Iterator[Violatio
     """What is no member of the enumeration; what only has a member's value is none either."""
     asked = f"it is {_ATTRIBUTES[part]}"
     if isinstance(value, str | Mapping) or not isinstance(value, Collection):
-        seen = f"it is a {type(value).__name__} ({value!r})"
+        seen = f"it is a {type(value).__name__} ({shown_value(value)})"
         yield Violation(part=part, seen=seen, asked=asked, change=f"write frozenset({{{kind.__name__}.…}})")
         return
     for member in value:
         if not isinstance(member, kind):
             yield Violation(
                 part=part,
-                seen=f"{member!r} is a {type(member).__name__}",
+                seen=f"{shown_value(member)} is a {type(member).__name__}",
                 asked=asked,
                 change=advice(member, kind),
             )
 
 
 def _ledger_table(candidate: object) -> Iterator[Violation]:
-    table: object = getattr(candidate, "ledger_table", None)
+    table = read(candidate, "ledger_table")
+    if isinstance(table, Unreadable):
+        table = None if table.missing else table
     if table is not None and (not isinstance(table, str) or not table.strip()):
         yield Violation(
             part="ledger_table",
-            seen=f"it is {table!r}",
+            seen=f"reading it raises {table.said}" if isinstance(table, Unreadable) else f"it is {shown_value(table)}",
             asked="it is the name of the table with the ledger's rows, if there is one",
             change="write its name as a text, or leave it out",
         )

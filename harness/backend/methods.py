@@ -1,11 +1,13 @@
 """Where a backend's methods cannot be called, or awaited, as the harness does."""
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_origin, get_type_hints
 
+from harness.backend.reading import Unreadable, described_error, is_interrupt, read
 from harness.backend.violation import Violation, place_of
 
 __all__ = ["method_violations"]
@@ -46,21 +48,27 @@ _METHODS = (
 def method_violations(candidate: object) -> Iterator[Violation]:
     """Everything that is wrong with the three methods."""
     for method in _METHODS:
-        try:
-            function: object = getattr(candidate, method.name)
-        except Exception as error:  # noqa: BLE001  # a property may raise anything
-            missing = isinstance(error, AttributeError)
-            seen = f"{type(candidate).__name__} has no such method" if missing else f"reading it raises {error!r}"
+        function = read(candidate, method.name)
+        if isinstance(function, Unreadable):
+            missing = f"{type(candidate).__name__} has no such method"
+            seen = missing if function.missing else f"reading it raises {function.said}"
             yield _violation(method, seen, place_of(type(candidate)))
             continue
         if not callable(function):
             yield _violation(method, f"it is a {type(function).__name__}, and cannot be called", "")
             continue
+        yield from _of_function(function, method)
+
+
+def _of_function(function: Callable[..., Any], method: _Method) -> Iterator[Violation]:
+    try:
         place = place_of(_function(function))
-        if problem := _arity(function, method):
-            yield _violation(method, problem, place)
-        if problem := _context(function) if method.is_context else _awaitable(function):
-            yield _violation(method, problem, place)
+        problems = [_arity(function, method), _context(function) if method.is_context else _awaitable(function)]
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        problems, place = [f"looking at it raises {described_error(error)}"], ""
+    yield from (_violation(method, problem, place) for problem in problems if problem)
 
 
 def _violation(method: _Method, seen: str, place: str) -> Violation:
@@ -69,7 +77,7 @@ def _violation(method: _Method, seen: str, place: str) -> Violation:
 
 def _function(function: Callable[..., Any]) -> Callable[..., Any]:
     """What has a signature of its own: the function, or the `__call__` of an object."""
-    while hasattr(function, "func") and hasattr(function, "args"):  # functools.partial
+    while isinstance(function, functools.partial):
         function = function.func
     return function if inspect.isroutine(function) else type(function).__call__
 

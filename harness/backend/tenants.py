@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.backend.nearest import advice
 from harness.backend.protocol import Tenant, ToolUse
+from harness.backend.reading import shown_value
 from harness.backend.violation import Violation
 from harness.scenario import ToolRole
 
@@ -164,7 +165,7 @@ def _is_text(value: object) -> bool:
 
 
 def _described(value: object) -> str:
-    shown = repr(value)
+    shown = shown_value(value)
     return f"a {type(value).__name__} ({shown if len(shown) <= 60 else shown[:60] + '...'})"  # noqa: PLR2004  # a line
 
 

@@ -26,9 +26,13 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.backend import Violation, find_candidate
+from harness.backend.reading import is_interrupt
 from harness.command.child import import_path
 from harness.config import Config
 from harness.conformance import Conformance, check_backend
+from harness.conformance.calls import Calls
+from harness.conformance.limits import described, place_of_failure
+from harness.errors import SessionproofError
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.report.conformance_document import ConformanceDocument, ItemDocument, StepDocument
@@ -39,8 +43,12 @@ from harness.stacks import application_stack, format_stack
 __all__ = ["Checking", "check"]
 
 VIOLATED = 1
+_ENDING_SECONDS = 3.0
+"""How long the process may take to end once everything is told."""
+_ALIVE_SECONDS = 2.0
+"""How long ago the event loop may have said that it goes on for one call in it to be what does not end."""
 _PATIENCE = 15.0
-"""For how many seconds more than one call may take the event loop may stand still."""
+"""For how many seconds more than one call may take the event loop may stand still, or a cancelled call go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,8 @@ class _Progress:
     said: Conformance
     at: float = field(default_factory=monotonic)
     over: threading.Event = field(default_factory=threading.Event)
+    calls: Calls = field(default_factory=Calls)
+    status: int | None = None
 
     def tell(self, said: Conformance) -> None:
         self.said = said
@@ -75,23 +85,34 @@ def check(call: Checking) -> int:
         ConfigurationError: there is no such backend.
         EnvironmentMissing: no database can be had.
     """
-    output = sys.stdout
-    with _importing(import_path(call.config, call.directory)), _quiet(debug=call.debug):
+    progress = _Progress(Conformance(backend=call.config.backend))
+    with _importing(import_path(call.config, call.directory)), _own_output() as output, _quiet(debug=call.debug):
         candidate = find_candidate(call.config.backend)
-        progress = _Progress(Conformance(backend=call.config.backend))
         with _watched(call, progress, output):
-            said = asyncio.run(_check(call, candidate, progress))
-    return _conclude(call, said)
+            _run(call, candidate, progress, output)
+    return VIOLATED if progress.status is None else progress.status
 
 
-async def _check(call: Checking, candidate: object, progress: _Progress) -> Conformance:
+def _run(call: Checking, candidate: object, progress: _Progress, output: TextIO) -> None:
+    """Check and conclude; what nobody expected ends in a violation, too."""
+    try:
+        asyncio.run(_check(call, candidate, progress, output))
+    except BaseException as error:
+        if call.debug or isinstance(error, SessionproofError | OSError | GeneratorExit) or is_interrupt(error):
+            raise
+        if progress.status is None:
+            _tell(call, progress, output, progress.said + _unexpected(error))
+
+
+async def _check(call: Checking, candidate: object, progress: _Progress, output: TextIO) -> None:
     beating = asyncio.create_task(_beat(progress), name="watchdog")
     server = choose(call.config.postgres, image=call.config.image)
     try:
         running = await server.start()
         clones = Clones(running, secrets.token_hex(4))
+        limit = call.config.turn_timeout
         try:
-            return await check_backend(candidate, clones, seconds=call.config.turn_timeout, tell=progress.tell)
+            said = await check_backend(candidate, clones, seconds=limit, tell=progress.tell, calls=progress.calls)
         finally:
             await clones.drop_all()
     finally:
@@ -99,6 +120,26 @@ async def _check(call: Checking, candidate: object, progress: _Progress) -> Conf
         beating.cancel()
         with suppress(asyncio.CancelledError):
             await beating
+    _tell(call, progress, output, said)
+
+
+def _tell(call: Checking, progress: _Progress, output: TextIO, said: Conformance) -> None:
+    """Conclude, and let nothing that goes on afterwards be taken for a part of the check."""
+    with redirect_stdout(output):
+        progress.status = _conclude(call, said)
+        sys.stdout.flush()
+    progress.over.set()
+
+
+def _unexpected(error: BaseException) -> Conformance:
+    violation = Violation(
+        part="the backend",
+        seen=f"it ended the check by {described(error)}",
+        asked="what it raises is raised to who calls it",
+        change="repair what raised there; --debug shows the whole traceback",
+        place=place_of_failure(error),
+    )
+    return Conformance(backend="", violations=(violation,))
 
 
 async def _beat(progress: _Progress) -> None:
@@ -114,21 +155,30 @@ def _watched(call: Checking, progress: _Progress, output: TextIO) -> Iterator[No
 
     def watch() -> None:
         while not progress.over.wait(0.5):
-            if monotonic() - progress.at > call.config.turn_timeout + call.patience:
-                with redirect_stdout(output):
-                    status = _conclude(
-                        call, progress.said + _standstill(main, call.config.turn_timeout + call.patience)
-                    )
-                    sys.stdout.flush()
-                os._exit(status)  # the server's guardian stops it
+            if (seen := _never_ends(call, progress, main)) is not None:
+                _tell(call, progress, output, progress.said + seen)
+                os._exit(VIOLATED)  # the server's guardian stops it
+        if not ended.wait(_ENDING_SECONDS) and progress.status is not None:
+            os._exit(progress.status)  # everything is told, and the application's threads go on
 
+    ended = threading.Event()
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
     thread.start()
     try:
         yield
     finally:
+        ended.set()
         progress.over.set()
         thread.join()
+
+
+def _never_ends(call: Checking, progress: _Progress, thread: int) -> Conformance | None:
+    """What keeps the check from ending, if anything does: the event loop, or a call in it that cannot be cancelled."""
+    longest, silent = call.config.turn_timeout + call.patience, monotonic() - progress.at
+    if silent > longest:
+        return _standstill(thread, longest)
+    late = progress.calls.overdue(call.patience) if silent < _ALIVE_SECONDS else None
+    return Conformance(backend="", violations=(late,)) if late is not None else None
 
 
 def _standstill(thread: int, seconds: float) -> Conformance:
@@ -192,6 +242,28 @@ def _show(call: Checking, said: Conformance) -> None:
 
 def _step(name: str, undecided: str) -> str:
     return f"{name}: {undecided}" if undecided else name
+
+
+@contextmanager
+def _own_output() -> Iterator[TextIO]:
+    """Standard output for what the check says; what else is written to its descriptor goes to standard error."""
+    output = sys.stdout
+    try:
+        descriptor, other = output.fileno(), sys.stderr.fileno()
+    except (OSError, ValueError):  # no file, as in a program that calls the command
+        yield output
+        return
+    output.flush()
+    kept = os.dup(descriptor)
+    own = os.fdopen(kept, "w", encoding=output.encoding, errors=output.errors)
+    os.dup2(other, descriptor)
+    try:
+        yield own
+    finally:
+        with suppress(OSError, ValueError):
+            output.flush()
+        os.dup2(kept, descriptor)
+        own.close()
 
 
 @contextmanager

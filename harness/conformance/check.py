@@ -10,6 +10,7 @@ Guarantee: each call into the backend has a time limit. No model but the scripte
 are dropped.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,9 @@ from tempfile import TemporaryDirectory
 from sqlalchemy.pool import QueuePool
 
 from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings, Tenant, Violation, examine
+from harness.backend.reading import read
 from harness.conformance import claims
+from harness.conformance.calls import Calls, current_calls
 from harness.conformance.conversing import Conversing, Heard
 from harness.conformance.limits import GUARDED
 from harness.conformance.outcome import Conformance, Step, StepFailed
@@ -38,11 +41,17 @@ from harness.scenario import INTENDED_FAILURES, SessionMode, ToolRole
 __all__ = ["check_backend"]
 
 _LATER = ("prepare", "start and stop in each mode", "tenants and roles", "ledger", "capabilities")
+_STOPPING_SECONDS = 5.0
 _ORDINARY = frozenset(ToolRole) - INTENDED_FAILURES - {ToolRole.RETRY}
 
 
 async def check_backend(
-    candidate: object, clones: Clones, *, seconds: float, tell: Callable[[Conformance], None] = lambda _: None
+    candidate: object,
+    clones: Clones,
+    *,
+    seconds: float,
+    tell: Callable[[Conformance], None] = lambda _: None,
+    calls: Calls | None = None,
 ) -> Conformance:
     """What the candidate violates, and what else is to be said of it.
 
@@ -51,8 +60,27 @@ async def check_backend(
         clones: where databases are made.
         seconds: how long each call into it may take.
         tell: called with everything that is known so far, whenever there is more.
+        calls: where each call into it is noted, for whoever watches them.
     """
-    name = str(getattr(candidate, "name", type(candidate).__name__))
+    noted = calls or Calls()
+    current_calls.set(noted)
+    # A task of its own, because a backend may cancel the task that calls it, and who cancels the check means the check.
+    task = asyncio.create_task(_checked(candidate, clones, seconds, tell), name="check of the backend")
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        noted.stopped = True
+        task.cancel()
+        await asyncio.wait({task}, timeout=_STOPPING_SECONDS)
+        raise
+    return task.result()
+
+
+async def _checked(
+    candidate: object, clones: Clones, seconds: float, tell: Callable[[Conformance], None]
+) -> Conformance:
+    named = read(candidate, "name")
+    name = named if isinstance(named, str) else type(candidate).__name__
     found = Conformance(
         backend=name, steps=(Step(name="attributes and methods"),), violations=tuple(examine(candidate))
     )
@@ -203,10 +231,15 @@ class _Check:
         provider, tenant = WatchedProvider(), self.backend.tenants[0]
         settings = replace(self._settings(provider), ledger_grain=LedgerGrain.REQUEST)
         async with self._application("requests", provider, settings) as (_, conversing, url):
-            offered = frozenset(provider.of((await conversing.send(tenant)).turn)[0].tools)
+            first = await conversing.send(tenant)
+            if first.failure is not None:
+                return [replace(first.failure, part="Capability.LEDGER_PER_REQUEST")]
+            offered = frozenset(name for request in provider.of(first.turn) for name in request.tools)
             roles = [role for role in (ToolRole.READ, ToolRole.SEARCH) if role in tenant.tools]
             usable = [role for role in roles if tenant.tools[role].tool in offered][:1]
             heard = await conversing.send(tenant, *usable)
+            if heard.failure is not None:
+                return [replace(heard.failure, part="Capability.LEDGER_PER_REQUEST")]
             rows = await read_ledger(self.backend, url, limit=self.seconds)
         return list(claims.billed_by_request(heard, rows, len(provider.of(heard.turn))))
 

@@ -89,7 +89,9 @@ class Conversing:
     async def _send(self, request: ChatRequest, turn: str) -> object:
         current_turn.set(turn)
         part = f"send to {request.account!r}/{request.agent!r}"
-        return await within(self.seconds, self.application.send(request), part=part, asked=_ASKED, change=_CHANGE)
+        return await within(
+            self.seconds, lambda: self.application.send(request), part=part, asked=_ASKED, change=_CHANGE
+        )
 
 
 def _outcome(task: "asyncio.Task[object]", heard: Heard) -> Heard:

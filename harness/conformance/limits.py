@@ -4,19 +4,24 @@ Problem: a backend that hangs gives no error, and one that raises does so below 
 
 Mechanism: just before the limit every task's stack is looked at, while what is waited for still stands there; then the
 call is cancelled, in the task that made it, because an application may have to be left by the task that entered it.
+Who swallows that is left to whoever watches `harness.conformance.calls`.
 
-Guarantee: what is raised names the last line of the application's own.
+Guarantee: whatever the backend raises, in being called or in being awaited, is a violation, and names the last line of
+the application's own. Only who ends the check itself passes.
 """
 
 import asyncio
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from harness.backend import Violation
+from harness.backend.reading import described_error, is_interrupt
+from harness.conformance.calls import Calls, current_calls
 from harness.conformance.outcome import StepFailed
 from harness.evidence import StuckTask
-from harness.observe.stuck import stuck_tasks
+from harness.observe.stuck import awaited, stuck_tasks
 from harness.report.redact import masker
 from harness.scenario import ModelTier
 from harness.stacks import format_stack, is_application, of_exception
@@ -35,46 +40,76 @@ _LONGEST = 400
 T = TypeVar("T")
 
 
-async def within(seconds: float, awaitable: Awaitable[T], *, part: str, asked: str, change: str) -> T:
-    """The awaitable's result.
+async def within(
+    seconds: float,
+    call: Callable[[], Awaitable[T]],
+    *,
+    part: str,
+    asked: str,
+    change: str,
+    place: str = "",
+    generator: object = None,
+) -> T:
+    """What is awaited of the call.
+
+    Args:
+        seconds: how long it may take.
+        call: what calls the backend; it is called here, because that may raise, too.
+        part: of which part a violation is.
+        asked: what is asked of it.
+        change: what to do if it raises.
+        place: where that part is written, for want of a better line.
+        generator: an async generator of the application's that the call goes on with, whose frames are looked at, too.
 
     Raises:
-        StepFailed: it raises, or takes longer; the violation is of the `part`, of which so much was `asked`.
+        StepFailed: it raises, or takes longer.
     """
-    waiting: list[StuckTask] = []
-    handle = asyncio.get_running_loop().call_later(seconds, lambda: waiting.extend(stuck_tasks()))
-    try:
-        async with asyncio.timeout(seconds + _AFTERWARDS):
-            return await awaitable
-    except TimeoutError as error:
-        if not waiting:
-            raise StepFailed(_raised(error, part, asked, change)) from error
-        raise StepFailed(_stuck(waiting, seconds, part, asked)) from error
-    except (Exception, SystemExit) as error:
-        raise StepFailed(_raised(error, part, asked, change)) from error
-    finally:
-        handle.cancel()
+    calls = current_calls.get(Calls())
+    loop = asyncio.get_running_loop()
+    violated = Violation(part=part, seen="", asked=asked, change=change, place=place)
+    with calls.pend(seconds) as pending:
+
+        def look() -> None:
+            pending.late = _stuck(stuck_tasks(), generator, seconds, violated)
+
+        handle = loop.call_later(seconds, look)
+        try:
+            async with asyncio.timeout(seconds + _AFTERWARDS):
+                return await call()
+        except BaseException as error:
+            if calls.stopped or is_interrupt(error):
+                raise
+            late = pending.late if isinstance(error, TimeoutError) else None
+            raise StepFailed(late or _raised(error, violated)) from error
+        finally:
+            handle.cancel()
 
 
-def _raised(error: BaseException, part: str, asked: str, change: str) -> Violation:
-    return Violation(
-        part=part, seen=f"it raised {described(error)}", asked=asked, change=change, place=place_of_failure(error)
-    )
+def _raised(error: BaseException, violated: Violation) -> Violation:
+    place = place_of_failure(error) or violated.place
+    if isinstance(error, asyncio.CancelledError):
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        change = "let nobody cancel it but its caller"
+        return replace(violated, seen="its task was cancelled by somebody else", change=change, place=place)
+    return replace(violated, seen=f"it raised {described(error)}", place=place)
 
 
-def _stuck(waiting: list[StuckTask], seconds: float, part: str, asked: str) -> Violation:
+def _stuck(waiting: Sequence[StuckTask], generator: object, seconds: float, violated: Violation) -> Violation:
     task, frame = _where(waiting)
     where = f"; task {task!r} waits at {frame}" if frame else ""
-    return Violation(
-        part=part,
+    if not frame and (own := _own_frames(format_stack(tuple(awaited(generator))))):
+        frame = own[-1]
+        where = f"; it waits at {frame}"
+    return replace(
+        violated,
         seen=f"it has not ended after {seconds:g} s{where}",
-        asked=asked,
         change="let it end, or give it more time by --turn-timeout if it needs that",
-        place=frame.partition(" in ")[0],
+        place=frame.partition(" in ")[0] or violated.place,
     )
 
 
-def _where(waiting: list[StuckTask]) -> tuple[str, str]:
+def _where(waiting: Sequence[StuckTask]) -> tuple[str, str]:
     """The task that waits, and the application's innermost frame of it: that of a tool, if any, or the turn's own."""
     found = [(task.name, own[-1]) for task in waiting if (own := _own_frames(task.stack))]
     tools = [each for each in found if not each[0].startswith(TURN_TASK)]
@@ -88,9 +123,10 @@ def _own_frames(stack: Sequence[str]) -> list[str]:
 
 def described(error: BaseException) -> str:
     """Type and text of an error, without SQLAlchemy's appendices and without secrets."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    kind, _, text = described_error(error).partition(": ")
+    lines = [line.strip() for line in text.splitlines()]
     said = " ".join(line for line in lines if line and not line.startswith(("[SQL:", "[parameters:", "(Background")))
-    return masker(os.environ)(f"{type(error).__name__}: {said}"[:_LONGEST])
+    return masker(os.environ)(f"{kind}: {said}"[:_LONGEST])
 
 
 def place_of_failure(error: BaseException) -> str:

@@ -32,10 +32,11 @@ class _Preparation:
         with only_local_models(GUARDED) as refusals, watched_targets(url) as targets:
             await within(
                 self.seconds,
-                self.backend.prepare(url),
+                lambda: self.backend.prepare(url),
                 part="prepare",
                 asked=_ASKED,
                 change="repair what raised there",
+                place=place,
             )
         if targets.others:
             self._violated(
@@ -50,7 +51,7 @@ class _Preparation:
             )
         if left := await connections_of(self.clones, database, seconds=_CLOSING_SECONDS):
             self._violated(
-                f"{left} of its connections were open when it had ended",
+                f"{left} of its connections {'was' if left == 1 else 'were'} open when it had ended",
                 "it closes what it opens, because a database that is in use cannot be cloned",
                 "dispose of the engine at the end: await engine.dispose()",
                 place,

@@ -10,7 +10,7 @@ Guarantee: a mode that failed is not started again, so that a backend that hangs
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool, QueuePool
 
 from harness.backend import Application, Backend, BackendSettings, PoolSettings, Violation
+from harness.backend.reading import Unreadable, read
 from harness.backend.violation import place_of
 from harness.conformance.conversing import Conversing
 from harness.conformance.limits import GUARDED, within
@@ -36,6 +37,7 @@ POOL = PoolSettings(size=3, max_overflow=4, timeout=7.0)
 """Other than any library's default, so that whoever does not pass it on is seen."""
 
 _ASKED = "it starts the application with the settings that it is given, and stops it on leaving"
+_REPAIR = "repair what raised there"
 _CLOSING_SECONDS = 1.0
 _SETTLE_SECONDS = 1.0
 _STATES = (PoolState.COLD, PoolState.PRE_PING, PoolState.NULL)
@@ -49,25 +51,40 @@ async def entered(backend: Backend, settings: BackendSettings, *, seconds: float
     """The started application; what goes wrong in starting and in stopping it is raised as `StepFailed`."""
     where = f"start in mode {settings.session_mode.value!r}"
     place = place_of(backend.start)
-    context: object = backend.start(settings)
-    if not (hasattr(context, "__aenter__") and hasattr(context, "__aexit__")):
-        seen = f"it returned a {type(context).__name__}, which is no async context manager"
-        raise StepFailed(
-            Violation(part=where, seen=seen, asked=_ASKED, change="decorate it with @asynccontextmanager", place=place)
-        )
-    application: Application = await within(
-        seconds, context.__aenter__(), part=where, asked=_ASKED, change="repair what raised there"
+    opened: list[AbstractAsyncContextManager[Application]] = []
+
+    async def open_it() -> None:
+        opened.append(_as_context(backend.start(settings), where, place))
+
+    await within(seconds, open_it, part=where, asked=_ASKED, change=_REPAIR, place=place)
+    context = opened[0]
+    generator: object = getattr(context, "gen", None)
+    application = await within(
+        seconds, context.__aenter__, part=where, asked=_ASKED, change=_REPAIR, place=place, generator=generator
     )
     try:
         yield application
     finally:
         await within(
             seconds,
-            context.__aexit__(None, None, None),
+            lambda: context.__aexit__(None, None, None),
             part=f"{where}, on leaving",
             asked=_ASKED,
-            change="repair what raised there",
+            change=_REPAIR,
+            place=place,
+            generator=generator,
         )
+
+
+def _as_context(context: object, where: str, place: str) -> "AbstractAsyncContextManager[Application]":
+    if isinstance(context, AbstractAsyncContextManager):
+        return context
+    seen = f"it returned a {type(context).__name__}, which is no async context manager"
+    change = (
+        "write @asynccontextmanager above async def start(self, settings), and in it `yield` what it returns now, "
+        "with the engine's dispose() after that"
+    )
+    raise StepFailed(Violation(part=where, seen=seen, asked=_ASKED, change=change, place=place))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,8 +179,9 @@ class Starts:
         left = await connections_of(self.clones, database.name, seconds=_CLOSING_SECONDS)
         part = f"start in mode {mode.value!r}, on leaving"
         if left:
+            counted = "1 connection was" if left == 1 else f"{left} connections were"
             self._start_violated(
-                f"{left} connections to the database were open {_CLOSING_SECONDS:g} s after it had stopped",
+                f"{counted} open to the database {_CLOSING_SECONDS:g} s after it had stopped",
                 "leaving it closes every connection",
                 "dispose of each engine on leaving: await engine.dispose()",
                 part,
@@ -219,25 +237,28 @@ async def _tasks_left(before: "set[asyncio.Task[object]]") -> list[str]:
 
 
 def _is_application(application: object) -> bool:
-    return isinstance(getattr(application, "engine", None), AsyncEngine) and callable(
-        getattr(application, "send", None)
-    )
+    return isinstance(read(application, "engine"), AsyncEngine) and callable(read(application, "send"))
 
 
 def _application_violations(application: object, settings: BackendSettings, place: str) -> Iterator[Violation]:
     asked = "what it gives has the `engine` that sessions are made from, and an async `send`"
     kind = type(application).__name__
-    if not callable(getattr(application, "send", None)):
+    send = read(application, "send")
+    if not callable(send):
         yield Violation(
             part="start",
-            seen=f"a {kind} has no `send`",
+            seen=(
+                f"reading `send` of a {kind} raises {send.said}"
+                if isinstance(send, Unreadable) and not send.missing
+                else f"a {kind} has no `send`"
+            ),
             asked=asked,
             change="write async def send(self, request)",
             place=place,
         )
-    engine: object = getattr(application, "engine", None)
+    engine = read(application, "engine")
     if not isinstance(engine, AsyncEngine):
-        seen = f"the `engine` of a {kind} is {'missing' if engine is None else f'a {type(engine).__name__}'}"
+        seen = f"the `engine` of a {kind} is {_kind_of_engine(engine)}"
         change = "give the AsyncEngine of create_async_engine(settings.database_url)"
         yield Violation(part="start", seen=seen, asked=asked, change=change, place=place)
         return
@@ -250,6 +271,12 @@ def _application_violations(application: object, settings: BackendSettings, plac
             change=f"pass it on to create_async_engine (see `PoolSettings`): {name}",
             place=place,
         )
+
+
+def _kind_of_engine(engine: object) -> str:
+    if isinstance(engine, Unreadable) and not engine.missing:
+        return f"a property, reading which raises {engine.said}"
+    return "missing" if engine is None or isinstance(engine, Unreadable) else f"a {type(engine).__name__}"
 
 
 def _pool_differences(pool: object, settings: PoolSettings) -> Iterator[tuple[str, object, object]]:

@@ -17,7 +17,7 @@ from typing import Any
 from harness.evidence import StuckTask
 from harness.stacks import application_stack, format_stack
 
-__all__ = ["stuck_tasks"]
+__all__ = ["awaited", "stuck_tasks"]
 
 _LINKS = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
 
@@ -32,13 +32,13 @@ def stuck_tasks() -> tuple[StuckTask, ...]:
 
 
 def _stack(task: asyncio.Task[Any]) -> tuple[str, ...]:
-    pairs = tuple(_awaited(task.get_coro()))
+    pairs = tuple(awaited(task.get_coro()))
     shown = application_stack(pairs)
     innermost = pairs[-1:]
     return format_stack(shown if innermost == shown[-1:] else shown + innermost)
 
 
-def _awaited(awaitable: object) -> Iterator[tuple[CodeType, int]]:
+def awaited(awaitable: object) -> Iterator[tuple[CodeType, int]]:
     """Frames of a coroutine and of what it awaits, outermost first; futures and C awaitables have none."""
     while awaitable is not None:
         for frame_name, next_name in _LINKS:

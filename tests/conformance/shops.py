@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from fixtures.minimal import AGENT, BILLS, MinimalBackend, Shop
 from harness.backend import BackendSettings, Capability, ChatRequest, Tenant, ToolUse
 from harness.errors import ClientLeft
-from harness.evidence import Answer, LedgerRow
+from harness.evidence import Answer, LedgerGrain, LedgerRow
 from harness.scenario import SessionMode, ToolRole
 
 __all__ = ["HINTED", "LEGAL", "VIOLATING"]
@@ -170,6 +170,59 @@ async def _once(self: Any, settings: BackendSettings) -> AsyncIterator[Shop]:
         yield shop
 
 
+def _raising(_self: Any, _settings: BackendSettings) -> Any:
+    raise RuntimeError("no start")
+
+
+class Odd(BaseException):
+    """What no library expects."""
+
+
+@asynccontextmanager
+async def _odd(_self: Any, _settings: BackendSettings) -> AsyncIterator[Shop]:
+    if _settings.database_url:
+        raise Odd("hm")
+    yield  # type: ignore[misc]  # it never comes so far
+
+
+@asynccontextmanager
+async def _cancelling(_self: Any, _settings: BackendSettings) -> AsyncIterator[Shop]:
+    task = asyncio.current_task()
+    if task is not None:
+        task.cancel()
+    await asyncio.sleep(0)
+    yield  # type: ignore[misc]  # it never comes so far
+
+
+@asynccontextmanager
+async def _in_a_library(_self: Any, _settings: BackendSettings) -> AsyncIterator[Shop]:
+    await asyncio.Event().wait()
+    yield  # type: ignore[misc]  # it never comes so far
+
+
+def _application(_self: Any, settings: BackendSettings) -> Any:
+    return Shop(create_async_engine(settings.database_url), settings)
+
+
+class _EngineGone(Shop):
+    """Its engine is there no more."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "engine":
+            raise RuntimeError("engine gone")
+        return super().__getattribute__(name)
+
+
+def _at_once(_self: Shop, _request: ChatRequest) -> Any:
+    raise ValueError("no coroutine")
+
+
+async def _by_turn_alone(self: Shop, request: ChatRequest) -> Answer:
+    if self.settings.ledger_grain is LedgerGrain.REQUEST:
+        raise NotImplementedError("per request: later")
+    return await Shop.send(self, request)
+
+
 # send
 
 
@@ -279,7 +332,7 @@ VIOLATING: Mapping[str, tuple[MinimalBackend, str, str]] = {
     "a prepared database that is in use": (
         made(prepare=_prepare_and_stay),
         "prepare",
-        "1 of its connections were open when it had ended",
+        "1 of its connections was open when it had ended",
     ),
     "a schema that is not committed": (made(prepare=_prepare_without_commit), "prepare", "has no table afterwards"),
     "a preparation that hangs": (made(prepare=_prepare_for_ever), "prepare", "has not ended after 2 s; task"),
@@ -291,7 +344,7 @@ VIOLATING: Mapping[str, tuple[MinimalBackend, str, str]] = {
     "connections that are left": (
         made(start=_left_open),
         "start in mode 'per_operation', on leaving",
-        "1 connections to the database were open",
+        "1 connection was open to the database",
     ),
     "a task that is left": (
         made(start=staticmethod(Beside(before=_task))),
@@ -315,6 +368,38 @@ VIOLATING: Mapping[str, tuple[MinimalBackend, str, str]] = {
     ),
     "a start that gives nothing": (made(start=_nothing), "start", "a NoneType has no `send`"),
     "a start that works once": (made(start=_once), "start in mode 'per_operation'", "it is started already"),
+    "a start that raises": (made(start=_raising), "start in mode 'per_operation'", "it raised RuntimeError: no start"),
+    "a start that raises no exception": (made(start=_odd), "start in mode 'per_operation'", "it raised Odd: hm"),
+    "a start that cancels its task": (
+        made(start=_cancelling),
+        "start in mode 'per_operation'",
+        "its task was cancelled by somebody else",
+    ),
+    "a start that hangs": (
+        made(start=_in_a_library),
+        "start in mode 'per_operation'",
+        "it has not ended after 2 s; it waits at tests/conformance/shops.py",
+    ),
+    "a start that returns an application": (
+        made(start=_application),
+        "start in mode 'per_operation'",
+        "it returned a Shop, which is no async context manager",
+    ),
+    "an engine that cannot be read": (
+        _made(Selling, application=_EngineGone),
+        "start",
+        "reading which raises RuntimeError: engine gone",
+    ),
+    "a turn that raises at once": (
+        selling(_at_once),
+        "send to 'shop'/'clerk'",
+        "it raised ValueError: no coroutine",
+    ),
+    "a grain that fails": (
+        selling(_by_turn_alone, capabilities=WITH | {Capability.LEDGER_PER_REQUEST}),
+        "Capability.LEDGER_PER_REQUEST",
+        "NotImplementedError: per request: later",
+    ),
     "an answer that is a text": (selling(_text), "send to 'shop'/'clerk'", "it returned a str, and no Answer"),
     "an empty answer": (selling(_nothing_said), "send to 'shop'/'clerk'", "the answer's text is empty"),
     "an answer that does not come": (selling(_for_ever), "send to 'shop'/'clerk'", "it has not ended after 2 s"),

@@ -1,5 +1,6 @@
 """What is told of an object without starting it: each violation by itself, and nothing of what only looks like one."""
 
+import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -10,7 +11,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from fixtures.minimal import MinimalBackend
-from harness.backend import Application, BackendSettings, Capability, Tenant, ToolUse, examine
+from harness.backend import Application, BackendSettings, Capability, Tenant, ToolUse, Violation, examine
 from harness.scenario import SessionMode, ToolRole
 
 READ = ToolUse(tool="opening_hours")
@@ -106,6 +107,58 @@ def test_property_that_raises() -> None:
     (violation,) = examine(backend(tenants=property(lambda _: 1 / 0)))
 
     assert violation.seen == "reading it raises ZeroDivisionError: division by zero"
+
+
+def _interrupt() -> str:
+    raise KeyboardInterrupt
+
+
+def _leave() -> str:
+    raise SystemExit("bye")
+
+
+def test_method_whose_reading_ends_the_program() -> None:
+    """That is told, and the program goes on."""
+    (violation,) = examine(backend(start=property(lambda _: _leave())))
+
+    assert (violation.part, violation.seen) == ("start", "reading it raises SystemExit: bye")
+
+
+def test_interrupt_by_the_user_passes() -> None:
+    """Where nobody handles the signal, an interrupt may come at any line."""
+    with pytest.raises(KeyboardInterrupt):
+        examine(backend(name=property(lambda _: _interrupt())))
+
+
+def test_interrupt_by_the_backend_is_told() -> None:
+    """While asyncio handles the signal, only its own interrupt is the user's."""
+
+    async def looking() -> list[Violation]:
+        return examine(backend(name=property(lambda _: _interrupt())))
+
+    (violation,) = asyncio.run(looking())
+
+    assert violation.seen == "reading it raises KeyboardInterrupt: "
+
+
+class _Everything:
+    """Has every attribute, and can be called, and cannot be shown."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *_: object) -> Any:
+        return self
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+
+def test_object_that_cannot_be_shown() -> None:
+    """It is told by its type."""
+    told = [each.seen for each in examine(_Everything()) if each.part == "name"]
+
+    assert told == ["it is <a _Everything, whose repr raises ValueError>"]
 
 
 def test_everything_is_told_at_once() -> None:
