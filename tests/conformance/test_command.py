@@ -62,12 +62,14 @@ def check(directory: Path, text: str, *words: str, timeout: float = 100) -> subp
 
 NOISY = """
 import logging
+import os
 import warnings
 from contextlib import asynccontextmanager
 
 from fixtures.minimal import MinimalBackend
 
 print("shop is imported")
+os.write(1, b"shop writes to the descriptor")
 
 
 class Shop(MinimalBackend):
