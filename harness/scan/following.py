@@ -261,14 +261,15 @@ def _functions(module: Module) -> Iterator[_Root]:
 
 
 def _of_statement(module: Module, node: ast.AST, owner: ast.ClassDef | None) -> Iterator[_Root]:
-    if isinstance(node, Function):
-        yield _Root(module=module, node=node, owner=owner)
-    elif isinstance(node, ast.ClassDef):
-        for each in node.body:
-            yield from _of_statement(module, each, node)
-    elif isinstance(node, ast.If | ast.Try | ast.With):
-        for inner in ast.iter_child_nodes(node):
-            yield from _of_statement(module, inner, owner)
+    waiting = [(node, owner)]  # and no recursion: an `elif` is an `if` inside of the one before it
+    while waiting:
+        each, class_ = waiting.pop()
+        if isinstance(each, Function):
+            yield _Root(module=module, node=each, owner=class_)
+        elif isinstance(each, ast.ClassDef):
+            waiting += [(inner, each) for inner in reversed(each.body)]
+        elif isinstance(each, ast.If | ast.Try | ast.With):
+            waiting += [(inner, class_) for inner in reversed([*ast.iter_child_nodes(each)])]
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
