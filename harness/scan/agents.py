@@ -12,6 +12,7 @@ from abc import ABC
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from harness.scan.arms import NOWHERE, exclusive
 from harness.scan.library import kind_of
 from harness.scan.meetings import by_thing, meeting_of
 from harness.scan.methods import Methods
@@ -55,6 +56,7 @@ class Agents(Methods, ABC):
     def make_agent(self, thing: Thing, given: Arguments) -> None:
         """Give a new agent or toolset the tools that it is made with."""
         self.agents.append(thing)
+        thing.arms = self.arms
         thing.attributes.update(given.named)
         names = ("tools", "toolsets") if thing.kind is Kind.AGENT else ("tools", "toolsets", "wrapped")
         positional = UNKNOWN if thing.kind is Kind.AGENT else given.get(0)
@@ -126,10 +128,15 @@ class Agents(Methods, ABC):
             return self.run_agent(thing, given)
         spans = name == "run_stream_events"
         label = f"{thing.name}.{name}"
-        return (Pending(label=label, run=lambda: self.run_agent(thing, given), place=given.place, spans=spans),)
+        run = self.from_here(lambda: self.run_agent(thing, given))
+        return (Pending(label=label, run=run, place=given.place, spans=spans),)
 
     def run_agent(self, thing: Thing, given: Arguments) -> Values:
         """One run: all tools once, beside each other where they may be."""
+        with self.under_arms(thing.arms):
+            return self._run_of(thing, given)
+
+    def _run_of(self, thing: Thing, given: Arguments) -> Values:
         born = self.next_serial()
         deps = given.get(9, "deps") or self._symbolic_deps(thing)
         tools = [*thing.tools, *self.tools_in(given.get(9, "toolsets"), given.place)]
@@ -204,7 +211,8 @@ class Agents(Methods, ABC):
         return UNKNOWN
 
     def _participant(self, thing: Thing, tool: Tool, deps: Values, place: Place) -> Participant:
-        events = self.carry_out(lambda: self._call_tool(thing, tool, deps, place)).everything()
+        with self.under_arms(tool.arms):
+            events = self.carry_out(lambda: self._call_tool(thing, tool, deps, place)).everything()
         return Participant(label=tool.name, place=tool.place, events=events, function=tool.function)
 
     def _call_tool(self, thing: Thing, tool: Tool, deps: Values, place: Place) -> Values:
@@ -281,7 +289,7 @@ class Agents(Methods, ABC):
         """Sessions that have begun a transaction which goes on while the model answers."""
         begun: dict[Thing, list[Event]] = {}
         for event in self.trace.events:
-            if event.nature in {Nature.GIVE, Nature.TAKE}:
+            if event.nature in {Nature.GIVE, Nature.TAKE} or exclusive(event.arms, self.arms):
                 continue
             if event.operation in _ENDS:
                 begun.pop(event.thing, None)
@@ -321,6 +329,7 @@ class Agents(Methods, ABC):
                 place=place,
                 takes_context=takes,
                 sequential=sequential,
+                arms=self.arms | (value.arms if isinstance(value, FunctionValue) else NOWHERE),
             )
 
 
@@ -335,7 +344,17 @@ def _context_parameter(function: FunctionValue) -> ast.arg | None:
 
 
 def _once(tools: Iterable[Tool]) -> list[Tool]:
-    return list({(each.name, each.place): each for each in tools}.values())
+    """Each tool once; twice if it is one in each of two branches, because others are in only one of them."""
+    found: dict[object, Tool] = {}
+    for each in tools:
+        key = next((key for key, other in found.items() if _same(each, other)), len(found))
+        arms = each.arms & found[key].arms if key in found else each.arms
+        found[key] = replace(each, arms=arms)
+    return [*found.values()]
+
+
+def _same(one: Tool, other: Tool) -> bool:
+    return (one.name, one.place) == (other.name, other.place) and not exclusive(one.arms, other.arms)
 
 
 def _awaits(events: Iterable[Event]) -> bool:

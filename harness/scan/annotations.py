@@ -194,7 +194,7 @@ class Annotations(State, ABC):
 
     def _run_aside(self, thing: Thing, name: str) -> None:
         place = thing.made.place
-        with self.aside(Trace(context=dict(self.trace.context))):
+        with self.aside(Trace(context=dict(self.trace.context))), self.anywhere(once=True):
             before, self.age = self.age, thing.born
             for method in self.attribute(thing, name, place):
                 if isinstance(method, FunctionValue):

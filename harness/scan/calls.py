@@ -13,6 +13,7 @@ from functools import cache
 
 from harness.project.classes import Class
 from harness.scan.annotations import Annotations
+from harness.scan.arms import NOWHERE
 from harness.scan.environment import Environment, Yield
 from harness.scan.library import bills
 from harness.scan.state import DEPTH, FEW, RESULT, Self
@@ -56,6 +57,10 @@ class Calls(Annotations, ABC):
         """What a function of the project gives."""
         if function.cached and id(function.node) in self.cached:
             return self.cached[id(function.node)]
+        with self.under_arms(NOWHERE if function.cached else function.arms), self.anywhere(once=function.cached):
+            return self._called(function, given)
+
+    def _called(self, function: FunctionValue, given: Arguments) -> Values:
         if len(self.active) > DEPTH or self.active.count(id(function.node)) > 1:
             return UNKNOWN
         if function.module not in self.relevant and not _tells(function, given):
@@ -69,7 +74,11 @@ class Calls(Annotations, ABC):
         if function.manager or _is_generator(function.node):
             found: Values = (self._generator(function, scope, given.place),)
         elif isinstance(function.node, ast.AsyncFunctionDef):
-            found = (Pending(label=function.name, run=lambda: self._invoke(function, scope), place=given.place),)
+            found = (
+                Pending(
+                    label=function.name, run=self.from_here(lambda: self._invoke(function, scope)), place=given.place
+                ),
+            )
         else:
             found = self._invoke(function, scope)
         if function.cached:
@@ -164,7 +173,7 @@ class Calls(Annotations, ABC):
             self._last_yield = yields[-1] if yields else None
             return joined(*(each.values for each in yields)) if yields else UNKNOWN
 
-        return Pending(label=function.name, run=run, place=place, manager=True)
+        return Pending(label=function.name, run=self.from_here(run), place=place, manager=True)
 
     def _invoke(self, function: FunctionValue, scope: Environment) -> Values:
         node = function.node
@@ -176,14 +185,14 @@ class Calls(Annotations, ABC):
         self.active.append(id(node))
         selves = self.selves
         self.selves = [*selves, *_self_of(function, scope)]
-        before, done = self.way, self.done
+        before, done, arms = self.way, self.done, self.arms
         if scope.call is not None:
             self.way = (*self.way, scope.call)
         try:
             self.execute(node.body, scope)
         finally:
             self.active.pop()
-            self.way, self.selves = before, selves
+            self.way, self.selves, self.arms = before, selves, arms
         found = joined(tuple(scope.returned))
         quiet = self.done == done and not scope.yields and node.name != "__init__" and not any(map(_matters, found))
         self.quiet[id(node)] = self.quiet.get(id(node), 0) + 1 if quiet else -_NEVER

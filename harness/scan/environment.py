@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from harness.project.module import Module
+from harness.scan.arms import Tests
 from harness.scan.values import FunctionValue, Step, Thing, Value, Values, joined
 
 __all__ = ["Environment", "Yield"]
@@ -30,6 +31,7 @@ class Environment:
     yields: list[Yield] = field(default_factory=list)
     elsewhere: dict[str, "Environment"] = field(default_factory=dict)
     call: Step | None = None
+    tests: Tests = field(default_factory=Tests)
 
     def find(self, name: str) -> Values | None:
         """What the name is bound to, here or around; `None` if nothing binds it."""
@@ -43,6 +45,8 @@ class Environment:
     def bind(self, name: str, values: Values) -> None:
         """Bind the name; one that is declared `global` or `nonlocal` may be bound to what it was, too."""
         there = self.elsewhere.get(name)
+        bound = (there or self).tests.bound
+        bound[name] = bound.get(name, 0) + 1
         if there is None:
             self.names[name] = values
         else:

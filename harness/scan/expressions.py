@@ -34,6 +34,7 @@ from harness.scan.values import (
 __all__ = ["Expressions", "state_of"]
 
 _Handler = Callable[["Expressions", ast.expr, Environment], Values]
+_Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 _LIBRARY_KINDS = frozenset(Kind) - {Kind.INSTANCE, Kind.RUN_CONTEXT, Kind.DEPENDS, Kind.GUARD, Kind.OPAQUE}
 
 
@@ -223,7 +224,8 @@ class Expressions(Agents, ABC):
         key = owner.name, name
         self.beginning.asked.add(key)
         if key not in self.class_attributes:
-            self.class_attributes[key] = self.evaluate(each.default, scope)
+            with self.anywhere(once=True):
+                self.class_attributes[key] = self.evaluate(each.default, scope)
         return self.class_attributes[key]
 
     def _class_attribute(self, value: ClassValue, name: str) -> Values:
@@ -244,7 +246,8 @@ class Expressions(Agents, ABC):
                 return self.class_attributes[class_.name, name]
             if name in class_.fields:
                 scope = self.module_environment(class_.module)
-                self.class_attributes[class_.name, name] = self.evaluate(class_.fields[name].default, scope)
+                with self.anywhere(once=True):
+                    self.class_attributes[class_.name, name] = self.evaluate(class_.fields[name].default, scope)
                 return self.class_attributes[class_.name, name]
         return UNKNOWN
 
@@ -252,9 +255,35 @@ class Expressions(Agents, ABC):
         assert isinstance(node, ast.Name)  # noqa: S101  # for the type checker
         found = scope.find(node.id)
         if found is not None:
-            return found
+            return self.named_here(found)
         module = self.member(scope.module, node.id)
-        return module or (External(name=f"builtins.{node.id}"),)
+        return self.named_here(module) or (External(name=f"builtins.{node.id}"),)
+
+    def named_here(self, values: Values) -> Values:
+        """Functions, as they are where they are named: what is done with them is done in these branches."""
+        if not self.arms:
+            return values
+        return tuple(
+            replace(each, arms=each.arms | self.arms) if isinstance(each, FunctionValue) else each for each in values
+        )
+
+    def chosen_here(self, values: Values) -> Values:
+        """What is chosen in a branch: of lists and toolsets, those that are chosen are others than elsewhere."""
+        return tuple(map(self._chosen, values)) if self.arms else values
+
+    def _chosen(self, value: Value) -> Value:
+        match value:
+            case Pending():
+                return replace(value, run=self.from_here(value.run))
+            case FunctionValue():
+                return replace(value, arms=value.arms | self.arms)
+            case Thing(kind=Kind.TOOL | Kind.TOOLSET):
+                tools = [replace(each, arms=each.arms | self.arms) for each in value.tools]
+                return replace(value, tools=tools)
+            case Thing(kind=Kind.SEQUENCE) if any(map(_may_be_tools, value.items)):
+                return replace(value, items=[self.chosen_here(each) for each in value.items])
+            case _:
+                return value
 
     def member(self, module: Module, name: str) -> Values:
         """What a module's name is bound to."""
@@ -401,7 +430,12 @@ class Expressions(Agents, ABC):
         match node:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.evaluate(test, scope)
-                return joined(self.evaluate(body, scope), self.evaluate(orelse, scope))
+                visit, turned = self.visit(test, scope)
+                sides: list[Values] = []
+                for side, each in enumerate((body, orelse)):
+                    with self.under_arms(frozenset({(visit, side ^ turned)})):
+                        sides.append(self.chosen_here(self.evaluate(each, scope)))
+                return joined(*sides)
             case ast.BoolOp(values=values):
                 return joined(UNKNOWN, *(self.evaluate(each, scope) for each in values))
             case ast.NamedExpr(target=target, value=value):
@@ -446,17 +480,18 @@ class Expressions(Agents, ABC):
         inner = Environment(module=scope.module, outer=scope, function=scope.function)
         items: list[Values] = []
         rows = self._rows(node.generators[0], scope)
-        for row in rows:
-            self.assign(node.generators[0].target, row, inner)
-            for generator in node.generators[1:]:
-                self.assign(
-                    generator.target, joined(UNKNOWN, *self.elements(self.evaluate(generator.iter, inner))), inner
-                )
-            for condition in node.generators[0].ifs:
-                self.evaluate(condition, inner)
-            element = node.value if isinstance(node, ast.DictComp) else node.elt
-            items.append(self.evaluate(element, inner))
+        for order, row in enumerate(rows):
+            with self.in_round(order):
+                items.append(self._one_of(node, row, inner))
         return (self.sequence(self.place(node, scope), items),)
+
+    def _one_of(self, node: _Comprehension, row: Values, inner: Environment) -> Values:
+        self.assign(node.generators[0].target, row, inner)
+        for generator in node.generators[1:]:
+            self.assign(generator.target, joined(UNKNOWN, *self.elements(self.evaluate(generator.iter, inner))), inner)
+        for condition in node.generators[0].ifs:
+            self.evaluate(condition, inner)
+        return self.evaluate(node.value if isinstance(node, ast.DictComp) else node.elt, inner)
 
     def _rows(self, generator: ast.comprehension, scope: Environment) -> list[Values]:
         """What the first target takes on: two rounds at least, so that each round meets another."""
@@ -488,6 +523,13 @@ def state_of(node: ast.expr) -> str | None:
     owner = node.value
     name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
     return "request" if name in {"request", "req", "websocket", "connection"} else "application"
+
+
+def _may_be_tools(values: Values) -> bool:
+    return any(
+        isinstance(each, FunctionValue) or (isinstance(each, Thing) and each.kind in {Kind.TOOL, Kind.TOOLSET})
+        for each in values
+    )
 
 
 def _marks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:

@@ -144,7 +144,7 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
     def later(self, callees: Values, given: Arguments, label: str = "") -> Pending:
         """A call that is carried out when it is awaited, or started."""
         name = label or next((_label(each) for each in callees), "a function")
-        return Pending(label=name, run=lambda: self.called(callees, given), place=given.place)
+        return Pending(label=name, run=self.from_here(lambda: self.called(callees, given)), place=given.place)
 
     # the handlers of single functions
 
@@ -290,7 +290,7 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
 
         if blocking:
             return run()
-        return (Pending(label="connect", run=run, place=given.place),)
+        return (Pending(label="connect", run=self.from_here(run), place=given.place),)
 
     def _sequential(self, _: External, given: Arguments) -> Values:
         thing = self.make(Kind.GUARD, Step(place=given.place, words="how tools run is set here"))

@@ -21,6 +21,7 @@ from harness.project.module import Function, Module, below
 from harness.project.problem import Problem
 from harness.project.project import Project
 from harness.scan.agents import RUNS
+from harness.scan.arms import NOWHERE, exclusive
 from harness.scan.environment import Environment
 from harness.scan.relevance import Importers
 from harness.scan.state import STEPS, Beginning, Meeting, OutOfSteps, Participant
@@ -126,6 +127,7 @@ def _begin(interpreter: Interpreter, place: Place, node: Function | None, work: 
     interpreter.left = STEPS
     interpreter.dependencies, interpreter.after, interpreter.active = {}, [], []
     interpreter.sequential, interpreter.selves = 0, []
+    interpreter.arms, interpreter.round = NOWHERE, None
     trace = Trace()
     try:
         with interpreter.aside(trace):
@@ -173,7 +175,13 @@ def _writers(trace: Trace, beginning: Beginning) -> Iterator[Meeting]:
             written[event.thing, event.writer].append(event)
     for (session, writer), events in written.items():
         for run in beginning.runs:
-            others = [each for each in run.used if each.thing is session and each.writer is not writer]
+            others = [
+                each
+                for each in run.used
+                if each.thing is session
+                and each.writer is not writer
+                and not all(exclusive(each.arms, event.arms) for event in events)
+            ]
             if others:
                 participants = [
                     Participant(label=writer.name, place=writer.made.place, events=events),

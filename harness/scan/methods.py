@@ -121,7 +121,7 @@ class Methods(External_, ABC):
             self.use(thing, name, nature, given.place)
             return UNKNOWN
         work = lambda: self._operation(thing, name, nature, given)  # noqa: E731  # a coroutine
-        return (Pending(label=f"{thing.name}.{name}", run=work, place=given.place),)
+        return (Pending(label=f"{thing.name}.{name}", run=self.from_here(work), place=given.place),)
 
     def _operation(self, thing: Thing, name: str, nature: Nature, given: Arguments) -> Values:
         self.use(thing, name, nature, given.place)
@@ -147,7 +147,7 @@ class Methods(External_, ABC):
             self.use(session, "begin", Nature.BOUNDARY, place)
             return (session,)
 
-        return Pending(label="begin", run=run, place=place)
+        return Pending(label="begin", run=self.from_here(run), place=place)
 
     def _engine(self, thing: Thing, name: str, given: Arguments) -> Values:
         if name in {"connect", "raw_connection", "begin", "acquire", "connection", "getconn"}:

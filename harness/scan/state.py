@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from harness.project.module import Function, Module
 from harness.project.project import Project
+from harness.scan.arms import NOWHERE, Arms, names_of, plain
 from harness.scan.environment import Environment
 from harness.scan.library import bills
 from harness.scan.relevance import relevant_modules
@@ -116,11 +117,14 @@ class State(ABC):
         self.trace = Trace()
         self.held: tuple[Thing, ...] = ()
         self.way: tuple[Step, ...] = ()
+        self.arms: Arms = NOWHERE
+        self.round: int | None = None
         self.active: list[int] = []
         self.selves: list[Self] = []
         self.sequential = 0
         self.left = STEPS
         self.serial = 0
+        self.visits = 0
         self.clock = 0
         self.somes = 0
         self.age: int | None = None
@@ -198,6 +202,7 @@ class State(ABC):
                 way=self.way,
                 locks=frozenset(id(lock) for lock in self.held),
                 writer=self._writer(thing),
+                arms=self.arms,
             )
         )
 
@@ -207,6 +212,64 @@ class State(ABC):
             if any(session in values for values in each.thing.attributes.values()):
                 return each.thing if each.billing or bills(each.thing.name) or bills(each.method) else None
         return None
+
+    @contextmanager
+    def under_arms(self, arms: Arms) -> Iterator[None]:
+        """What is followed meanwhile is done only where these sides are taken, too."""
+        before, self.arms = self.arms, self.arms | arms
+        try:
+            yield
+        finally:
+            self.arms = before
+
+    @contextmanager
+    def anywhere(self, *, once: bool) -> Iterator[None]:
+        """What is followed meanwhile, if it is once, is so for whatever branch and round asks for it later."""
+        before = self.arms, self.round
+        if once:
+            self.arms, self.round = NOWHERE, None
+        try:
+            yield
+        finally:
+            self.arms, self.round = before
+
+    @contextmanager
+    def in_round(self, number: int | None) -> Iterator[None]:
+        """What is followed meanwhile is one round of a loop; what the round ends with is forgotten."""
+        before = self.round, self.arms
+        self.round = number
+        try:
+            yield
+        finally:
+            self.round, self.arms = before
+
+    def from_here(self, run: Callable[[], Values]) -> Callable[[], Values]:
+        """The same, carried out later: where it was asked for still says in which branch and round it is."""
+        arms, number = self.arms, self.round
+
+        def carried_out() -> Values:
+            with self.in_round(number), self.under_arms(arms):
+                return run()
+
+        return carried_out
+
+    def visit(self, test: ast.expr | None, scope: Environment) -> tuple[int, bool]:
+        """The number of a test that is met now, and whether its sides are turned round."""
+        fresh = self.next_visit()
+        if test is None:
+            return fresh, False
+        inner, turned = plain(test)
+        names = names_of(inner)
+        if names is None or not names <= scope.names.keys() - scope.elsewhere.keys():
+            return fresh, turned
+        if isinstance(inner, ast.Name) and any(isinstance(each, Thing) for each in scope.names[inner.id]):
+            return fresh, turned  # a list may be empty at first, and not later
+        return scope.tests.visit(ast.unparse(inner), names, fresh), turned
+
+    def next_visit(self) -> int:
+        """A number that no test had."""
+        self.visits += 1
+        return self.visits
 
     def spend(self) -> None:
         """Count one step.

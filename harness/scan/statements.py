@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from harness.project.classes import Class
 from harness.project.module import Module, below, import_bindings
+from harness.scan.arms import NOWHERE, Arms
 from harness.scan.calls import Entered
 from harness.scan.environment import Environment
 from harness.scan.expressions import Expressions, state_of
@@ -61,17 +62,19 @@ class Interpreter(Meetings, Expressions):
         assert isinstance(module, Module)  # noqa: S101  # for the type checker
         if module not in self.modules:
             scope = self.modules[module] = Environment(module=module)
-            before = self.held, self.way, self.sequential, self.active, self.age
+            before = self.held, self.way, self.sequential, self.active, self.age, self.arms, self.round
             self.held, self.way, self.sequential, self.active, self.age = (), (), 0, [], 0
+            self.arms, self.round = NOWHERE, None
             try:
                 self.carry_out(lambda: self.execute(module.tree.body, scope))
             finally:
-                self.held, self.way, self.sequential, self.active, self.age = before
+                self.held, self.way, self.sequential, self.active, self.age, self.arms, self.round = before
         return self.modules[module]
 
     def function_value(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Environment) -> FunctionValue:
         """A function that is defined now, without its decorators."""
-        return FunctionValue(node=node, name=node.name, environment=scope, defaults=self.defaults(node.args, scope))
+        defaults = self.defaults(node.args, scope)
+        return FunctionValue(node=node, name=node.name, environment=scope, defaults=defaults, arms=self.arms)
 
     def defined(self, node: ast.stmt, scope: Environment, *, class_: Class | None = None) -> Values:
         """A function with its decorators; a method's are applied once."""
@@ -227,7 +230,7 @@ class Interpreter(Meetings, Expressions):
         known = self._known(node.test, scope)
         if known is not None:
             return self.execute(node.body if known else node.orelse, scope)
-        return self._branches([node.body, node.orelse], scope)
+        return self._branches([node.body, node.orelse], scope, test=node.test)
 
     def _known(self, test: ast.expr, scope: Environment) -> bool | None:
         """Whether something is there, where a test asks for that and it is known; what was made once is there."""
@@ -256,23 +259,34 @@ class Interpreter(Meetings, Expressions):
             return True
         return False if values and all(isinstance(each, Constant) and each.value is None for each in values) else None
 
-    def _branches(self, bodies: Sequence[Sequence[ast.stmt]], scope: Environment) -> bool:
-        """Follow each from the same names; afterwards a name is what any of them that goes on made of it."""
+    def _branches(
+        self, bodies: Sequence[Sequence[ast.stmt]], scope: Environment, *, test: ast.expr | None = None
+    ) -> bool:
+        """Follow each from the same names; afterwards a name is what any of them that goes on made of it.
+
+        If only one goes on, what comes after them is in that one's arms.
+        """
         before = dict(scope.names)
-        held = self.held
+        held, arms = self.held, self.arms
+        visit, turned = self.visit(test, scope)
+        left: list[Arms] = []
         ends: list[dict[str, Values]] = []
-        for body in bodies:
+        for side, body in enumerate(bodies):
             scope.names, self.held = dict(before), held
+            self.arms = arms | {(visit, side ^ turned)}
             if not self.execute(body, scope):
                 ends.append(scope.names)
+                left.append(self.arms)
         self.held = held
+        self.arms = left[0] if len(left) == 1 else arms
         scope.names = _merged(ends) if ends else before
         return not ends
 
     def _match(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.Match)  # noqa: S101  # for the type checker
         self.evaluate(node.subject, scope)
-        return self._branches([*(case.body for case in node.cases), []], scope)
+        others: list[list[ast.stmt]] = [] if _takes_all(node.cases[-1]) else [[]]
+        return self._branches([*(case.body for case in node.cases), *others], scope)
 
     def _for(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.For | ast.AsyncFor)  # noqa: S101  # for the type checker
@@ -286,10 +300,11 @@ class Interpreter(Meetings, Expressions):
         rounds = rows[:6] or [UNKNOWN]
         if len(rounds) == 1 and _may_start(node):
             rounds = [*rounds, rounds[0] if rows else UNKNOWN]
-        for row in rounds:
+        for order, row in enumerate(rounds):
             before = dict(scope.names)
-            self.assign(node.target, row, scope)
-            self.execute(node.body, scope)
+            with self.in_round(order):
+                self.assign(node.target, row, scope)
+                self.execute(node.body, scope)
             scope.names = _merged([scope.names, before])
         if child is not None:
             self.join(child)
@@ -302,27 +317,47 @@ class Interpreter(Meetings, Expressions):
     def _while(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.While)  # noqa: S101  # for the type checker
         self.evaluate(node.test, scope)
-        for _ in range(2 if _may_start(node) else 1):
+        for order in range(2 if _may_start(node) else 1):
             before = dict(scope.names)
-            self.execute(node.body, scope)
+            with self.in_round(order):
+                self.execute(node.body, scope)
             scope.names = _merged([scope.names, before])
+        self._done_after(node, scope)
         self.execute(node.orelse, scope)
         return False
 
+    def _done_after(self, node: ast.While, scope: Environment) -> None:
+        """A loop that goes on until a task is done ends with that task, if nothing else ends it."""
+        match node.test:
+            case ast.UnaryOp(op=ast.Not(), operand=ast.Call(func=ast.Attribute(value=owner, attr="done"), args=[])):
+                if not any(isinstance(each, ast.Break) for each in ast.walk(node)):
+                    self.settle(self._tasks_in(self.evaluate(owner, scope)), self.place(node, scope))
+
+    def _tasks_in(self, values: Values) -> Values:
+        return tuple(each for each in values if isinstance(each, Thing) and each.kind is Kind.TASK)
+
     def _try(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.Try | ast.TryStar)  # noqa: S101  # for the type checker
-        before = dict(scope.names)
-        ended = self.execute(node.body, scope) or self.execute(node.orelse, scope)
-        ends = [] if ended else [scope.names]
+        before, arms, visit = dict(scope.names), self.arms, self.next_visit()
+        ends: list[dict[str, Values]] = []
+        left: list[Arms] = []
+        if not self.execute(node.body, scope):
+            self.arms |= {(visit, 0)}
+            if not self.execute(node.orelse, scope):
+                ends.append(scope.names)
+                left.append(self.arms)
         held = self.held
-        for handler in node.handlers:
+        for side, handler in enumerate(node.handlers, start=1):
             scope.names = _merged([before, scope.names])
+            self.arms = arms | {(visit, side)}
             if handler.name:
                 scope.names[handler.name] = UNKNOWN
             if not self.execute(handler.body, scope):
                 ends.append(scope.names)
+                left.append(self.arms)
             self.held = held
         scope.names = _merged(ends) if ends else scope.names
+        self.arms = left[0] if len(left) == 1 else arms
         return self.execute(node.finalbody, scope) or not ends
 
     def _with(self, node: ast.stmt, scope: Environment) -> bool:
@@ -402,6 +437,10 @@ class Interpreter(Meetings, Expressions):
             scope.elsewhere[name] = there
             scope.names.pop(name, None)
         return False
+
+
+def _takes_all(case: ast.match_case) -> bool:
+    return case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None
 
 
 def _decorator_name(value: object) -> str:

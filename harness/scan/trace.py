@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from harness.scan.arms import NOWHERE, Arms, exclusive
 from harness.scan.values import Place, Step, Thing, Values
 
 __all__ = ["Child", "Event", "Nature", "Spawn", "Trace", "conflict", "ordered", "shared_locks", "under"]
@@ -42,7 +43,7 @@ class Spawn(StrEnum):
 class Event:
     """One use of a session; `way` are the calls that lead to it from where its task began.
 
-    `writer` is the object that has the session and bills or logs by it, if one does.
+    `writer` is the object that has the session and bills or logs by it, if one does; `arms` are the branches it is in.
     """
 
     thing: Thing
@@ -52,6 +53,7 @@ class Event:
     way: tuple[Step, ...]
     locks: frozenset[int]
     writer: Thing | None = None
+    arms: Arms = NOWHERE
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def _handed_over(giver: Sequence[Event], taker: Sequence[Event]) -> list[tuple[i
 
 def conflict(first: Event, second: Event) -> bool:
     """Whether both may not meet, but for locks."""
-    if first.thing is not second.thing:
+    if first.thing is not second.thing or exclusive(first.arms, second.arms):
         return False
     return not (first.nature is Nature.STAGING and second.nature is Nature.STAGING)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.project.classes import Class
 from harness.project.module import Function, Module
+from harness.scan.arms import NOWHERE, Arms
 
 if TYPE_CHECKING:
     from harness.scan.environment import Environment
@@ -99,7 +100,8 @@ class Step:
 class Thing:
     """An object. `attributes` are also the items of a mapping, `items` those of a sequence.
 
-    `name` is what it is called in messages; `carried` are sessions and coroutines in something of a library.
+    `name` is what it is called in messages; `carried` are sessions and coroutines in something of a library; `arms` are
+    the branches in which an agent was made.
     """
 
     kind: Kind
@@ -115,6 +117,7 @@ class Thing:
     tools: list["Tool"] = field(default_factory=list)
     fields: dict[str, Place] = field(default_factory=dict)
     data: Any = None
+    arms: Arms = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +158,10 @@ class ClassValue:
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class FunctionValue:
-    """A function of the project; `first` are arguments that it has already, as a bound method's `self`."""
+    """A function of the project; `first` are arguments that it has already, as a bound method's `self`.
+
+    `arms` are those in which it was defined, or named.
+    """
 
     node: Function | ast.Lambda
     name: str
@@ -168,6 +174,7 @@ class FunctionValue:
     manager: bool = False
     cached: bool = False
     plain: bool = False
+    arms: Arms = NOWHERE
 
     @property
     def module(self) -> Module:
@@ -219,6 +226,7 @@ class Tool:
     place: Place
     takes_context: bool | None
     sequential: bool
+    arms: Arms = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
