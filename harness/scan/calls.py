@@ -61,7 +61,10 @@ class Calls(Annotations, ABC):
             return self._called(function, given)
 
     def _called(self, function: FunctionValue, given: Arguments) -> Values:
-        if len(self.active) > DEPTH or self.active.count(id(function.node)) > 1:
+        if self.active.count(id(function.node)) > 1:
+            return UNKNOWN
+        if len(self.active) > DEPTH:
+            self._too_deep(function, given)
             return UNKNOWN
         if function.module not in self.relevant and not _tells(function, given):
             return UNKNOWN
@@ -84,6 +87,12 @@ class Calls(Annotations, ABC):
         if function.cached:
             self.cached[id(function.node)] = found
         return found
+
+    def _too_deep(self, function: FunctionValue, given: Arguments) -> None:
+        """A call that is not followed is told if it is given a session."""
+        values = self.inside(joined(given.all(), *function.first, *function.named.values()))
+        if any(isinstance(each, Thing) and _tracked(each) for each in values):
+            self.beginning.failure = f"not followed to its end: calls are more than {DEPTH} deep at `{function.name}`"
 
     def _leads(self, function: FunctionValue, given: Arguments) -> bool:
         """Whether anything is given that is, or has, what sessions come from; or that may be called."""

@@ -4,7 +4,7 @@ Guarantee: a session that is given to something unknown, which is awaited, is us
 """
 
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from harness.scan.calls import Calls
@@ -258,16 +258,21 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
                 self.attribute(thing, name, thing.made.place)
 
     def _map(self, _: External, given: Arguments) -> Values:
-        items = [self.elements(each) for each in given.positional[1:]]
-        rows = zip(*items, strict=False) if items else []
-        results = [
-            joined(UNKNOWN, *(self.call(each, Arguments(positional=row, place=given.place)) for each in given.get(0)))
-            for row in rows
-        ]
-        return (self.sequence(given.place, results or [UNKNOWN]),)
+        results: list[Values] = []
+        for order, row in enumerate(self._side_by_side(given.positional[1:])):
+            inner = Arguments(positional=row, place=given.place)
+            with self.in_round(order):
+                results.append(joined(UNKNOWN, *(self.call(each, inner) for each in given.get(0))))
+        return (self.sequence(given.place, results),)
+
+    def _side_by_side(self, several: Sequence[Values]) -> list[list[Values]]:
+        """What several give in turn: of what is not known there is as much as of the others, or two rounds."""
+        columns = [self.elements(each) for each in several]
+        length = min((len(each) for each in columns if each), default=2)
+        return [[column[order] if column else UNKNOWN for column in columns] for order in range(length)]
 
     def _zip(self, _: External, given: Arguments) -> Values:
-        rows = zip(*(self.elements(each) or [UNKNOWN] for each in given.positional), strict=False)
+        rows = self._side_by_side(given.positional)
         return (self.sequence(given.place, [(self.sequence(given.place, row),) for row in rows]),)
 
     def _enumerate(self, _: External, given: Arguments) -> Values:

@@ -1,12 +1,12 @@
 """What the methods of libraries' objects do: sessions, factories, engines, pools, tasks, locks, context variables."""
 
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.scan.calls import Entered
 from harness.scan.external import External_
 from harness.scan.library import GIVES, TAKES, nature_of
-from harness.scan.state import RESULT
+from harness.scan.state import RESULT, UNKNOWN_KEY
 from harness.scan.trace import Nature, Spawn
 from harness.scan.values import (
     UNKNOWN,
@@ -292,13 +292,27 @@ class Methods(External_, ABC):
         return found
 
     def item(self, thing: Thing, key: object) -> Values:
-        """What is in a mapping or a sequence under a key; with an unknown key, whatever is in it."""
+        """What is in a mapping or a sequence under a key; with an unknown key, one of what is in it."""
         if thing.kind is Kind.SEQUENCE:
             whole = isinstance(key, int) and -len(thing.items) <= key < len(thing.items)
-            return thing.items[key] if whole and isinstance(key, int) else joined(UNKNOWN, *thing.items)
+            return thing.items[key] if whole and isinstance(key, int) else self._some_entry(thing.items)
         if (known := key_in(key)) is not None:
             return thing.attributes.get(known, UNKNOWN)
-        return joined(UNKNOWN, *thing.attributes.values()) if key is None else UNKNOWN
+        if key is not None:
+            return UNKNOWN
+        here = self.unknown_key()
+        if here in thing.attributes:
+            return thing.attributes[here]
+        made_in_rounds = [each for each in thing.attributes if each.startswith(UNKNOWN_KEY)]
+        return UNKNOWN if made_in_rounds and self.round else self._some_entry([*thing.attributes.values()])
+
+    def _some_entry(self, entries: Sequence[Values]) -> Values:
+        """What is under a key that is not known: in a round of a loop the round's own; of several sessions none."""
+        found = joined(UNKNOWN, *entries)
+        things = [each for each in found if isinstance(each, Thing) and each.kind in {Kind.SESSION, Kind.INSTANCE}]
+        if len(entries) > 1 and len(things) > 1 and self.round is not None:
+            return entries[self.round % len(entries)]
+        return UNKNOWN if sum(each.kind is Kind.SESSION for each in things) > 1 else found
 
     def _opaque(self, method: Method, given: Arguments) -> Values:
         thing = method.thing

@@ -30,6 +30,7 @@ __all__ = ["Beginning", "Meeting", "OutOfSteps", "Participant", "Run", "Self", "
 DEPTH = 12
 STEPS = 30_000
 FEW = 26_000
+UNKNOWN_KEY = " unknown"
 RESULT = "what a run gave"
 """The mark of what a run of an agent returned, and of what is in it."""
 
@@ -265,6 +266,10 @@ class State(ABC):
         if isinstance(inner, ast.Name) and any(isinstance(each, Thing) for each in scope.names[inner.id]):
             return fresh, turned  # a list may be empty at first, and not later
         return scope.tests.visit(ast.unparse(inner), names, fresh), turned
+
+    def unknown_key(self) -> str:
+        """The name for a key that is not known, but is the same in one round of a loop."""
+        return UNKNOWN_KEY if self.round is None else f"{UNKNOWN_KEY} {self.round}"
 
     def next_visit(self) -> int:
         """A number that no test had."""

@@ -111,7 +111,7 @@ class Interpreter(Meetings, Expressions):
                 item = self.constant(self.evaluate(key, scope))
                 for each in self.evaluate(owner, scope):
                     if isinstance(each, Thing):
-                        each.attributes[key_in(item) or " unknown"] = values
+                        each.attributes[key_in(item) or self.unknown_key()] = values
                 self._escape(values)
             case ast.Starred(value=inner):
                 self.assign(inner, values, scope)
