@@ -96,11 +96,12 @@ def _raised(error: BaseException, violated: Violation) -> Violation:
 
 
 def _stuck(waiting: Sequence[StuckTask], generator: object, seconds: float, violated: Violation) -> Violation:
-    task, frame = _where(waiting)
-    where = f"; task {task!r} waits at {frame}" if frame else ""
-    if not frame and (own := _own_frames(format_stack(tuple(awaited(generator))))):
+    if own := _own_frames(format_stack(tuple(awaited(generator)))):
         frame = own[-1]
         where = f"; it waits at {frame}"
+    else:
+        task, frame = _where(waiting)
+        where = f"; task {task!r} waits at {frame}" if frame else ""
     return replace(
         violated,
         seen=f"it has not ended after {seconds:g} s{where}",

@@ -145,7 +145,7 @@ class Watch:
         left_out = self._collector.left_out
         lost = {
             f"{left_out} findings were not kept, because they have more root causes than are kept at most": left_out,
-            f"{self._untold} findings were not told, because the application's handler of them failed": self._untold,
+            f"{_findings(self._untold)} not told, because the application's handler failed": self._untold,
         }
         return (*known, *(said for said, count in lost.items() if count))
 
@@ -182,6 +182,10 @@ class Watch:
             warnings.warn(describe(finding), SessionRaceWarning, stacklevel=1)
         except SessionRaceWarning:  # where warnings are errors: the finding is kept, and the program goes on
             _logger.warning("%s", describe(finding))
+
+
+def _findings(count: int) -> str:
+    return f"{count} finding was" if count == 1 else f"{count} findings were"
 
 
 def _agree() -> None:

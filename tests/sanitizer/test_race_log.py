@@ -253,7 +253,7 @@ async def test_a_handler_that_fails(make_world: MakeWorld) -> None:
     finally:
         logger.removeFilter(refuse)
 
-    said = "2 findings were not told, because the application's handler of them failed"
+    said = "2 findings were not told, because the application's handler failed"
     for watch in (logged, called):
         assert (watch.problems, len(watch.findings)) == ((), 2)
         assert said in watch.limits
