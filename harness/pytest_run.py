@@ -30,6 +30,7 @@ from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofErro
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer, Server
+from harness.project_table import SETTINGS
 from harness.providers.budget import Budget
 from harness.report.document import CellDocument, CostsDocument, NotVerifiedDocument, PostgresDocument, RunDocument
 from harness.report.environment import describe_environment
@@ -42,26 +43,6 @@ from harness.scenario_file import read_scenario
 __all__ = ["CellNotAsExpectedError", "Run"]
 
 _SPARE_SECONDS = 60.0
-_SETTINGS = (
-    "backend",
-    "postgres",
-    "image",
-    "modes",
-    "pool_states",
-    "tiers",
-    "scenarios",
-    "scenario_file",
-    "full_length",
-    "turn_timeout",
-    "output",
-    "model",
-    "base_url",
-    "budget",
-    "record",
-    "cassettes",
-    "price",
-    "recorded_timing",
-)
 _DOCUMENT: pytest.StashKey[str] = pytest.StashKey()
 _POSTGRES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 _GAPS: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -99,7 +80,7 @@ class Run:
     @cached_property
     def config(self) -> Config:
         """The settings, from options, environment and `pyproject.toml`."""
-        options = {name: self._pytest.getoption(f"sessionproof_{name}") for name in _SETTINGS}
+        options = {name: self._pytest.getoption(f"sessionproof_{name}") for name in SETTINGS}
         return resolve(options, directory=self._pytest.rootpath)
 
     @cached_property

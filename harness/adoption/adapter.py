@@ -99,20 +99,20 @@ def _told_by_request(choices: Choices) -> frozenset[str]:
 
 def _head(page: Page, survey: Survey, project: str, root: str, choices: Choices) -> list[str]:
     """Docstring, imports, environment, the project's imports, and constants."""
-    page.library("harness.backend", "BackendSettings", "Capability", "ChatRequest")
-    page.library("harness.evidence", "Answer", "LedgerRow")
-    page.library("harness.scenario", "SessionMode")
-    page.library("collections.abc", "Sequence")
-    page.library("dataclasses", "dataclass")
-    page.library("pydantic_ai.models", "Model")
+    page.from_package("harness.backend", "BackendSettings", "Capability", "ChatRequest")
+    page.from_package("harness.evidence", "Answer", "LedgerRow")
+    page.from_package("harness.scenario", "SessionMode")
+    page.from_package("collections.abc", "Sequence")
+    page.from_package("dataclasses", "dataclass")
+    page.from_package("pydantic_ai.models", "Model")
     if survey.placeholders:
         page.module("os")
     if "root" in page.needs:
-        page.library("pathlib", "Path")
+        page.from_package("pathlib", "Path")
     metadata = {module for each in survey.metadata for module in each.modules}
     others = sorted(metadata - page.imported_modules)
     if others:
-        page.library("importlib", "import_module")
+        page.from_package("importlib", "import_module")
     lines = docstring(
         f"The bridge from {project} to sessionproof, as `sessionproof init` wrote it."
         "\n\n"
@@ -154,14 +154,14 @@ def _application(page: Page, name: str) -> list[str]:
     lines += docstring("The started project: its engine, and what `send` needs.", indent=INDENT)
     lines += ["", f"{INDENT}engine: AsyncEngine", f"{INDENT}model: Model"]
     if "database_url" in page.needs:
-        page.library("dataclasses", "field")
+        page.from_package("dataclasses", "field")
         lines.append(f"{INDENT}database_url: str = field(repr=False)")
     if "client" in page.needs:
         page.module("httpx2")
         lines.append(f"{INDENT}client: httpx2.AsyncClient")
     for attribute in ("agent", "sessions"):
         if attribute in page.needs:
-            page.library("typing", "Any")
+            page.from_package("typing", "Any")
             lines.append(f"{INDENT}{attribute}: Any")
     return lines
 

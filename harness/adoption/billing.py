@@ -24,7 +24,7 @@ def _table(page: Page, ledger: Ledger) -> str:
 
 def read_method(page: Page, ledger: Ledger | None) -> list[str]:
     """`read_ledger`."""
-    page.library("sqlalchemy.ext.asyncio", "AsyncConnection")
+    page.from_package("sqlalchemy.ext.asyncio", "AsyncConnection")
     head = "async def read_ledger(self, connection: AsyncConnection) -> Sequence[LedgerRow]:"
     lines = [INDENT + head]
     if len(lines[0]) > WIDTH:
@@ -41,7 +41,7 @@ def read_method(page: Page, ledger: Ledger | None) -> list[str]:
             "no table with columns for tokens and costs was found"
         )
         return lines + page.left_open("read_ledger", sentence, indent=_BODY)
-    page.library("sqlalchemy", "select")
+    page.from_package("sqlalchemy", "select")
     lines += docstring("The bills, oldest first.", indent=_BODY)
     lines += comment(f"{ledger.table}: {ledger.place}", indent=_BODY)
     lines += lay("table = ", _table(page, ledger), indent=_BODY)
@@ -62,8 +62,8 @@ def ledger_functions(page: Page, ledger: Ledger | None, *, names_turn: bool, by_
     """`_ledger_row` and what it needs. `by_request` are the fields that the project gets from the request."""
     if ledger is None:
         return []
-    page.library("sqlalchemy", "RowMapping")
-    page.library("harness.evidence", "LedgerRow")
+    page.from_package("sqlalchemy", "RowMapping")
+    page.from_package("harness.evidence", "LedgerRow")
     page.needs.add("uuid")
     served = ", served: str" if "served" in page.needs else ""
     lines = ["", "", f"def _ledger_row(row: RowMapping{served}) -> LedgerRow:"]
@@ -136,7 +136,7 @@ def _costs(ledger: Ledger) -> dict[str, Code]:
 
 
 def _aware(page: Page) -> list[str]:
-    page.library("datetime", "UTC", "datetime")
+    page.from_package("datetime", "UTC", "datetime")
     return [
         "",
         "",
@@ -147,7 +147,7 @@ def _aware(page: Page) -> list[str]:
 
 
 def _decimal(page: Page, ledger: Ledger) -> list[str]:
-    page.library("decimal", "Decimal")
+    page.from_package("decimal", "Decimal")
     scaled = f".scaleb(-{ledger.scale})" if ledger.scale else ""
     return [
         "",
@@ -159,8 +159,8 @@ def _decimal(page: Page, ledger: Ledger) -> list[str]:
 
 
 def _priced(page: Page) -> list[str]:
-    page.library("decimal", "Decimal")
-    page.library("genai_prices", "Usage", "calc_price")
+    page.from_package("decimal", "Decimal")
+    page.from_package("genai_prices", "Usage", "calc_price")
     usage = call("Usage", input_tokens="prompt", output_tokens="completion")
     return [
         "",
@@ -186,9 +186,9 @@ def bill_method(page: Page, ledger: Ledger | None) -> list[str]:
     """The method that looks up which row bills a turn, if it is needed."""
     if ledger is None or "bill" not in page.needs:
         return []
-    page.library("sqlalchemy", "NullPool", "Text", "cast", "select")
-    page.library("sqlalchemy.ext.asyncio", "create_async_engine")
-    page.library("uuid", "UUID")
+    page.from_package("sqlalchemy", "NullPool", "Text", "cast", "select")
+    page.from_package("sqlalchemy.ext.asyncio", "create_async_engine")
+    page.from_package("uuid", "UUID")
     order = ledger.columns.get("created_at") or ledger.columns["id"]
     where = f"cast(table.c[{quoted(ledger.columns['session_id'])}], Text) == conversation"
     lines = ["", f"{INDENT}async def _bill(self, conversation: str) -> UUID | None:"]
@@ -210,7 +210,7 @@ def turn_functions(page: Page, ledger: Ledger | None) -> list[str]:
     """What keeps which turn a row was inserted in, where the ledger does not; and `_uuid`."""
     lines: list[str] = []
     if "uuid" in page.needs:
-        page.library("uuid", "UUID")
+        page.from_package("uuid", "UUID")
         lines += [
             "",
             "",
@@ -222,8 +222,8 @@ def turn_functions(page: Page, ledger: Ledger | None) -> list[str]:
         ]
     if ledger is None or "turns" not in page.needs:
         return lines
-    page.library("contextvars", "ContextVar")
-    page.library("sqlalchemy", "event")
+    page.from_package("contextvars", "ContextVar")
+    page.from_package("sqlalchemy", "event")
     name = page.project(ledger.module, ledger.path)
     return [
         *lines,

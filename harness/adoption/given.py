@@ -66,7 +66,7 @@ class Given:
             return f"request.{_OF_REQUEST[parameter.kind]}" if parameter.kind in _OF_REQUEST else ""
         self.knows_conversation = True
         if parameter.is_uuid:
-            self.page.library("uuid", "UUID")
+            self.page.from_package("uuid", "UUID")
             return "UUID(request.conversation_id)"
         return "request.conversation_id"
 
@@ -96,7 +96,7 @@ class Given:
             return Bracketed(
                 opening=f"{function}(", elements=inner.arguments(chosen.parameters, chosen.name), closing=")"
             )
-        self.page.library("sqlalchemy.ext.asyncio", "async_sessionmaker")
+        self.page.from_package("sqlalchemy.ext.asyncio", "async_sessionmaker")
         return call("async_sessionmaker", "engine", expire_on_commit="False")
 
     def instance(self, parameter: Parameter, owner: str) -> Code:

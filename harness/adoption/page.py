@@ -41,7 +41,7 @@ class Page:
         """Take names that the adapter uses itself."""
         self.taken.update(names)
 
-    def library(self, module: str, *names: str) -> None:
+    def from_package(self, module: str, *names: str) -> None:
         """Import names of a library."""
         self._library.setdefault(module, set()).update(names)
 
@@ -106,7 +106,7 @@ class Page:
         """The functions that are left to be written."""
         lines: list[str] = []
         if self.todos:
-            self.library("typing", "Any")
+            self.from_package("typing", "Any")
         for each in self.todos:
             lines += ["", "", f"def {each.function}() -> Any:"]
             lines += _left_open(each.sentence, indent=INDENT)

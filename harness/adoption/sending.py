@@ -70,7 +70,7 @@ class Sending:
         )
         self.page.needs.add("client")
         lines += self._run("response = await ", request)
-        self.page.library("harness.errors", "BackendError")
+        self.page.from_package("harness.errors", "BackendError")
         failed = 'f"the application answered HTTP {response.status_code}: {response.text}"'
         lines.append(f"{_BODY}if response.is_error:")
         lines += lay("raise ", call("BackendError", failed), indent=_BODY + INDENT)
@@ -83,7 +83,7 @@ class Sending:
         template = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.url)
         if not route.path_parameters:
             return [f"{_BODY}path = {quoted(template)}"]
-        self.page.library("urllib.parse", "quote")
+        self.page.from_package("urllib.parse", "quote")
         parts: list[Element] = []
         for each in route.path_parameters:
             told = self._json(each, route)

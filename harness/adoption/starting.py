@@ -30,16 +30,16 @@ def prepare(page: Page, survey: Survey) -> list[str]:
 
 
 def _by_metadata(page: Page, found: Sequence[Metadata]) -> Iterator[str]:
-    page.library("sqlalchemy", "NullPool")
-    page.library("sqlalchemy.ext.asyncio", "create_async_engine")
+    page.from_package("sqlalchemy", "NullPool")
+    page.from_package("sqlalchemy.ext.asyncio", "create_async_engine")
     yield from docstring("Make the tables, in an empty database.", indent=_BODY)
     yield from lay("engine = ", call("create_async_engine", "database_url", poolclass="NullPool"), indent=_BODY)
     yield f"{_BODY}async with engine.begin() as connection:"
     if any(each.vectors for each in found):
-        page.library("sqlalchemy", "text")
+        page.from_package("sqlalchemy", "text")
         yield from _executed("CREATE EXTENSION IF NOT EXISTS vector")
     for schema in dict.fromkeys(name for each in found for name in each.schemas):
-        page.library("sqlalchemy.schema", "CreateSchema")
+        page.from_package("sqlalchemy.schema", "CreateSchema")
         inner = call("CreateSchema", quoted(schema), if_not_exists="True")
         yield from lay("await connection.", call("execute", inner), indent=_INNER)
     for each in found:
@@ -56,9 +56,9 @@ def _executed(sql: str) -> list[str]:
 
 def _by_migrations(page: Page, survey: Survey, found: Migrations) -> Iterator[str]:
     page.module("asyncio")
-    page.library("pathlib", "Path")
-    page.library("alembic", "command")
-    page.library("alembic.config", "Config")
+    page.from_package("pathlib", "Path")
+    page.from_package("alembic", "command")
+    page.from_package("alembic.config", "Config")
     page.needs.add("root")
     yield from docstring("Make the tables in an empty database, by the migrations.", indent=_BODY)
     yield from lay("config = ", call("Config", f"ROOT / {quoted(found.file)}"), indent=_BODY)
@@ -69,7 +69,7 @@ def _by_migrations(page: Page, survey: Survey, found: Migrations) -> Iterator[st
     names = [each.name for each in survey.placeholders if each.forced]
     if names:
         page.module("os")
-        page.library("unittest.mock", "patch")
+        page.from_package("unittest.mock", "patch")
         told = Bracketed(
             opening="{", elements=[Element(f"{quoted(name)}: ", "database_url") for name in names], closing="}"
         )
@@ -82,8 +82,8 @@ def _by_migrations(page: Page, survey: Survey, found: Migrations) -> Iterator[st
 
 def start(page: Page, survey: Survey, choices: Choices, application: str) -> list[str]:
     """The method that starts the project with the settings of one cell; call it when `send` is written."""
-    page.library("contextlib", "AsyncExitStack", "asynccontextmanager")
-    page.library("collections.abc", "AsyncIterator")
+    page.from_package("contextlib", "AsyncExitStack", "asynccontextmanager")
+    page.from_package("collections.abc", "AsyncIterator")
     lines = [
         f"{INDENT}@asynccontextmanager",
         f"{INDENT}async def start(self, settings: BackendSettings) -> AsyncIterator[{application}]:",
@@ -128,7 +128,7 @@ def _yielded(page: Page, application: str) -> list[str]:
 
 
 def _replaced(page: Page, engine: EngineSource) -> Iterator[str]:
-    page.library("unittest.mock", "patch")
+    page.from_package("unittest.mock", "patch")
     if engine.way is Way.GLOBAL:
         said = f"{engine.place} makes the engine as it is imported: it is replaced where it has a name."
         yield from comment(said, indent=_INNER)
@@ -166,7 +166,7 @@ def _rebound(page: Page, choices: Choices) -> Iterator[str]:
 
 def _made_agent(page: Page, agent: Agent) -> Iterator[str]:
     """The agent that a function makes is made once, so that its model can be replaced."""
-    page.library("unittest.mock", "patch")
+    page.from_package("unittest.mock", "patch")
     page.needs.add("agent")
     maker = page.project(agent.module, agent.path)
     yield from comment(f"{agent.path} ({agent.place}) makes the agent: it gives one that we know.", indent=_INNER)
@@ -177,7 +177,7 @@ def _made_agent(page: Page, agent: Agent) -> Iterator[str]:
 
 def _answered(page: Page, agent: Agent) -> Iterator[str]:
     """An agent that nobody can reach is made as one that the given model answers."""
-    page.library("unittest.mock", "patch")
+    page.from_package("unittest.mock", "patch")
     page.needs.add("answered")
     yield from comment(
         f"{agent.path} ({agent.place}) makes the agent where nobody can reach it: it is made with the given model.",
@@ -190,8 +190,8 @@ def answered_function(page: Page) -> list[str]:
     """The function that makes such a class of agents, if it is needed."""
     if "answered" not in page.needs:
         return []
-    page.library("pydantic_ai", "Agent")
-    page.library("typing", "Any")
+    page.from_package("pydantic_ai", "Agent")
+    page.from_package("typing", "Any")
     return [
         "",
         "",
@@ -239,8 +239,8 @@ def _app(page: Page, choices: Choices, given: Given) -> Iterator[str]:
 
 def engine_function(page: Page, choices: Choices) -> list[str]:
     """The function that makes the engine of a cell, with the options of the project's that are literal."""
-    page.library("sqlalchemy", "NullPool")
-    page.library("sqlalchemy.ext.asyncio", "AsyncEngine", "create_async_engine")
+    page.from_package("sqlalchemy", "NullPool")
+    page.from_package("sqlalchemy.ext.asyncio", "AsyncEngine", "create_async_engine")
     first = choices.engines[0] if choices.engines else None
     lines = ["", "", "def _engine(settings: BackendSettings) -> AsyncEngine:"]
     lines += docstring("The engine of one cell: its database, and its pool.", indent=INDENT)
@@ -267,9 +267,9 @@ def bound_function(page: Page) -> list[str]:
     """The function that gives a session factory another engine, if it is needed."""
     if "bound" not in page.needs:
         return []
-    page.library("contextlib", "contextmanager")
-    page.library("collections.abc", "Iterator")
-    page.library("typing", "Any")
+    page.from_package("contextlib", "contextmanager")
+    page.from_package("collections.abc", "Iterator")
+    page.from_package("typing", "Any")
     return [
         "",
         "",

@@ -12,12 +12,12 @@ __all__ = ["played_roles", "tenant"]
 
 def tenant(page: Page, agent: Agent) -> list[str]:
     """The lines that define `TENANT`."""
-    page.library("harness.backend", "Tenant")
+    page.from_package("harness.backend", "Tenant")
     roles = played_roles(agent)
     elements = [Element(f"ToolRole.{role.name}: ", _use(role, tool), (_said(tool),)) for role, tool in roles.items()]
     if roles:
-        page.library("harness.backend", "ToolUse")
-        page.library("harness.scenario", "ToolRole")
+        page.from_package("harness.backend", "ToolUse")
+        page.from_package("harness.scenario", "ToolRole")
     tools = Bracketed(opening="{", elements=elements, closing="}")
     lines: list[str] = []
     for remark in _remarks(agent, roles):

@@ -145,7 +145,7 @@ def _unexpected(error: BaseException) -> Conformance:
 async def _beat(progress: _Progress) -> None:
     while True:
         progress.at = monotonic()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # the beat that the watchdog listens to; cancelled when the check ends
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.scan.arms import NOWHERE, exclusive
-from harness.scan.library import kind_of
+from harness.scan.known import kind_of
 from harness.scan.meetings import by_thing, meeting_of
 from harness.scan.methods import Methods
 from harness.scan.state import RESULT, Meeting, Participant, Run

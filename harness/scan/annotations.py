@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from harness.project.module import Assigned, below
 from harness.scan.environment import Environment
-from harness.scan.library import is_synchronous, key_of, kind_of, short
+from harness.scan.known import is_synchronous, key_of, kind_of, short
 from harness.scan.state import State
 from harness.scan.trace import Trace
 from harness.scan.values import (

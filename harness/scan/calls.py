@@ -15,7 +15,7 @@ from harness.project.classes import Class
 from harness.scan.annotations import Annotations
 from harness.scan.arms import NOWHERE
 from harness.scan.environment import Environment, Yield
-from harness.scan.library import bills
+from harness.scan.known import bills
 from harness.scan.state import DEPTH, FEW, RESULT, Self
 from harness.scan.trace import Event
 from harness.scan.values import (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from harness.scan.calls import Calls
-from harness.scan.library import is_synchronous, key_of, kind_of, short
+from harness.scan.known import is_synchronous, key_of, kind_of, short
 from harness.scan.trace import Child, Nature, Spawn
 from harness.scan.values import (
     UNKNOWN,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from harness.scan.calls import Entered
 from harness.scan.external import External_
-from harness.scan.library import GIVES, TAKES, nature_of
+from harness.scan.known import GIVES, TAKES, nature_of
 from harness.scan.state import RESULT, UNKNOWN_KEY
 from harness.scan.trace import Nature, Spawn
 from harness.scan.values import (

@@ -18,7 +18,7 @@ from harness.scan.finding import Result
 from harness.scan.following import follow
 from harness.scan.ignores import comments_of, sorted_out
 from harness.scan.judging import judged
-from harness.scan.library import LIBRARIES
+from harness.scan.known import LIBRARIES
 
 __all__ = ["scan"]
 

@@ -20,7 +20,7 @@ from harness.project.module import Function, Module
 from harness.project.project import Project
 from harness.scan.arms import NOWHERE, Arms, names_of, plain
 from harness.scan.environment import Environment
-from harness.scan.library import bills
+from harness.scan.known import bills
 from harness.scan.relevance import relevant_modules
 from harness.scan.trace import Child, Event, Nature, Spawn, Trace
 from harness.scan.values import Arguments, FunctionValue, Kind, Place, Step, Thing, Value, Values

@@ -12,7 +12,7 @@ from harness.scan.arms import NOWHERE, Arms
 from harness.scan.calls import Entered
 from harness.scan.environment import Environment
 from harness.scan.expressions import Expressions, state_of
-from harness.scan.library import key_of
+from harness.scan.known import key_of
 from harness.scan.meetings import Meetings
 from harness.scan.trace import Child, Nature, Spawn
 from harness.scan.values import (

@@ -142,7 +142,7 @@ async def _awaited(function: Callable[[], Any]) -> None:
 
 
 def _task() -> None:
-    _TASKS.append(asyncio.create_task(asyncio.sleep(60), name="heartbeat"))
+    _TASKS.append(asyncio.create_task(asyncio.sleep(60), name="heartbeat"))  # what is left behind, and told
 
 
 _TASKS: list[Any] = []
@@ -302,7 +302,7 @@ async def _billed(self: Shop, request: ChatRequest) -> UUID:
 async def _falling_back(self: Shop, request: ChatRequest) -> Answer:
     try:
         return await Shop.send(self, request)
-    except Exception:
+    except Exception:  # whatever the first model raised: it is raised on without another one
         if self.settings.fallback_model is None:
             raise
         return await Shop.send(Shop(self.engine, replace(self.settings, model=self.settings.fallback_model)), request)

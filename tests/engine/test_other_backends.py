@@ -44,7 +44,7 @@ async def test_shared_sessions_are_named_by_the_services_lines(run_cell: RunCell
 
     overlaps = [each for each in document.findings if each.kind is FindingKind.SESSION_OVERLAP]
     assert overlaps
-    assert all("fixtures/injected/library/services.py" in each.message for each in overlaps)
+    assert all("fixtures/injected/lending/services.py" in each.message for each in overlaps)
 
 
 async def test_faults_on_connections_of_psycopg(run_cell: RunCell) -> None:
