@@ -24,7 +24,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sarif_pydantic.sarif import (
-    ArtifactLocation,
     Invocation,
     Level,
     Location,
@@ -34,13 +33,9 @@ from sarif_pydantic.sarif import (
     ReportingDescriptor,
     Result,
     Run,
-    RunAutomationDetails,
     Sarif,
     Stack,
     StackFrame,
-    Tool,
-    ToolDriver,
-    VersionControlDetails,
 )
 
 from harness.explain import EXPLANATIONS
@@ -48,7 +43,7 @@ from harness.report.digest import Outcome
 from harness.report.document import FindingDocument, RunDocument, exit_status
 from harness.report.places import Roots, innermost, places_of
 from harness.report.sarif_defects import Defect, defects
-from harness.report.sarif_parts import ROOT, SCHEMA, flows_of, location_of, message_of, places_of_race
+from harness.report.sarif_parts import SCHEMA, flows_of, location_of, message_of, places_of_race, run_of
 from harness.report.selection import cell_name
 from harness.report.text import block, inline
 from harness.verdict import FindingKind
@@ -78,27 +73,13 @@ class SarifWriter:
 def _run(document: RunDocument, roots: Roots) -> Run:
     found = defects(document, roots)
     kinds = sorted({defect.worst.finding.kind for defect in found})
-    source = document.environment.source
-    provenance = source and VersionControlDetails(
-        repository_uri=source.repository,
-        revision_id=source.revision,
-        branch=source.branch or None,
-        mappedTo={"uriBaseId": ROOT},
-    )
-    return Run(
-        tool=Tool(
-            driver=ToolDriver(
-                name="sessionproof",
-                version=document.environment.packages.get("sessionproof"),
-                rules=[_rule(kind) for kind in kinds],
-            )
-        ),
-        automation_details=RunAutomationDetails(id="sessionproof/"),
-        invocations=[_invocation(document, found)],
-        version_control_provenance=[provenance] if provenance else None,
-        original_uri_base_ids={ROOT: ArtifactLocation(description=Message(text="The root of the sources."))},
+    return run_of(
+        "sessionproof/",
+        version=document.environment.packages.get("sessionproof"),
+        source=document.environment.source,
+        rules=[_rule(kind) for kind in kinds],
+        invocation=_invocation(document, found),
         results=[_result(defect, kinds.index(defect.worst.finding.kind), roots) for defect in found],
-        columnKind="unicodeCodePoints",
     )
 
 

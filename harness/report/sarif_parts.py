@@ -10,25 +10,61 @@ from collections.abc import Iterator, Sequence
 from sarif_pydantic.sarif import (
     ArtifactLocation,
     CodeFlow,
+    Invocation,
     Location,
     LogicalLocation,
     Message,
     PhysicalLocation,
     Region,
+    ReportingDescriptor,
+    Result,
+    Run,
+    RunAutomationDetails,
     ThreadFlow,
     ThreadFlowLocation,
+    Tool,
+    ToolDriver,
+    VersionControlDetails,
 )
 
 from harness.evidence import AccessSeen, PlaceSeen, SessionRace
+from harness.report.document import SourceDocument
 from harness.report.places import Roots, is_pseudo, quoted
 from harness.report.text import inline
 
-__all__ = ["ROOT", "SCHEMA", "flows_of", "location_of", "message_of", "places_of_race"]
+__all__ = ["ROOT", "SCHEMA", "flows_of", "location_of", "message_of", "places_of_race", "run_of"]
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT = "%SRCROOT%"
 _LINK = re.compile(r"\]\(")
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
+
+
+def run_of(
+    automation: str,
+    *,
+    version: str | None,
+    source: SourceDocument | None,
+    rules: Sequence[ReportingDescriptor],
+    invocation: Invocation,
+    results: Sequence[Result],
+) -> Run:
+    """A run of this tool: `automation` names the series that it is of, `source` the sources, if they are known."""
+    provenance = source and VersionControlDetails(
+        repository_uri=source.repository,
+        revision_id=source.revision,
+        branch=source.branch or None,
+        mappedTo={"uriBaseId": ROOT},
+    )
+    return Run(
+        tool=Tool(driver=ToolDriver(name="sessionproof", version=version, rules=list(rules))),
+        automation_details=RunAutomationDetails(id=automation),
+        invocations=[invocation],
+        version_control_provenance=[provenance] if provenance else None,
+        original_uri_base_ids={ROOT: ArtifactLocation(description=Message(text="The root of the sources."))},
+        results=list(results),
+        columnKind="unicodeCodePoints",
+    )
 
 
 def message_of(text: str) -> Message:

@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Any
 
 from sarif_pydantic.sarif import (
-    ArtifactLocation,
     Invocation,
     Level,
     Message,
@@ -23,17 +22,13 @@ from sarif_pydantic.sarif import (
     ReportingDescriptor,
     Result,
     Run,
-    RunAutomationDetails,
     Sarif,
-    Tool,
-    ToolDriver,
-    VersionControlDetails,
 )
 
 from harness.evidence import PlaceSeen, RaceKind
 from harness.report import sessions_words as words
 from harness.report.places import Roots, innermost, is_pseudo, race_kind
-from harness.report.sarif_parts import ROOT, SCHEMA, flows_of, location_of, message_of, places_of_race
+from harness.report.sarif_parts import SCHEMA, flows_of, location_of, message_of, places_of_race, run_of
 from harness.report.sessions_document import RaceDocument, SessionsDocument, SuppressedDocument
 from harness.report.text import block, inline
 from harness.sanitizer import WatchMode
@@ -57,27 +52,13 @@ def sessions_sarif(document: SessionsDocument, *, root: str = "") -> str:
 def _run(document: SessionsDocument, roots: Roots) -> Run:
     found = [(each, place) for each in (*document.races, *document.suppressed) if (place := _place(each, roots))]
     kinds = sorted({each.race.kind for each, _ in found})
-    source = document.environment.source
-    provenance = source and VersionControlDetails(
-        repository_uri=source.repository,
-        revision_id=source.revision,
-        branch=source.branch or None,
-        mappedTo={"uriBaseId": ROOT},
-    )
-    return Run(
-        tool=Tool(
-            driver=ToolDriver(
-                name="sessionproof",
-                version=document.environment.packages.get("sessionproof"),
-                rules=[_rule(kind) for kind in kinds],
-            )
-        ),
-        automation_details=RunAutomationDetails(id="sessionproof-sessions/"),
-        invocations=[_invocation(document, roots)],
-        version_control_provenance=[provenance] if provenance else None,
-        original_uri_base_ids={ROOT: ArtifactLocation(description=Message(text="The root of the sources."))},
+    return run_of(
+        "sessionproof-sessions/",
+        version=document.environment.packages.get("sessionproof"),
+        source=document.environment.source,
+        rules=[_rule(kind) for kind in kinds],
+        invocation=_invocation(document, roots),
         results=[_result(document, each, place, kinds, roots) for each, place in found],
-        columnKind="unicodeCodePoints",
     )
 
 
