@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from harness.cli import main
-from harness.command.github import append_summary, commands_stopped
+from harness.command.github import append_summary
+from harness.command.workflow import commands_stopped
 from harness.report.bench_document import BenchDocument
 from harness.report.bench_write import write_bench
 from harness.report.document import RunDocument

@@ -19,17 +19,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
 from harness import bundled
+from harness.command.signals import signals_noted
 from harness.config import Config
 
-__all__ = ["PYTEST", "Ended", "arguments", "environment", "import_path", "signals_noted", "supervise"]
+__all__ = ["PYTEST", "Ended", "arguments", "environment", "import_path", "supervise"]
 
 PYTEST = (sys.executable, "-P", "-m", "pytest")
 _CONFIGURATION = Path(__file__).with_name("pytest.toml")
@@ -199,22 +199,3 @@ def _has_members(group: int) -> bool:
 def _signal_group(group: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):  # macOS denies what has no member but zombies
         os.killpg(group, number)
-
-
-@contextmanager
-def signals_noted() -> Iterator[list[signal.Signals]]:
-    """The signals that came, instead of what they would do; SIGHUP only where it is not ignored (nohup)."""
-    received: list[signal.Signals] = []
-
-    def receive(number: int, _frame: FrameType | None) -> None:
-        received.append(signal.Signals(number))
-
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        wanted.append(signal.SIGHUP)
-    before = {number: signal.signal(number, receive) for number in wanted}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

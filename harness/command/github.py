@@ -1,67 +1,30 @@
 """What the command does where it runs as a step of a GitHub Actions job: the job's summary, and annotations.
 
-Problem: GitHub takes every line that begins with `::`, after blanks, for a command, and `##[…]` anywhere in a line; a
-report quotes the backend.
+Problem: a report quotes the backend, and what it quotes must be no command (`harness.command.workflow`).
 
-Mechanism: while anything else is printed, commands are stopped by a token that nobody can guess. What is to be read as
-JSON has no lines of its own around it: in it the beginning of a command is written as an escape. Where standard output
-is a file, GitHub reads none of it, and it is left as it is.
+Mechanism: while anything else is printed, commands are stopped. What is to be read as JSON has no lines of its own
+around it: in it the beginning of a command is written as an escape.
 
 Guarantee: nothing of this happens anywhere else, unless it is asked for, and nothing of it changes the exit status: a
 summary that cannot be written is said, and that is all.
 """
 
 import os
-import secrets
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
+from harness.command.workflow import commands_stopped, is_github, workspace
 from harness.report.document import RunDocument
 from harness.report.github import SUMMARY_LIMIT, GithubWriter, command, fitting
 from harness.report.markdown import MarkdownWriter
 from harness.report.text import inline
 
-__all__ = ["announce", "append_summary", "commands_stopped", "is_github", "print_report", "publish", "workspace"]
+__all__ = ["announce", "append_summary", "is_github", "print_report", "publish", "workspace"]
 
 _JSON = frozenset({"json", "sarif", "trace"})
-
-
-def is_github(environment: Mapping[str, str]) -> bool:
-    """Whether this is a step of a GitHub Actions job."""
-    return environment.get("GITHUB_ACTIONS") == "true"
-
-
-def workspace(environment: Mapping[str, str]) -> str:
-    """Where the job has its sources; empty if nobody says so."""
-    return environment.get("GITHUB_WORKSPACE", "")
-
-
-@contextmanager
-def commands_stopped(environment: Mapping[str, str], *, console: Console) -> Iterator[None]:
-    """What is printed meanwhile is no command, whatever it is; elsewhere nothing."""
-    if not is_github(environment) or _is_file(console.file):
-        yield
-        return
-    token = secrets.token_hex(16)
-    console.print(Text(f"::stop-commands::{token}"), soft_wrap=True)
-    console.file.flush()  # before anything that standard error does not keep back
-    try:
-        yield
-    finally:
-        console.print(Text(f"::{token}::"), soft_wrap=True)
-
-
-def _is_file(stream: IO[str]) -> bool:
-    try:
-        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-    except (OSError, ValueError):  # a stream without a descriptor
-        return False
 
 
 def print_report(

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import bundled
-from harness.command.child import PYTEST, signals_noted
-from harness.command.github import append_summary, commands_stopped, is_github, print_report
+from harness.command.child import PYTEST
+from harness.command.github import append_summary, print_report
 from harness.command.side import (
     Interrupted,
     NoAdapterError,
@@ -40,7 +40,9 @@ from harness.command.side import (
     run_cells,
     state_environment,
 )
+from harness.command.signals import signals_noted
 from harness.command.verify import INTERRUPTED, Verification, default_workers
+from harness.command.workflow import commands_stopped, is_github
 from harness.config import Config
 from harness.errors import UsageError
 from harness.report.files import refuse

@@ -15,7 +15,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.text import Text
 
-from harness.command.github import append_summary, commands_stopped, is_github, print_report, workspace
+from harness.command.github import append_summary, print_report
+from harness.command.workflow import commands_stopped, is_github, workspace
 from harness.errors import ConfigurationError, UsageError
 from harness.files import replace_files
 from harness.report.bench_document import BenchDocument

@@ -24,7 +24,6 @@ from rich.text import Text
 
 from harness import bundled
 from harness.command.child import PYTEST
-from harness.command.github import commands_stopped
 from harness.command.side import (
     Interrupted,
     NoAdapterError,
@@ -40,6 +39,7 @@ from harness.command.side import (
     state_environment,
 )
 from harness.command.verify import INTERRUPTED, Verification, default_directory, default_workers
+from harness.command.workflow import commands_stopped
 from harness.config import Config, resolve
 from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
 from harness.report.document import RunDocument

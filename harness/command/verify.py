@@ -25,8 +25,9 @@ from rich.text import Text
 
 from harness.command.child import PYTEST, Ended, arguments, environment, supervise
 from harness.command.events import Lines, Problem, parse
-from harness.command.github import announce, commands_stopped, is_github, publish
+from harness.command.github import announce, publish
 from harness.command.progress import Progress, following
+from harness.command.workflow import commands_stopped, is_github
 from harness.config import Config
 from harness.errors import MissingEvidence
 from harness.report import digest, terminal
