@@ -15,7 +15,7 @@ import asyncio
 import inspect
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
@@ -23,7 +23,8 @@ from weakref import ref
 
 from harness.errors import SessionRaceError
 from harness.evidence import RaceKind
-from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
+from harness.sanitizer import thread_locks
+from harness.sanitizer.clocks import EMPTY, NO_LOCKS, Actor, Clock, Clocks, Holding
 from harness.sanitizer.ownership import AccessKind, Conflict, Shadow, Use
 from harness.sanitizer.places import Sampler, capture, capture_foreign, of_waiting
 
@@ -83,13 +84,32 @@ class TaskActor(Actor):
 class ThreadActor(Actor):
     """A thread outside of any event loop's step, or one piece of work in it."""
 
+    _holdings: Mapping[object, Holding] = NO_LOCKS
+
     def __init__(self, parent: Actor | None = None, *, clock: Clock = EMPTY) -> None:
         super().__init__(parent, name=threading.current_thread().name, clock=clock)
         self._thread = threading.get_ident()
 
+    @property
+    def holdings(self) -> Mapping[object, Holding]:
+        """The mutexes that it holds; of those of `threading` nobody tells, and they are looked for in its stack."""
+        locks = thread_locks.held(1) if threading.get_ident() == self._thread else ()
+        return {**self._holdings, **{lock: _episode(lock, self) for lock in locks}} if locks else self._holdings
+
+    @holdings.setter
+    def holdings(self, holdings: Mapping[object, Holding]) -> None:
+        self._holdings = {lock: held for lock, held in holdings.items() if held.active} or NO_LOCKS
+
     def thread(self) -> int:
         """The one that it was made in."""
         return self._thread
+
+
+def _episode(lock: object, holder: Actor) -> Holding:
+    """One that covers nobody whom the holder creates, because its end is not seen."""
+    episode = Holding(lock, holder)
+    episode.active = False
+    return episode
 
 
 class CallbackActor(Actor):
