@@ -4,7 +4,8 @@ Problem: the command reads the settings, `pytest --sessions` the suppressions; a
 each looks only for what it needs.
 
 Mechanism: whoever reads a part reads the table here, which checks its name and all its keys. What pytest reads from its
-own settings is told from what is unknown, because it is easily written into the wrong table.
+own settings is told from what is unknown, because it is easily written into the wrong table. pytest's root may lie
+below the folder with the table, where a repository has several packages: the nearest table upwards is the one.
 
 Guarantee: light, because the pytest plugin reads it. What is wrong is one `ConfigurationError` that names the file.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError
 
-__all__ = ["SETTINGS", "SUPPRESS", "misplaced", "read_table", "unknown_setting"]
+__all__ = ["SETTINGS", "SUPPRESS", "misplaced", "nearest_table", "read_table", "unknown_setting"]
 
 SETTINGS = (
     "backend",
@@ -44,6 +45,11 @@ SUPPRESS = "suppress"
 """The array of tables that is no setting of a run."""
 
 _NAME = "sessionproof"
+_FILE = "pyproject.toml"
+_REPOSITORY = ".git"
+"""What lies in the root of a repository: a folder, or, in a work tree, a file."""
+_WORDS = (b"session", b"proof")
+"""A file with neither has no table of that name, or of one that is nearly so, and need not be parsed."""
 _OF_PYTEST = ("sessions", "sessions_report")
 
 
@@ -53,36 +59,41 @@ def read_table(folder: Path) -> dict[str, object]:
     Raises:
         ConfigurationError: the file cannot be read or is no TOML, or a name or key in it is wrong.
     """
-    path = folder / "pyproject.toml"
+    path = folder / _FILE
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    tools = _table(document.get("tool", {}), f"{path}: tool")
-    others = [name for name in tools if name != _NAME]
-    if nearest := difflib.get_close_matches(_NAME, others, n=1, cutoff=0.9):
+    tools = _table(_parsed(path, content).get("tool", {}), f"{path}: tool")
+    if nearest := _mistyped(tools):
         raise ConfigurationError(f"{path}: there is a table [tool.{nearest[0]}]; did you mean [tool.{_NAME}]?")
     return _checked(path, _table(tools.get(_NAME, {}), f"{path}: tool.{_NAME}"))
 
 
+def nearest_table(folder: Path) -> Path:
+    """The folder whose `pyproject.toml` has the table: this one, or the nearest above it in its repository.
+
+    Without a repository it is looked for up to the root of the file system. A file below the table's that cannot be
+    read as TOML, or has a name that is nearly the table's, is taken for the one, so that it is told of. The folder
+    itself, if there is no table.
+    """
+    for each in (folder, *folder.parents):
+        if _has_table(each / _FILE, is_first=each == folder):
+            return each
+        if _is_repository(each):
+            break
+    return folder
+
+
 def misplaced(folder: Path) -> str:
-    """What is wrong if the table has a setting of pytest's; nothing, at next to no cost, if it has none.
+    """What is wrong if the nearest table has a setting of pytest's; nothing, at next to no cost, if it has none.
 
     For a run in which nothing is watched: whatever else is wrong is for whoever uses it.
     """
-    path = folder / "pyproject.toml"
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text) if f"[tool.{_NAME}" in text else {}
-    except (OSError, ValueError):
-        return ""
-    tool = document.get("tool")
-    table = tool.get(_NAME) if isinstance(tool, dict) else None
-    keys = table if isinstance(table, dict) else {}
+    path = nearest_table(folder) / _FILE
+    keys = _table_or_nothing(path)
     return next((_of_pytest(path, key) for key in keys if key.replace("-", "_") in _OF_PYTEST), "")
 
 
@@ -92,6 +103,55 @@ def unknown_setting(source: str, key: str, known: Iterable[str], *, shown: str |
     nearest = difflib.get_close_matches(key, names, n=1)
     advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(names)}"
     return f"{source}: unknown setting {shown or key!r}; {advice}"
+
+
+def _parsed(path: Path, content: bytes) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        said = f"the byte 0x{content[error.start]:02x} is no UTF-8 (at line {line})"
+        raise ConfigurationError(f"{path} is not valid TOML: {said}; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        last = len(content.splitlines()) or 1
+        said = str(error).replace("at end of document", f"at line {last}, the end of the document")
+        raise ConfigurationError(f"{path} is not valid TOML: {said}") from error
+
+
+def _has_table(path: Path, *, is_first: bool) -> bool:
+    """Whether the file has the table, or may have been meant to have it; the first one, if it cannot be read, may."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return is_first and path.exists()
+    if not any(word in content for word in _WORDS):
+        return False
+    try:
+        tools = _parsed(path, content).get("tool", {})
+    except ConfigurationError:
+        return is_first or _NAME.encode() in content
+    return isinstance(tools, dict) and (_NAME in tools or bool(_mistyped(tools)))
+
+
+def _is_repository(folder: Path) -> bool:
+    try:
+        return (folder / _REPOSITORY).exists()
+    except OSError:  # of another user
+        return False
+
+
+def _table_or_nothing(path: Path) -> Mapping[str, object]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        tool = tomllib.loads(text).get("tool") if f"[tool.{_NAME}" in text else None
+    except (OSError, ValueError):
+        return {}
+    table = tool.get(_NAME) if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else {}
+
+
+def _mistyped(tools: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(_NAME, [name for name in tools if name != _NAME], n=1, cutoff=0.9)
 
 
 def _checked(path: Path, table: Mapping[str, object]) -> dict[str, object]:

@@ -29,6 +29,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import ConfigurationError, UsageError
 from harness.evidence import SessionRace
+from harness.project_table import nearest_table, read_table
 from harness.report.sessions_files import SessionsFiles, files_named, prepare_files
 from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, describe, watch_sessions
 from harness.sanitizer.reports import root_cause
@@ -58,8 +59,8 @@ def start(config: pytest.Config, mode: str, *, report: tuple[str, Path] | None =
     `report` is the name of the report's place, and the folder to which it is relative; `None` for no report.
 
     Raises:
-        pytest.UsageError: There is no such mode, the report cannot have that name, or a suppression in the project's
-            `pyproject.toml` is wrong.
+        pytest.UsageError: There is no such mode, the report cannot have that name, or a suppression in the
+            `pyproject.toml` that is read, the nearest one with the table from pytest's root upwards, is wrong.
         EnvironmentMissing: The installed libraries cannot be watched.
     """
     if mode not in _modes():
@@ -68,7 +69,8 @@ def start(config: pytest.Config, mode: str, *, report: tuple[str, Path] | None =
         )
     try:
         files = files_named(*report) if report is not None else None
-        suppressions = read_suppressions(config.rootpath)
+        read_table(config.rootpath)  # what is wrong there is told, wherever the suppressions are
+        suppressions = read_suppressions(nearest_table(config.rootpath))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error
     watch = SessionWatch(config, WatchMode(mode), suppressions, files)
@@ -116,8 +118,10 @@ class SessionWatch:
         self._watch.stop()
 
     def pytest_report_header(self) -> str:
-        """One line that says that it watches."""
-        return f"sessions: watched, mode {self._mode}"
+        """One line that says that it watches, and whose suppressions count."""
+        count = len(self._suppressions.entries)
+        entries = f"{count} suppression{'' if count == 1 else 's'} of {self._suppressions.root / 'pyproject.toml'}"
+        return f"sessions: watched, mode {self._mode}{f', {entries}' if count else ''}"
 
     # -- a test -------------------------------------------------------------------------------------------------
 
@@ -214,9 +218,9 @@ class SessionWatch:
         return Found() if ignored else Found(races=ending.findings, suppressed=ending.suppressed)
 
     def _watching(self, mode: str) -> Watch:
-        """A watch that is active. Warnings are the plugin's to make, outside of the program; off is not to be told."""
+        """A watch that is active, with all stacks. Warnings are the plugin's to make; off is not to be told."""
         chosen = WatchMode.COLLECT if mode in {_OFF, WatchMode.WARN} else mode
-        return watch_sessions(chosen, suppressions=self._suppressions).start()
+        return watch_sessions(chosen, suppressions=self._suppressions, stacks=1.0).start()
 
     def _between(self, found: Found) -> None:
         """What was found while no test ran."""

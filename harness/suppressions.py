@@ -8,7 +8,8 @@ one, of any frame above them, of where the session was made. All that it names h
 they shift. Each entry has a reason, and a last day on which it counts.
 
 Guarantee: pure, but for the reading of the file. What is wrong with an entry is one `ConfigurationError` that names the
-file and the entry; an entry that is expired suppresses nothing; one without a place is refused.
+file and the entry; an entry that is expired suppresses nothing; one without a place, or with one that is
+everywhere, is refused.
 """
 
 import difflib
@@ -194,13 +195,13 @@ def _parsed(path: Path, number: int, entry: Mapping[str, Any]) -> Suppression:
             advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(_KEYS)}"
             raise ConfigurationError(f"{where}: unknown key {key!r}; {advice}")
     try:
-        return _suppression(number, entry)
+        return _suppression(number, entry, path.parent)
     except ValueError as error:
         raise ConfigurationError(f"{where}: {error}") from error
 
 
-def _suppression(number: int, entry: Mapping[str, Any]) -> Suppression:
-    places = {key: _places(key, entry[key]) for key in ("at", "beside", "through", "made_at") if key in entry}
+def _suppression(number: int, entry: Mapping[str, Any], root: Path) -> Suppression:
+    places = {key: _places(key, entry[key], root) for key in ("at", "beside", "through", "made_at") if key in entry}
     if "beside" in places and "at" not in places:
         raise ValueError("'beside' is the access beside the one 'at': name that, too")
     if not places:
@@ -214,8 +215,26 @@ def _suppression(number: int, entry: Mapping[str, Any]) -> Suppression:
     )
 
 
-def _places(key: str, value: object) -> tuple[Place, ...]:
-    return tuple(Place.parse(text) for text in _texts(key, value, "a place, such as 'shop/legacy.py:totals'"))
+def _places(key: str, value: object, root: Path) -> tuple[Place, ...]:
+    texts = _texts(key, value, "a place, such as 'shop/legacy.py:totals'")
+    for text in texts:
+        if _names_all(text, root):
+            raise ValueError(
+                f"{key!r} cannot be {text!r}, which names no mistake, but all of them: name the file and the function, "
+                "as in 'shop/legacy.py:totals', or a folder, as in 'shop/**'"
+            )
+    return tuple(map(Place.parse, texts))
+
+
+def _names_all(text: str, root: Path) -> bool:
+    """Whether a place has nothing in it that tells one from another: two that have nothing in common fit it."""
+    if not text.strip("*?./\\:"):
+        return bool(text)
+    place = Place.parse(text)
+    return all(
+        place.fits(PlaceSeen(file=str(root / file), line=1, function=function), root)
+        for file, function in (("qj/zx.py", "vk"), ("wb/gh/my.py", "Df.lu"))
+    )
 
 
 def _kinds(value: object) -> tuple[RaceKind, ...]:

@@ -1,7 +1,7 @@
 """Suppressions in `pyproject.toml`: which findings they name, and what is said of those that make no sense."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from inline_snapshot import snapshot
 from harness.config import Config, resolve
 from harness.errors import ConfigurationError
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
-from harness.project_table import SETTINGS, misplaced
+from harness.project_table import SETTINGS, misplaced, nearest_table
 from harness.suppressions import Place, Suppressions, read_suppressions
 
 ROOT = Path("/srv/shop")
@@ -102,12 +102,58 @@ def test_what_it_does_not_name(tmp_path: Path, keys: str) -> None:
 
 
 def test_an_access_without_a_stack(tmp_path: Path) -> None:
-    """Is at no place, so that no entry names it by one."""
-    nowhere = SessionRace(kind=RaceKind.OVERLAP, subject="Session 1", first=_access(), second=_access(), at=0.0)
+    """Is at no place, so that no entry names it by one; where the session was made names it, if that is known."""
+    nowhere = replace(RACE, first=_access(), second=_access())
 
-    assert not _names(tmp_path, 'at = "**"', nowhere)
-    assert not _names(tmp_path, 'through = "**"', nowhere)
-    assert not _names(tmp_path, 'made_at = "**"', nowhere)
+    assert not _names(tmp_path, 'at = "shop/**"', nowhere)
+    assert not _names(tmp_path, 'through = "**/test_totals.py"', nowhere)
+    assert _names(tmp_path, 'made_at = "tests/conftest.py:session"', nowhere)
+    assert not _names(tmp_path, 'made_at = "tests/**"', replace(nowhere, subject_created=()))
+
+
+EVERYWHERE = (
+    "**",
+    "*",
+    "**/*",
+    "**/**",
+    "*/**",
+    "./**",
+    "/**",
+    ".",
+    "..",
+    "./",
+    "**/*.py",
+    "**.py",
+    "*.*",
+    "**/?*.p?",
+    "**:*",
+    "**:**",
+    "*:*",
+    ":",
+    "**/*.py:*",
+)
+
+
+@pytest.mark.parametrize("key", ["at", "through", "made_at", "beside"])
+@pytest.mark.parametrize("pattern", EVERYWHERE)
+def test_a_place_that_is_everywhere(tmp_path: Path, pattern: str, key: str) -> None:
+    """Is refused: it would hide whatever comes later. So is one in a list."""
+    for value in (f'"{pattern}"', f'["shop/legacy.py", "{pattern}"]'):
+        entry = f'{key} = {value}\n{"" if key == "at" else """at = "shop/legacy.py" """}'
+
+        assert _complaint(tmp_path, _entry(entry)) == (
+            f"entry 1 of [[tool.sessionproof.suppress]]: {key!r} cannot be {pattern!r}, which names no mistake, but "
+            "all of them: name the file and the function, as in 'shop/legacy.py:totals', or a folder, as in 'shop/**'"
+        )
+
+
+def test_the_whole_project_by_its_folder(tmp_path: Path) -> None:
+    """Is everywhere, too; a folder in it, a function in any file, and a name in any folder are not."""
+    (tmp_path / "shop").mkdir()
+
+    assert "names no mistake, but all of them" in _complaint(tmp_path, _entry(f'at = "{tmp_path}/**"'))
+    for place in ("shop/**", f"{tmp_path}/shop/**", "**:Reports.totals", "**/legacy.py", "**/legacy/**", "*.py", "a/*"):
+        assert len(_read(tmp_path, _entry(f'at = "{place}"')).entries) == 1
 
 
 def test_the_last_day(tmp_path: Path) -> None:
@@ -287,10 +333,81 @@ def test_every_setting_is_known() -> None:
 
 
 def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
-    """Is named."""
-    with pytest.raises(ConfigurationError, match=r"pyproject.toml is not valid TOML"):
-        _read(tmp_path, "[[tool.sessionproof.suppress]")
+    """Is named, with the line."""
+    (tmp_path / "pyproject.toml").write_bytes(b"[project]\nname = '\xff'\n")
+    with pytest.raises(ConfigurationError) as caught:
+        read_suppressions(tmp_path)
+    said = [str(caught.value)]
+    for text in ("[[tool.sessionproof.suppress]", "[tool]\n[tool.sessionproof\n", "a = 1\nb = ["):
+        with pytest.raises(ConfigurationError) as caught:
+            _read(tmp_path, text)
+        said.append(str(caught.value))
+
+    assert [each.removeprefix(f"{tmp_path}/pyproject.toml is not valid TOML: ") for each in said] == snapshot(
+        [
+            "the byte 0xff is no UTF-8 (at line 2); save it as UTF-8",
+            "Expected ']]' at the end of an array declaration (at line 1, column 29)",
+            "Expected ']' at the end of a table declaration (at line 2, column 19)",
+            "Invalid value (at line 2, the end of the document)",
+        ]
+    )
     (tmp_path / "pyproject.toml").unlink()
     (tmp_path / "pyproject.toml").mkdir()
     with pytest.raises(ConfigurationError, match=r"pyproject.toml cannot be read"):
         read_suppressions(tmp_path)
+
+
+TABLE = "[tool.sessionproof]\nturn-timeout = 3\n"
+
+
+def _project(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+
+
+def test_the_nearest_table_upwards(tmp_path: Path) -> None:
+    """Is the one: of two the nearer; not a file without the table; the folder itself, if there is none."""
+    package = tmp_path / "packages" / "shop"
+    (tmp_path / ".git").mkdir()
+    _project(package, "[project]\nname = 'shop'\n[tool.pytest.ini_options]\n")
+    assert nearest_table(package) == package
+
+    _project(tmp_path, TABLE)
+    assert nearest_table(package / "tests") == nearest_table(package) == tmp_path
+    _project(package, TABLE)
+    assert nearest_table(package / "tests") == package
+
+
+@pytest.mark.parametrize("is_work_tree", [False, True])
+def test_a_table_above_the_repository(tmp_path: Path, is_work_tree: bool) -> None:
+    """Is another project's; one in its root counts, whether that has a folder `.git` or, as a work tree, a file."""
+    repository = tmp_path / "shop"
+    _project(tmp_path, TABLE)
+    (repository / "tests").mkdir(parents=True)
+    assert nearest_table(repository / "tests") == tmp_path
+
+    git = repository / ".git"
+    git.write_text("gitdir: elsewhere", encoding="utf-8") if is_work_tree else git.mkdir()
+    assert nearest_table(repository / "tests") == repository / "tests"
+    _project(repository, TABLE)
+    assert nearest_table(repository / "tests") == repository
+
+
+def test_a_table_that_cannot_be_used(tmp_path: Path) -> None:
+    """Hides no table above it: it is taken, and told of. What is no TOML and has nothing of ours is passed over."""
+    (tmp_path / ".git").mkdir()
+    _project(tmp_path, TABLE)
+    tests = tmp_path / "shop" / "tests"
+    for text in ("[tool.sesionproof]\n", "[tool.sessionproof\n", "[tool]\nsessionproof = 3\n"):
+        _project(tmp_path / "shop", text)
+        assert nearest_table(tests) == tmp_path / "shop"
+    _project(tmp_path / "shop", "[project\n")
+    assert nearest_table(tests) == tmp_path
+    assert nearest_table(tmp_path / "shop") == tmp_path
+
+
+def test_a_misplaced_setting_above(tmp_path: Path) -> None:
+    """Is found from pytest's root below it."""
+    _project(tmp_path, '[tool.sessionproof]\nsessions = "raise"')
+
+    assert f"{tmp_path}/pyproject.toml: 'sessions' stands in [tool.sessionproof]" in misplaced(tmp_path / "tests")

@@ -80,7 +80,7 @@ class SuppressionDocument(DocumentModel):
 class SessionsEnvironmentDocument(DocumentModel):
     """Where it ran, with which versions, and on which sources, if that was told.
 
-    `directory` is pytest's root, where `pyproject.toml` is looked for.
+    `directory` is pytest's root, from which on `pyproject.toml` is looked for upwards.
     """
 
     python: str

@@ -4,16 +4,18 @@ Problem: what is wrong in production is wrong in every request, all day; a log l
 log, and a list of all findings grows for ever.
 
 Mechanism: each root cause is logged when it is first seen, whole, and again when it is seen after an interval, with how
-often it was seen since. In one interval there are lines about so many different causes at most; what is left out is
-counted, and said when the interval is over. So many causes are remembered at most.
+often it was seen since. In one interval there are lines about so many different causes at most; that there will be no
+more is said at once, what is left out is counted, and said when the interval is over. So many causes are remembered at
+most; when there is another one, that is said, once. At its end the log says in one line what it has left out since.
 
-Guarantee: in an interval there are at most `causes` lines about findings, and one about what was left out. Secrets that
-the process's environment names are masked. Each line has the finding in fields of its own, too, for logs that are
-searched.
+Guarantee: in an interval there are at most `causes` lines about findings, and two about what is left out; two more in
+all, about the causes that are remembered and at the end. Secrets that the process's environment names are masked. Each
+line has the finding in fields of its own, too, for logs that are searched.
 """
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -57,7 +59,10 @@ class RaceLog:
         self._told: dict[Any, tuple[float, int]] = {}
         self._began = clock()
         self._lines = 0
+        self._repeated: Counter[Any] = Counter()
         self._left_out = 0
+        self._not_kept = 0
+        self._said_full = False
 
     @cached_property
     def _mask(self) -> Mask:
@@ -69,17 +74,43 @@ class RaceLog:
         if now - self._began >= self.limits.interval:
             self._next_interval(now)
         if noted is None:
-            self._left_out += 1
+            self._leave_out_unknown()
             return
         last, count = self._told.get(noted.key, (None, 0))
         if last is not None and now - last < self.limits.interval and not noted.is_new:
+            self._repeated[noted.key] += 1
             return
         if self._lines >= self.limits.causes:
             self._left_out += 1
             return
         self._lines += 1
         self._told[noted.key] = (now, noted.count)
+        self._repeated.pop(noted.key, None)
         self._write(noted, since=noted.count - count, again=last is not None)
+        if self._lines >= self.limits.causes:
+            self._say_full(now)
+
+    def close(self) -> None:
+        """Log in one line what was left out and has not been said yet, if anything was; then count from 0."""
+        repeated = self._repeated.total()
+        parts = {
+            f"{repeated} of causes that there is a line about": repeated,
+            f"{self._left_out} of causes beyond the limit of {self.limits.causes} in {self.limits.interval:g} s": (
+                self._left_out
+            ),
+            f"{self._not_kept} of causes beyond the {self.limits.kept} that are kept": self._not_kept,
+        }
+        if total := sum(parts.values()):
+            said = "; ".join(part for part, count in parts.items() if count)
+            self._logger.warning(
+                "the log of session races ends, and %d %s not logged: %s",
+                total,
+                "was" if total == 1 else "were",
+                said,
+                extra={"session_race_left_out": total},
+            )
+        self._repeated.clear()
+        self._left_out = self._not_kept = 0
 
     def fail(self, problem: str) -> None:
         """Log that the sanitizer has failed: that nothing is logged from then on means nothing."""
@@ -87,17 +118,38 @@ class RaceLog:
             "sessions are not watched any more: %s", self._mask(problem), extra={"session_race_problem": True}
         )
 
+    def _leave_out_unknown(self) -> None:
+        """One of a cause that is not remembered: nobody can tell whether there was a line about it."""
+        self._not_kept += 1
+        if not self._said_full:
+            self._said_full = True
+            self._logger.warning(
+                "session races have more causes than are kept (%d): others are only counted from now on",
+                self.limits.kept,
+                extra={"session_race_left_out": self._not_kept},
+            )
+
+    def _say_full(self, now: float) -> None:
+        self._logger.warning(
+            "lines about causes of session races are at their limit (%d in %g s): others are only counted for %.0f s",
+            self.limits.causes,
+            self.limits.interval,
+            max(0.0, self._began + self.limits.interval - now),
+            extra={"session_race_left_out": self._left_out},
+        )
+
     def _next_interval(self, now: float) -> None:
-        if self._left_out:
+        left_out = self._left_out + self._not_kept
+        if left_out:
             self._logger.warning(
                 "%d session races were not logged: there are lines about %d causes at most in %g s, and %d are kept",
-                self._left_out,
+                left_out,
                 self.limits.causes,
                 self.limits.interval,
                 self.limits.kept,
-                extra={"session_race_left_out": self._left_out},
+                extra={"session_race_left_out": left_out},
             )
-        self._began, self._lines, self._left_out = now, 0, 0
+        self._began, self._lines, self._left_out, self._not_kept = now, 0, 0, 0
 
     def _write(self, noted: Noted, *, since: int, again: bool) -> None:
         text = describe(replace(noted.finding, count=noted.count))

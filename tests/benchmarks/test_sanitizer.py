@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from harness import watch_sessions
 from harness.checks.speedup import median_interval
 from harness.postgres.clones import Clones
+from harness.sanitizer.watch import SAMPLED
 from tests.sanitizer.world import Author
 
 pytestmark = pytest.mark.benchmark_suite
@@ -187,7 +188,7 @@ async def _engine(url: str) -> AsyncEngine:
     return create_async_engine(url, pool_size=10, max_overflow=40)
 
 
-@pytest.mark.parametrize("stacks", [1.0, 0.01])
+@pytest.mark.parametrize("stacks", [1.0, SAMPLED, 0.01])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_program_under_the_sanitizer(
     program: Program, stacks: float, benchmark: BenchmarkFixture, sessionproof_clones: Clones, notes_template: str

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from harness.errors import UsageError
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
-from harness.sanitizer import LogLimits, watch_sessions
+from harness.sanitizer import LogLimits, Suppressions, WatchMode, watch_sessions
 from harness.sanitizer.places import Sampler
 from harness.sanitizer.race_log import RaceLog
 from harness.sanitizer.reports import Noted
 from harness.sanitizer.runtime import runtime
+from harness.sanitizer.watch import SAMPLED
+from harness.suppressions import Place, Suppression
 from tests.sanitizer.ablation_programs.pairs import by_luck
 from tests.sanitizer.conftest import MakeWorld
 from tests.sanitizer.world import Steps, World
@@ -80,7 +84,7 @@ def test_different_causes_have_a_cap(caplog: pytest.LogCaptureFixture) -> None:
     for cause in "abcd":
         log.note(_noted(cause, 1))
     log.note(None)
-    assert _first_lines(caplog) == ["session race (overlap)"] * 2
+    assert _first_lines(caplog)[:2] == ["session race (overlap)"] * 2
 
     clock.now += 60
     log.note(_noted("d", 2))
@@ -91,6 +95,102 @@ def test_different_causes_have_a_cap(caplog: pytest.LogCaptureFixture) -> None:
         ]
     )
     assert vars(caplog.records[0])["session_race_left_out"] == 3
+
+
+def test_that_there_will_be_no_more_lines_is_said_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """When the last cause that has room is logged, once in each interval; and when one is not kept, once."""
+    clock = Clock()
+    log = RaceLog(LOGGER, LogLimits(interval=60, causes=2, kept=4), clock=clock)
+
+    clock.now += 15
+    for cause in "abcde":
+        log.note(_noted(cause, 1))
+    for _ in range(3):
+        log.note(None)
+    assert _first_lines(caplog) == snapshot(
+        [
+            "session race (overlap)",
+            "session race (overlap)",
+            "lines about causes of session races are at their limit (2 in 60 s): others are only counted for 45 s",
+            "session races have more causes than are kept (4): others are only counted from now on",
+        ]
+    )
+
+    clock.now += 60
+    log.note(_noted("c", 2))
+    log.note(None)
+    assert len(_first_lines(caplog)) == 2
+    log.note(_noted("d", 2))
+    log.note(_noted("e", 2))
+    assert len(_first_lines(caplog)) == 2
+
+
+def test_what_was_left_out_is_said_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """In one line, each with its reason; what has been said is not said again, and of nothing nothing is said."""
+    clock = Clock()
+    log = RaceLog(LOGGER, LogLimits(interval=60, causes=2, kept=4), clock=clock)
+    log.close()
+    log.note(_noted("a", 1))
+    log.close()
+    assert _first_lines(caplog) == ["session race (overlap)"]
+
+    for count in range(2, 7):
+        log.note(_noted("a", count))
+    log.note(_noted("b", 1))
+    log.note(_noted("c", 1))
+    for _ in range(3):
+        log.note(None)
+    caplog.clear()
+    log.close()
+    log.close()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.split(": ")[0] == "the log of session races ends, and 9 were not logged"
+    assert said.split(": ")[1].split("; ") == snapshot(
+        [
+            "5 of causes that there is a line about",
+            "1 of causes beyond the limit of 2 in 60 s",
+            "3 of causes beyond the 4 that are kept",
+        ]
+    )
+    assert vars(caplog.records[0])["session_race_left_out"] == 9
+
+    caplog.clear()
+    log.note(_noted("b", 2))
+    clock.now += 60
+    log.note(_noted("b", 3))
+    caplog.clear()
+    log.close()
+    assert caplog.records == []
+
+
+async def test_stop_says_what_was_left_out(make_world: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, whether the watch is stopped or left."""
+    async with make_world() as world:
+        watch = watch_sessions("log", stacks=1.0).start()
+        for _ in range(3):
+            await _race(world)
+        caplog.clear()
+        watch.stop()
+        watch.stop()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the log of session races ends, and 2 were not logged: 2 of causes that there is a line about"
+    ]
+
+
+def test_the_log_samples_stacks() -> None:
+    """By itself, and as it is told; the other modes take all, and so does the log where suppressions need them."""
+    entry = Suppression(number=1, reason="known", expires=date(9999, 1, 1), at=(Place.parse("shop.py"),))
+    suppressions = Suppressions(root=Path("/srv"), entries=(entry,))
+
+    assert watch_sessions("log").stacks == SAMPLED == 0.1
+    assert watch_sessions("log", stacks=1.0).stacks == 1.0
+    assert watch_sessions("log", stacks=0.0).stacks == 0.0
+    assert watch_sessions("log", suppressions=suppressions).stacks == 1.0
+    assert {watch_sessions(mode).stacks for mode in WatchMode if mode is not WatchMode.LOG} == {1.0}
+    with watch_sessions("log"):
+        assert not runtime.sampler.all
+    assert runtime.sampler.all
 
 
 def test_the_fields_of_a_line(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,13 +253,17 @@ async def _race(world: World, other: Callable[[AsyncSession], Awaitable[None]] =
 async def test_memory_is_bounded_in_causes(make_world: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
     """What is one too many is counted, and `limits` says so."""
     async with make_world() as world:
-        with watch_sessions("log", limits=LogLimits(kept=1)) as watch:
+        with watch_sessions("log", stacks=1.0, limits=LogLimits(kept=1)) as watch:
             for other in (_use, _flush, _flush):
                 await _race(world, other)
 
     assert len(watch.findings) == 1
     assert "2 findings were not kept, because they have more root causes than are kept at most" in watch.limits
-    assert len(caplog.records) == 1
+    assert _first_lines(caplog) == [
+        "session race (unordered)",
+        "session races have more causes than are kept (1): others are only counted from now on",
+        "the log of session races ends, and 2 were not logged: 2 of causes beyond the 1 that are kept",
+    ]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.5, 0.999, 1.0])

@@ -1,5 +1,6 @@
 """Suppressions under `pytest --sessions=MODE`: which tests pass for them, and what the summary says of each entry."""
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -115,3 +116,28 @@ def test_names_that_nobody_reads(suite: Suite, tmp_path: Path) -> None:
     )
     assert plain.text.startswith(f"ERROR: {tmp_path}/pyproject.toml: 'sessions' stands in [tool.sessionproof], where")
     assert off.status == pytest.ExitCode.OK, off.text
+
+
+def test_a_root_below_the_table(suite: Suite, tmp_path: Path) -> None:
+    """Suppressions are those of the nearest table upwards, and so are their folders; the header says whose they are."""
+    (tmp_path / "packages").mkdir()
+    (tmp_path / ".git").mkdir()
+    below = suite(KNOWN, "--sessions=raise", "--rootdir=packages", "-k", "known", project=PROJECT)
+
+    assert below.status == pytest.ExitCode.OK, below.text
+    assert f"sessions: watched, mode raise, 3 suppressions of {tmp_path}/pyproject.toml\n" in below.text
+    assert "suppressed: overlap on Session" in below.summary
+
+
+@pytest.mark.parametrize("project", ["[tool.sessionproof", "[project]\nname = "])
+def test_a_file_that_is_no_toml(suite: Suite, tmp_path: Path, project: str) -> None:
+    """Is one line with the file and the line in it, whoever comes upon it first, pytest or the flag."""
+    by_pytest = suite(KNOWN, "--sessions=raise", project=project)
+    by_flag = suite(KNOWN, "--sessions=raise", "-c", "pytest.ini", project=project)
+
+    for outcome in (by_pytest, by_flag):
+        assert outcome.status == pytest.ExitCode.USAGE_ERROR
+        (line,) = outcome.text.strip().splitlines()
+        assert line.startswith(f"ERROR: {tmp_path}/pyproject.toml")
+    assert " is not valid TOML: " in by_flag.text
+    assert re.search(r"\(at line \d, ", by_flag.text)
