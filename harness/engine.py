@@ -40,6 +40,7 @@ from harness.explorer.gate import Gate
 from harness.explorer.pool_state import bring_into, renew
 from harness.explorer.tool_refusals import ToolRefusals
 from harness.fault import DatabaseFaultKind
+from harness.fault_scenario import for_any_backend
 from harness.gaps import first_gap
 from harness.observe.attribution import attributed
 from harness.observe.idle import idle_transactions
@@ -143,6 +144,8 @@ class Engine:
         A backend that does not start or stop makes the cell `unknown`, with the reason; it is not raised. So does a
         server that a scenario wants for itself and that cannot be had.
         """
+        if getattr(self.backend, "is_reference", False) is not True:
+            cell = replace(cell, scenario=for_any_backend(cell.scenario))
         started = perf_counter()
         try:
             template = await self._prepare(cell.tier, clones)

@@ -6,8 +6,8 @@ A finding is not an exception: it is a value with a kind, so that a scenario can
 expected to fail with named findings; not seeing them is a failure of the harness.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
@@ -22,6 +22,7 @@ __all__ = [
     "Share",
     "Verdict",
     "judge",
+    "kinds_of",
     "merge",
 ]
 
@@ -219,13 +220,21 @@ class Expectation:
     `required`: kinds that must all appear (empty: the cell must be clean). `one_of`: at least one of them must appear.
     `allowed`: kinds that may appear beside them, because they follow from the same cause. Anything else is
     unexpected, in any cell. `undecided`: the checks that may be unable to decide where it reproduces, because tools
-    fail before they can be compared.
+    fail before they can be compared. `optional`: nothing of this has to appear; a cell without it must be clean.
     """
 
     required: frozenset[FindingKind] = field(default_factory=frozenset)
     one_of: frozenset[FindingKind] = field(default_factory=frozenset)
     allowed: frozenset[FindingKind] = field(default_factory=frozenset)
     undecided: frozenset[str] = field(default_factory=frozenset)
+    optional: bool = False
+
+    def beside(self, seen: Collection[FindingKind]) -> Self:
+        """What is expected of a cell that shows these kinds: what is optional, and not there, is not expected."""
+        named = self.required | self.one_of
+        if not self.optional or named.intersection(seen):
+            return self
+        return replace(self, required=frozenset(), one_of=frozenset(), allowed=self.allowed | named)
 
     @property
     def clean(self) -> bool:
@@ -247,6 +256,11 @@ class Judgement:
     objections: tuple[str, ...] = ()
 
 
+def kinds_of(results: Iterable[CheckResult]) -> set[FindingKind]:
+    """The kinds of everything that the checks found."""
+    return {finding.kind for result in results for finding in result.findings}
+
+
 def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement:
     """Compare what the checks found with what was expected.
 
@@ -255,7 +269,8 @@ def judge(results: Sequence[CheckResult], expectation: Expectation) -> Judgement
     unable to decide but those that the expectation names.
     """
     verdict = merge(result.verdict for result in results)
-    seen = {finding.kind for result in results for finding in result.findings}
+    seen = kinds_of(results)
+    expectation = expectation.beside(seen)
     objections = [f"expected finding {kind.value!r} did not appear" for kind in sorted(expectation.required - seen)]
     if expectation.one_of and not expectation.one_of & seen:
         names = ", ".join(repr(kind.value) for kind in sorted(expectation.one_of))

@@ -63,6 +63,7 @@ def test_an_expectation_has_a_label(expectation: Expectation, label: str) -> Non
 CLEAN = Expectation()
 REQUIRED = Expectation(required=frozenset({BLEED}), allowed=frozenset({LOST}))
 ONE_OF = Expectation(one_of=frozenset({BLEED, BUSY}))
+OPTIONAL = replace(REQUIRED, optional=True)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,11 @@ ONE_OF = Expectation(one_of=frozenset({BLEED, BUSY}))
         (ONE_OF, [BUSY], ()),
         (ONE_OF, [BLEED, BUSY], ()),
         (ONE_OF, [], ("none of the expected findings 'bleed', 'driver_busy' appeared",)),
+        (OPTIONAL, [], ()),
+        (OPTIONAL, [BLEED, LOST], ()),
+        (OPTIONAL, [LOST], ()),
+        (OPTIONAL, [BUSY], ("unexpected finding 'driver_busy'",)),
+        (replace(ONE_OF, optional=True), [], ()),
         (
             ONE_OF,
             [LOST],
@@ -105,6 +111,17 @@ def test_a_check_that_could_not_decide_is_an_objection_to_a_clean_cell() -> None
 
     assert judgement.verdict is Verdict.UNKNOWN
     assert judgement.objections == ("check 'pool' could not decide: no disk",)
+
+
+def test_what_is_optional_and_not_there_leaves_a_clean_cell() -> None:
+    """Then every check has to decide; where it is there, the cell reproduces, as it would have to without that word."""
+    unknown = CheckResult.unknown("pool", "no disk")
+    tolerant = replace(OPTIONAL, undecided=frozenset({"pool"}))
+
+    assert judge([_result(), unknown], tolerant).objections == ("check 'pool' could not decide: no disk",)
+    assert judge([_result(BLEED), unknown], tolerant).as_expected
+    assert (OPTIONAL.beside({BLEED}), OPTIONAL.beside(set()).clean) == (OPTIONAL, True)
+    assert REQUIRED.beside(set()) == REQUIRED
 
 
 def test_a_check_that_could_not_decide_does_not_take_away_what_was_shown() -> None:

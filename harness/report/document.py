@@ -16,7 +16,7 @@ from pydantic import Field
 from harness import evidence as ev
 from harness.report.model import DocumentModel
 from harness.scenario import Cell, ModelTier, PoolState, SessionMode
-from harness.verdict import CheckResult, Damage, Finding, FindingKind, Judgement, ModelChoices, Verdict, merge
+from harness.verdict import CheckResult, Damage, Finding, FindingKind, Judgement, ModelChoices, Verdict, kinds_of, merge
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -180,7 +180,7 @@ class CellDocument(DocumentModel):
         choices: ModelChoices | None = None,
     ) -> Self:
         """The cell with everything that was seen and concluded in it. Durations are in seconds."""
-        expectation = cell.expectation
+        expectation = cell.expectation.beside(kinds_of(results))
         admitted = expectation.required | expectation.one_of | expectation.allowed
         return cls(
             scenario=cell.scenario.name,
@@ -190,7 +190,7 @@ class CellDocument(DocumentModel):
             tier=cell.tier,
             parallel=cell.scenario.parallel,
             verdict=judgement.verdict,
-            expected="clean" if cell.expectation.clean else "reproduced",
+            expected="clean" if expectation.clean else "reproduced",
             as_expected=judgement.as_expected,
             objections=judgement.objections,
             findings=tuple(

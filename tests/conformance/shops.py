@@ -504,7 +504,11 @@ HINTED: Mapping[str, tuple[MinimalBackend, str, str]] = {
     ),
     "a second model that is not declared": (selling(_falling_back), "Capability.FALLBACK", "it seems to do that"),
     "a ledger that is not declared": (made(capabilities=EMPTY), "Capability.LEDGER", "read_ledger gives"),
-    "a ledger without a name": (made(), "ledger_table", "it does not say in which table its ledger is"),
+    "a ledger without a name": (
+        made(ledger_table=None),
+        "ledger_table",
+        "it does not say in which table its ledger is",
+    ),
 }
 """What is said of a backend that conforms: the part, and a piece of what is seen."""
 
@@ -535,7 +539,7 @@ async def _two_engines(_self: Any, settings: BackendSettings) -> AsyncIterator[S
 
 
 LEGAL: Mapping[str, MinimalBackend] = {
-    "the minimal one": made(ledger_table="bills"),
+    "the minimal one": made(),
     "a class for a context": made(start=lambda _self, settings: _Opened(settings)),
     "a second engine": made(start=_two_engines),
     "no roles": made(tenants=(Tenant(account="shop", agent="clerk", tools={}),)),
