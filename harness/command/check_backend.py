@@ -210,9 +210,13 @@ def _document(said: Conformance) -> ConformanceDocument:
         backend=said.backend,
         conforms=said.conforms,
         steps=tuple(StepDocument(**asdict(step)) for step in said.steps),
-        violations=tuple(ItemDocument(**asdict(each)) for each in said.violations),
-        hints=tuple(ItemDocument(**asdict(each)) for each in said.hints),
+        violations=tuple(_item(each) for each in said.violations),
+        hints=tuple(_item(each) for each in said.hints),
     )
+
+
+def _item(told: Violation) -> ItemDocument:
+    return ItemDocument(part=told.part, seen=told.whole, asked=told.asked, change=told.change, place=told.place)
 
 
 def _show(call: Checking, said: Conformance) -> None:

@@ -14,7 +14,7 @@ from time import monotonic
 
 from harness.backend import Violation
 
-__all__ = ["Calls", "PendingCall", "current_calls"]
+__all__ = ["Calls", "PendingCall", "current_calls", "going_on"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,10 +46,15 @@ class Calls:
         """What the first call violates that was cancelled so long ago, and goes on."""
         for call in list(self.pending):
             if call.late is not None and monotonic() > call.deadline + patience:
-                seen = f"{call.late.seen}, and it does not end when it is cancelled"
-                change = "let asyncio.CancelledError pass where it waits, and let it end"
-                return replace(call.late, seen=seen, change=change)
+                return replace(going_on(call.late), seen=f"{call.late.seen}, and it does not end when it is cancelled")
         return None
+
+
+def going_on(late: Violation) -> Violation:
+    """What a late call violates that was cancelled, and went on as if it had not been."""
+    seen = f"{late.seen}, and it goes on when it is cancelled"
+    change = "let asyncio.CancelledError pass where it waits, and let it end"
+    return replace(late, seen=seen, change=change)
 
 
 current_calls: ContextVar[Calls] = ContextVar("current_calls")

@@ -41,6 +41,7 @@ from harness.scenario import INTENDED_FAILURES, SessionMode, ToolRole
 __all__ = ["check_backend"]
 
 _LATER = ("prepare", "start and stop in each mode", "tenants and roles", "ledger", "capabilities")
+_NOT_STARTED = "the application could not be started again, or stopped"
 _STOPPING_SECONDS = 5.0
 _ORDINARY = frozenset(ToolRole) - INTENDED_FAILURES - {ToolRole.RETRY}
 
@@ -86,23 +87,23 @@ async def _checked(
     )
     tell(found)
     if not found.conforms:
-        return found + _undecided(name, _LATER, "the object is no Backend")
+        return found + _steps(name, _LATER, "the object is no Backend")
     backend: Backend = candidate  # type: ignore[assignment]  # that was examined
     template, preparation = await prepared(backend, clones, seconds=seconds)
     found += preparation
     tell(found)
     if template is None:
-        return found + _undecided(name, _LATER[1:], "no database was prepared")
+        return found + _steps(name, _LATER[1:], "no database was prepared")
     starts = Starts(backend=backend, clones=clones, template=template, seconds=seconds, found=found)
     await starts.every_mode()
     tell(starts.found)
     if not starts.works:
-        return starts.found + _undecided(name, _LATER[2:], "no turn was answered in any mode")
+        return starts.found + _steps(name, _LATER[2:], "no turn was answered in any mode")
     check = _Check(backend=backend, clones=clones, template=template, seconds=seconds, mode=starts.works[0])
     return starts.found + await check.run()
 
 
-def _undecided(name: str, steps: Sequence[str], reason: str) -> Conformance:
+def _steps(name: str, steps: Sequence[str], reason: str = "") -> Conformance:
     return Conformance(backend=name, steps=tuple(Step(name=each, undecided=reason) for each in steps))
 
 
@@ -119,13 +120,15 @@ class _Check:
 
     async def run(self) -> Conformance:
         """Tenants and roles first, then each claim in an application of its own."""
-        found = await self._tenants()
+        found, streaming = await self._tenants()
+        reason = "" if streaming is not None else _NOT_STARTED
+        found += self._split(streaming or ())
         for step in (self._per_request, self._fallback, self._shared):
             try:
                 found += self._split(await step())
             except StepFailed as failed:
-                found += self._of([failed.violation])
-        return found + self._of([], step="capabilities")
+                found, reason = found + self._of([failed.violation]), _NOT_STARTED
+        return found + self._hints(self._without_table()) + _steps(self.backend.name, ["capabilities"], reason)
 
     @asynccontextmanager
     async def _application(
@@ -143,10 +146,10 @@ class _Check:
     def _settings(self, provider: WatchedProvider) -> BackendSettings:
         return BackendSettings(database_url="", session_mode=self.mode, pool=PoolSettings(), model=provider.model)
 
-    async def _tenants(self) -> Conformance:
-        """Each tenant's turns, the ledger that they leave, and what can be streamed."""
+    async def _tenants(self) -> tuple[Conformance, list[Violation] | None]:
+        """Each tenant's turns and the ledger that they leave; and what can be streamed, if it came so far."""
         provider = WatchedProvider()
-        found = self._of([], step="tenants and roles")
+        found, looked, streaming = self._of([]), list[str](), None
         plain: list[Heard] = []
         try:
             async with self._application("tenants", provider) as (application, conversing, url):
@@ -156,19 +159,21 @@ class _Check:
                         heard, violations = await self._tenant(conversing, tenant, f"tenants[{number}]", cast)
                         plain.append(heard)
                         found += self._of(violations)
-                    found += self._of(await claims.at_once(conversing, self.backend.tenants))
+                    at_once = await claims.at_once(conversing, self.backend.tenants)
                 for part, heard in cast:
                     found += self._of(list(role_violations(conversing, heard, observation.records, part)))
+                found += self._of(at_once)
                 found += self._hints(await self._what_verifying_would_find(application, observation, cast, url))
-                first = self.backend.tenants[0]
-                found += self._split(await claims.streamed(conversing, self.backend, first))
-                found += self._split(await claims.left_alone(conversing, self.backend, first))
+                looked.append("tenants and roles")
                 rows = await read_ledger(self.backend, url, limit=self.seconds)
+                answered = [heard for heard in plain if heard.answer is not None]
+                found += self._split(list(claims.ledger_violations(self.backend, rows, answered)))
+                looked.append("ledger")
+                streaming = await claims.streaming(conversing, self.backend, self.backend.tenants[0])
         except StepFailed as failed:
-            return found + self._of([failed.violation])
-        answered = [heard for heard in plain if heard.answer is not None]
-        found += self._split(list(claims.ledger_violations(self.backend, rows, answered)))
-        return found + self._of([], step="ledger") + self._hints(self._without_table())
+            found += self._of([failed.violation])
+        found += _steps(self.backend.name, looked)
+        return found + _steps(self.backend.name, _LATER[2 + len(looked) : 4], _NOT_STARTED), streaming
 
     async def _tenant(
         self, conversing: Conversing, tenant: Tenant, part: str, cast: list[tuple[str, Heard]]
@@ -258,9 +263,8 @@ class _Check:
         async with self._application("shared", provider, settings) as (application, conversing, _):
             return await claims.shared_session(application, conversing, tenant)
 
-    def _of(self, violations: Sequence[Violation], *, step: str = "") -> Conformance:
-        steps = (Step(name=step),) if step else ()
-        return Conformance(backend=self.backend.name, steps=steps, violations=tuple(violations))
+    def _of(self, violations: Sequence[Violation]) -> Conformance:
+        return Conformance(backend=self.backend.name, violations=tuple(violations))
 
     def _hints(self, hints: Sequence[Violation]) -> Conformance:
         return Conformance(backend=self.backend.name, hints=tuple(hints))

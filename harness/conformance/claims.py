@@ -20,9 +20,8 @@ __all__ = [
     "billed_by_request",
     "failing_first",
     "ledger_violations",
-    "left_alone",
     "shared_session",
-    "streamed",
+    "streaming",
     "turned_to_fallback",
 ]
 
@@ -45,25 +44,24 @@ def _claimed(
         )
 
 
-async def streamed(conversing: Conversing, backend: Backend, tenant: Tenant) -> list[Violation]:
-    """A streamed turn: the model has to be asked for a stream."""
+async def streaming(conversing: Conversing, backend: Backend, tenant: Tenant) -> list[Violation]:
+    """A streamed turn, for which the model has to be asked for a stream; and, if it is answered, one that is left."""
     heard = await conversing.send(tenant, stream=True)
     if heard.failure is not None and Capability.STREAMING in backend.capabilities:
         return [replace(heard.failure, part=f"{heard.part}, streamed")]
     does = heard.answer is not None and any(each.streamed for each in conversing.provider.of(heard.turn))
-    return list(
-        _claimed(
-            backend,
-            Capability.STREAMING,
-            does=does,
-            seen="with `request.stream` the model was asked for a whole answer, and not for a stream",
-            asked="it can stream its answer",
-            change="run the agent by run_stream, run_stream_events or iter when `request.stream` is true",
-        )
+    claimed = _claimed(
+        backend,
+        Capability.STREAMING,
+        does=does,
+        seen="with `request.stream` the model was asked for a whole answer, and not for a stream",
+        asked="it can stream its answer",
+        change="run the agent by run_stream, run_stream_events or iter when `request.stream` is true",
     )
+    return [*claimed, *await _left_alone(conversing, backend, tenant)]
 
 
-async def left_alone(conversing: Conversing, backend: Backend, tenant: Tenant) -> list[Violation]:
+async def _left_alone(conversing: Conversing, backend: Backend, tenant: Tenant) -> list[Violation]:
     """A streamed turn whose client leaves after the first event."""
     heard = await conversing.send(tenant, stream=True, leave_after=1)
     if Capability.STREAMING not in backend.capabilities:

@@ -4,7 +4,8 @@ Problem: a backend that hangs gives no error, and one that raises does so below 
 
 Mechanism: just before the limit every task's stack is looked at, while what is waited for still stands there; then the
 call is cancelled, in the task that made it, because an application may have to be left by the task that entered it.
-Who swallows that is left to whoever watches `harness.conformance.calls`.
+Who swallows that, and ends all the same, is told so; who does not end is left to whoever watches
+`harness.conformance.calls`.
 
 Guarantee: whatever the backend raises, in being called or in being awaited, is a violation, and names the last line of
 the application's own. Only who ends the check itself passes.
@@ -18,7 +19,7 @@ from typing import TypeVar
 
 from harness.backend import Violation
 from harness.backend.reading import described_error, is_interrupt
-from harness.conformance.calls import Calls, current_calls
+from harness.conformance.calls import Calls, current_calls, going_on
 from harness.conformance.outcome import StepFailed
 from harness.evidence import StuckTask
 from harness.observe.stuck import awaited, stuck_tasks
@@ -73,16 +74,20 @@ async def within(
             pending.late = _stuck(stuck_tasks(), generator, seconds, violated)
 
         handle = loop.call_later(seconds, look)
+        limit = asyncio.timeout(seconds + _AFTERWARDS)
         try:
-            async with asyncio.timeout(seconds + _AFTERWARDS):
-                return await call()
+            async with limit:
+                result = await call()
         except BaseException as error:
             if calls.stopped or is_interrupt(error):
                 raise
-            late = pending.late if isinstance(error, TimeoutError) else None
+            late = pending.late if isinstance(error, TimeoutError) or limit.expired() else None
             raise StepFailed(late or _raised(error, violated)) from error
         finally:
             handle.cancel()
+        if limit.expired() and pending.late is not None:
+            raise StepFailed(going_on(pending.late)) from TimeoutError()
+        return result
 
 
 def _raised(error: BaseException, violated: Violation) -> Violation:

@@ -1,5 +1,6 @@
 """What a check of a backend says, as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.backend import Violation
@@ -20,7 +21,8 @@ class Conformance:
     """What was tried of one backend, and what came of it.
 
     `violations` are of the protocol. `hints` are no violations: what it seems to be able to do and does not declare,
-    and what a verification is going to find.
+    and what a verification is going to find. Both are in the order in which one needs the other, which is that in which
+    they are mended.
     """
 
     backend: str
@@ -37,9 +39,22 @@ class Conformance:
         return replace(
             self,
             steps=self.steps + other.steps,
-            violations=self.violations + tuple(each for each in other.violations if each not in self.violations),
-            hints=self.hints + tuple(each for each in other.hints if each not in self.hints),
+            violations=_merged(self.violations, other.violations),
+            hints=_merged(self.hints, other.hints),
         )
+
+
+def _merged(told: Sequence[Violation], more: Sequence[Violation]) -> tuple[Violation, ...]:
+    """All of them in their order, and each once: what was told already gets the parts in which it was seen again."""
+    merged = list(told)
+    for each in more:
+        for number, known in enumerate(merged):
+            if (both := known.with_same(each)) is not None:
+                merged[number] = both
+                break
+        else:
+            merged.append(each)
+    return tuple(merged)
 
 
 class StepFailed(Exception):

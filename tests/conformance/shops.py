@@ -18,7 +18,7 @@ from harness.errors import ClientLeft
 from harness.evidence import Answer, LedgerGrain, LedgerRow
 from harness.scenario import SessionMode, ToolRole
 
-__all__ = ["HINTED", "LEGAL", "VIOLATING"]
+__all__ = ["HINTED", "LEGAL", "MANY", "REPEATED", "VIOLATING"]
 
 TENANT = MinimalBackend.tenants[0]
 READ, SEARCH = TENANT.tools[ToolRole.READ], TENANT.tools[ToolRole.SEARCH]
@@ -511,6 +511,82 @@ HINTED: Mapping[str, tuple[MinimalBackend, str, str]] = {
     ),
 }
 """What is said of a backend that conforms: the part, and a piece of what is seen."""
+
+
+BOTH = frozenset({SessionMode.PER_OPERATION, SessionMode.SHARED})
+TWO = (TENANT, replace(TENANT, account="market"))
+
+
+async def _without_tools(self: Shop, request: ChatRequest) -> Answer:
+    """It answers as long as the model calls nothing."""
+    answer = await Shop.send(self, request)
+    if _asked(self, request.message):
+        raise RuntimeError(f"no tools for {request.conversation_id}")
+    return answer
+
+
+def _asked(shop: Shop, message: str) -> bool:
+    requests: Any = getattr(shop.settings.model, "_requests", ())
+    return sum(message in each.text for each in requests) > 1
+
+
+_ACCOUNTS: dict[str, str] = {}
+"""By conversation, whose account it is: the minimal ledger knows one alone."""
+
+
+async def _unnamed_for_all(self: Shop, request: ChatRequest) -> Answer:
+    _ACCOUNTS[request.conversation_id] = request.account
+    return await _unnamed(self, request)
+
+
+async def _of_all(self: Any, connection: AsyncConnection) -> Sequence[LedgerRow]:
+    rows = await MinimalBackend.read_ledger(self, connection)
+    return [replace(row, account_slug=_ACCOUNTS[str(row.session_id)]) for row in rows]
+
+
+REPEATED: Mapping[str, tuple[MinimalBackend, str, tuple[str, ...]]] = {
+    "a start that raises in each mode": (
+        made(start=_raising, modes=BOTH),
+        "start in mode 'per_operation'",
+        ("start in mode 'shared'",),
+    ),
+    "connections that are left in each mode": (
+        made(start=_left_open, modes=BOTH, tenants=(replace(TENANT, tools={}),)),
+        "start in mode 'per_operation', on leaving",
+        ("start in mode 'shared', on leaving",),
+    ),
+    "a turn that raises in each role": (
+        selling(_without_tools),
+        "tenants[0].tools[ToolRole.READ]",
+        ("tenants[0].tools[ToolRole.SEARCH]",),
+    ),
+    "a bill that no tenant's turn has": (
+        selling(_unnamed_for_all, tenants=TWO, read_ledger=_of_all),
+        "send to 'shop'/'clerk': its ledger row",
+        ("send to 'market'/'clerk': its ledger row",),
+    ),
+    "a stream that fails, and is not left": (
+        selling(_failing_stream, capabilities=WITH | {Capability.STREAMING, Capability.DISCONNECT}),
+        "send to 'shop'/'clerk', streamed",
+        (),
+    ),
+}
+"""What is wrong at one place and seen at several: the backend, the part that it is told of, and the others."""
+
+
+async def _many(self: Shop, request: ChatRequest) -> Answer:
+    if request.stream:
+        raise NotImplementedError("no streams")
+    return replace(await _one_by_one(self, request), llm_request_id=None)
+
+
+MANY = selling(
+    _many,
+    tenants=(replace(TENANT, tools={ToolRole.COMMIT: READ, ToolRole.READ: ToolUse(tool="opening_hour")}),),
+    capabilities=WITH | {Capability.STREAMING, Capability.FALLBACK},
+    ledger_table=None,
+)
+"""A tool that is not there, one that writes nothing, one turn at a time, an answer without a bill's name, no stream."""
 
 
 class _Opened:

@@ -3,13 +3,14 @@
 import secrets
 
 import pytest
+from inline_snapshot import snapshot
 
 from fixtures.minimal import MinimalBackend
 from harness.backend import load_backend
 from harness.conformance import Conformance, check_backend
 from harness.postgres.clones import Clones, databases, is_template
 from harness.postgres.server import RunningServer
-from tests.conformance.shops import HINTED, LEGAL, VIOLATING
+from tests.conformance.shops import HINTED, LEGAL, MANY, REPEATED, VIOLATING
 
 SECONDS = 30.0
 """Far more than anything takes that ends, on a busy machine too."""
@@ -71,6 +72,62 @@ async def test_what_needs_what_is_violated_is_undecided(sessionproof_clones: Clo
     said = await checked(backend, sessionproof_clones)
 
     assert {step.undecided for step in said.steps} == {"", "no database was prepared"}
+
+
+async def test_what_comes_after_a_second_start_that_failed_is_not_looked_at(sessionproof_clones: Clones) -> None:
+    """Each of these steps says so, and why; the violation is told once, however often the start was tried."""
+    backend, part, _ = VIOLATING["a start that works once"]
+
+    said = await checked(backend, sessionproof_clones)
+
+    again = "the application could not be started again, or stopped"
+    assert [(step.name, step.undecided) for step in said.steps[2:]] == [
+        (
+            "start in mode 'per_operation', with each kind of pool",
+            "what is violated with 'pre_ping' comes before 'null'",
+        ),
+        ("tenants and roles", again),
+        ("ledger", again),
+        ("capabilities", again),
+    ]
+    assert [violation.part for violation in said.violations] == [part]
+
+
+async def test_what_was_looked_at_before_a_stop_failed_is_looked_at(sessionproof_clones: Clones) -> None:
+    """The turns, and the ledger that they left; and the capabilities are not, which take a start of their own."""
+    backend, *_ = VIOLATING["a stop that fails"]
+
+    said = await checked(backend, sessionproof_clones)
+
+    undecided = [step.name for step in said.steps if step.undecided]
+    assert undecided == ["start in mode 'per_operation', with each kind of pool", "capabilities"]
+
+
+@pytest.mark.parametrize("name", REPEATED)
+async def test_each_violation_is_told_once(name: str, sessionproof_clones: Clones) -> None:
+    """Though it is seen in several modes, tenants, roles or turns: these are named beside it."""
+    backend, part, also = REPEATED[name]
+
+    said = await checked(backend, sessionproof_clones)
+
+    assert [(violation.part, violation.also) for violation in said.violations] == [(part, also)]
+
+
+async def test_violations_are_in_the_order_in_which_they_are_mended(sessionproof_clones: Clones) -> None:
+    """Of one turn before that of several, of the bill before that of a stream, whatever was tried first."""
+    said = await checked(MANY, sessionproof_clones)
+
+    assert [violation.part for violation in said.violations] == snapshot(
+        [
+            "tenants[0].tools[ToolRole.READ]",
+            "tenants[0].tools[ToolRole.COMMIT]",
+            "send to 'shop'/'clerk', 3 turns at once",
+            "send to 'shop'/'clerk': its ledger row",
+            "send to 'shop'/'clerk', streamed",
+            "Capability.FALLBACK",
+        ]
+    )
+    assert [hint.part for hint in said.hints] == snapshot(["ledger_table"])
 
 
 async def test_an_object_that_is_no_backend_is_not_tried(sessionproof_clones: Clones) -> None:
