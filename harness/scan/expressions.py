@@ -5,9 +5,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from harness.project.classes import Class
-from harness.project.module import Module
-from harness.scan.agents import Agents
+from harness.scan.attributes import Attributes
 from harness.scan.environment import Environment, Yield
 from harness.scan.trace import Nature
 from harness.scan.values import (
@@ -19,7 +17,6 @@ from harness.scan.values import (
     FunctionValue,
     Kind,
     Method,
-    ModuleValue,
     Pending,
     Place,
     Step,
@@ -35,10 +32,9 @@ __all__ = ["Expressions", "state_of"]
 
 _Handler = Callable[["Expressions", ast.expr, Environment], Values]
 _Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
-_LIBRARY_KINDS = frozenset(Kind) - {Kind.INSTANCE, Kind.RUN_CONTEXT, Kind.DEPENDS, Kind.GUARD, Kind.OPAQUE}
 
 
-class Expressions(Agents, ABC):
+class Expressions(Attributes, ABC):
     """Evaluates expressions."""
 
     def evaluate(self, node: ast.expr | None, scope: Environment) -> Values:
@@ -125,132 +121,6 @@ class Expressions(Agents, ABC):
             return given.get(0)
         return self.call_thing(thing, given)
 
-    def attribute(self, value: Value, name: str, place: Place) -> Values:
-        """What an attribute is."""
-        match value:
-            case Thing():
-                return self._thing_attribute(value, name, place)
-            case ModuleValue(module=module):
-                return self.member(module, name)
-            case External(name=owner):
-                return (External(name=f"{owner}.{name}"),)
-            case ClassValue():
-                return self._class_attribute(value, name)
-            case Super(thing=thing, after=class_):
-                return self._method(thing, name, place, after=class_)
-            case _:
-                return UNKNOWN
-
-    def _thing_attribute(self, thing: Thing, name: str, place: Place) -> Values:
-        if name in thing.attributes and name != "":
-            return thing.attributes[name]
-        if thing.class_ is not None:
-            return self._instance_attribute(thing, name, place)
-        if thing.kind is Kind.SESSION and name in {"sync_session", "sync_connection"}:
-            return (thing,)
-        if thing.kind in _LIBRARY_KINDS or (thing.kind is Kind.OPAQUE and thing.carried):
-            return (Method(thing=thing, name=name),)
-        if thing.kind is Kind.OPAQUE and thing.data is not None:
-            inner = self.make(Kind.OPAQUE, thing.made, name=f"{thing.name}.{name}")
-            inner.born = thing.born
-            inner.data = thing.data
-            thing.attributes[name] = (inner,)
-            return (inner,)
-        return UNKNOWN
-
-    def _instance_attribute(self, thing: Thing, name: str, place: Place) -> Values:
-        if found := self._method(thing, name, place):
-            return found
-        self.fill(thing) if name != "__init__" else None
-        if name in thing.attributes:
-            return thing.attributes[name]
-        if (own := self._field(thing, name)) is not None:
-            thing.attributes[name] = own
-            return own
-        if not name.startswith("__"):
-            self.find_setter(thing, name)
-            if name in thing.attributes:
-                return thing.attributes[name]
-        if thing.kind is not Kind.INSTANCE or thing.carried:
-            return (Method(thing=thing, name=name),)
-        return UNKNOWN
-
-    def _method(self, thing: Thing, name: str, place: Place, *, after: Class | None = None) -> Values:
-        """The method of the nearest class that has it; beyond `after`, if that is given."""
-        passed = after is None
-        for class_ in self.project.ancestors(thing.class_) if thing.class_ is not None else ():
-            if passed and isinstance(class_, Class) and name in class_.methods:
-                return self._bound_method(thing, class_, name, place)
-            passed = passed or class_ is after
-        return UNKNOWN
-
-    def _bound_method(self, thing: Thing, class_: Class, name: str, place: Place) -> Values:
-        node = class_.methods[name]
-        marks = _marks(node)
-        environment = thing.data if class_ is thing.class_ and isinstance(thing.data, Environment) else None
-        scope = environment or self.module_environment(class_.module)
-        found: list[Value] = []
-        for each in self.defined(node, scope, class_=class_):
-            if not isinstance(each, FunctionValue) or "staticmethod" in marks:
-                found.append(each)
-            elif marks & {"property", "cached_property"}:
-                given = self.call(self.with_first(each, thing), Arguments(place=place))
-                if "cached_property" in marks:
-                    thing.attributes[name] = given
-                return given
-            elif "classmethod" in marks:
-                found.append(
-                    replace(each, bound=True, first=[(ClassValue(class_=class_, environment=scope),), *each.first])
-                )
-            else:
-                found.append(self.with_first(each, thing))
-        return tuple(found)
-
-    def _field(self, thing: Thing, name: str) -> Values | None:
-        """What a field of the class is: what its annotation says of a symbolic thing, or the class's own value."""
-        assert thing.class_ is not None  # noqa: S101  # for the type checker
-        each = self.project.fields(thing.class_).get(name)
-        if each is None:
-            return None
-        owner = self.project.owner(thing.class_, name)
-        scope = thing.data if owner is thing.class_ and isinstance(thing.data, Environment) else None
-        scope = scope or self.module_environment(owner.module)
-        place = Place(file=str(owner.module.path), line=each.line)
-        thing.fields[name] = place
-        if each.annotation is not None and (thing.symbolic or each.default is None):
-            made = Step(place=place, words=f"it is the field `{name}` of `{owner.node.name}`")
-            if found := self.symbolic(each.annotation, scope, made, thing.born) or self.some(each.annotation):
-                return found
-        key = owner.name, name
-        self.beginning.asked.add(key)
-        if key not in self.class_attributes:
-            with self.anywhere(once=True):
-                self.class_attributes[key] = self.evaluate(each.default, scope)
-        return self.class_attributes[key]
-
-    def _class_attribute(self, value: ClassValue, name: str) -> Values:
-        for class_ in self.project.ancestors(value.class_):
-            if isinstance(class_, str):
-                return (External(name=f"{class_}.{name}"),)
-            if name in class_.methods:
-                scope = value.environment if class_ is value.class_ else self.module_environment(class_.module)
-                found = self.defined(class_.methods[name], scope, class_=class_)
-                if "classmethod" in _marks(class_.methods[name]):
-                    return tuple(
-                        replace(each, bound=True, first=[(value,)]) if isinstance(each, FunctionValue) else each
-                        for each in found
-                    )
-                return found
-            self.beginning.asked.add((class_.name, name))
-            if (class_.name, name) in self.class_attributes:
-                return self.class_attributes[class_.name, name]
-            if name in class_.fields:
-                scope = self.module_environment(class_.module)
-                with self.anywhere(once=True):
-                    self.class_attributes[class_.name, name] = self.evaluate(class_.fields[name].default, scope)
-                return self.class_attributes[class_.name, name]
-        return UNKNOWN
-
     def _name(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Name)  # noqa: S101  # for the type checker
         found = scope.find(node.id)
@@ -284,59 +154,6 @@ class Expressions(Agents, ABC):
                 return replace(value, items=[self.chosen_here(each) for each in value.items])
             case _:
                 return value
-
-    def member(self, module: Module, name: str) -> Values:
-        """What a module's name is bound to."""
-        environment = self.module_environment(module)
-        if name in environment.names:
-            return environment.names[name]
-        dotted = self.project.resolve(module, name)
-        return (
-            self.imported(dotted, module)
-            if dotted and dotted != f"{module.name}.{name}"
-            else self._submodule(module, name)
-        )
-
-    def _submodule(self, module: Module, name: str) -> Values:
-        inner = self.project.module(f"{module.name}.{name}", near=module) if module.package else None
-        return (ModuleValue(module=inner),) if inner is not None else UNKNOWN
-
-    def imported(self, dotted: str, near: Module) -> Values:
-        """What a dotted name is: of the project, or of a library."""
-        module = self.project.module(dotted, near=near)
-        if module is not None and not self.project.hides(dotted, near=near):
-            return (ModuleValue(module=module),)
-        owner, _, name = dotted.rpartition(".")
-        above = self.project.module(owner, near=near) if owner else None
-        if above is None:
-            return (External(name=dotted),)
-        environment = self.module_environment(above)
-        if name in environment.names:
-            return environment.names[name]
-        definition = self.project.definition(dotted, near=near)
-        if definition is None:
-            return UNKNOWN
-        return self.bound_early(definition.binding, environment)
-
-    def bound_early(self, binding: object, environment: Environment) -> Values:
-        """What a definition gives to whoever imports it in a circle, before it was reached."""
-        match binding:
-            case ast.ClassDef():
-                return (self.class_value(binding, environment),)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                return (self.function_value(binding, environment),)
-            case _:
-                return UNKNOWN
-
-    def class_value(self, node: ast.ClassDef, scope: Environment) -> ClassValue:
-        """A class that is defined now."""
-        known = self.project.class_(f"{scope.module.name}.{node.name}", near=scope.module)
-        class_ = known if known is not None and known.node is node else self.project.class_of(scope.module, node)
-        return ClassValue(class_=class_, environment=scope)
-
-    def defined(self, node: ast.stmt, scope: Environment, *, class_: Class | None = None) -> Values:
-        """A function with its decorators."""
-        raise NotImplementedError
 
     def _attribute(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Attribute)  # noqa: S101  # for the type checker
@@ -530,18 +347,6 @@ def _may_be_tools(values: Values) -> bool:
         isinstance(each, FunctionValue) or (isinstance(each, Thing) and each.kind in {Kind.TOOL, Kind.TOOLSET})
         for each in values
     )
-
-
-def _marks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """The last parts of the names of the decorators."""
-    found: set[str] = set()
-    for each in node.decorator_list:
-        head = each.func if isinstance(each, ast.Call) else each
-        if isinstance(head, ast.Name):
-            found.add(head.id)
-        elif isinstance(head, ast.Attribute):
-            found.add(head.attr)
-    return found
 
 
 _E = Expressions
