@@ -8,6 +8,8 @@ from harness.project.classes import Class
 from harness.project.module import Module
 from harness.scan.agents import Agents
 from harness.scan.environment import Environment
+from harness.scan.known import key_of
+from harness.scan.trace import Nature
 from harness.scan.values import (
     UNKNOWN,
     Arguments,
@@ -17,6 +19,7 @@ from harness.scan.values import (
     Kind,
     Method,
     ModuleValue,
+    Pending,
     Place,
     Step,
     Super,
@@ -54,10 +57,8 @@ class Attributes(Agents, ABC):
             return thing.attributes[name]
         if thing.class_ is not None:
             return self._instance_attribute(thing, name, place)
-        if thing.kind is Kind.SESSION and name in {"sync_session", "sync_connection"}:
-            return (thing,)
         if thing.kind in _LIBRARY_KINDS or (thing.kind is Kind.OPAQUE and thing.carried):
-            return (Method(thing=thing, name=name),)
+            return (self._of_library(thing, name, place),)
         if thing.kind is Kind.OPAQUE and thing.data is not None:
             inner = self.make(Kind.OPAQUE, thing.made, name=f"{thing.name}.{name}")
             inner.born = thing.born
@@ -66,10 +67,30 @@ class Attributes(Agents, ABC):
             return (inner,)
         return UNKNOWN
 
+    def _of_library(self, thing: Thing, name: str, place: Place) -> Value:
+        if thing.kind is Kind.LOADED or (thing.kind is Kind.SESSION and name in {"sync_session", "sync_connection"}):
+            return thing
+        return self._lazily(thing, name, place) if thing.kind is Kind.LAZY else Method(thing=thing, name=name)
+
+    def _lazily(self, thing: Thing, name: str, place: Place) -> Pending:
+        """A lazy load, which is a query by the session of the object."""
+
+        def run() -> Values:
+            for session in thing.carried:
+                if isinstance(session, Thing):
+                    self.use(session, f"lazy load of {name}", Nature.AWAITED, place)
+            loaded = self.make(Kind.LOADED, thing.made, name=name)
+            loaded.attributes["awaitable_attrs"] = (thing,)
+            return (loaded,)
+
+        return Pending(label=f"awaitable_attrs.{name}", run=self.from_here(run), place=place)
+
     def _instance_attribute(self, thing: Thing, name: str, place: Place) -> Values:
         if found := self._method(thing, name, place):
             return found
         self.fill(thing) if name != "__init__" else None
+        if name == "awaitable_attrs" and thing.symbolic and name not in thing.attributes and self._is_mapped(thing):
+            thing.attributes[name] = (self._behind(thing),)
         if name in thing.attributes:
             return thing.attributes[name]
         if (own := self._field(thing, name)) is not None:
@@ -82,6 +103,17 @@ class Attributes(Agents, ABC):
         if thing.kind is not Kind.INSTANCE or thing.carried:
             return (Method(thing=thing, name=name),)
         return UNKNOWN
+
+    def _behind(self, thing: Thing) -> Thing:
+        """By what an object loads of which only the class is known: a session of which nothing else is known."""
+        words = f"the session of `{thing.name}`"
+        session = Thing(kind=Kind.SESSION, made=thing.made, born=thing.born, name=words, symbolic=True)
+        return self.lazy(session, thing.made)
+
+    def _is_mapped(self, thing: Thing) -> bool:
+        """Whether it is of a class that loads lazily when it is awaited."""
+        bases = self.project.ancestors(thing.class_) if thing.class_ is not None else ()
+        return any(isinstance(each, str) and key_of(each) == ("sqlalchemy", "AsyncAttrs") for each in bases)
 
     def _method(self, thing: Thing, name: str, place: Place, *, after: Class | None = None) -> Values:
         """The method of the nearest class that has it; beyond `after`, if that is given."""

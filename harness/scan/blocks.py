@@ -9,12 +9,14 @@ from functools import lru_cache
 from harness.project.module import below
 from harness.scan.arms import Arms
 from harness.scan.calls import Entered
+from harness.scan.choices import End, crossed
+from harness.scan.counting import FEW_ROUNDS
 from harness.scan.environment import Environment
 from harness.scan.expressions import Expressions
 from harness.scan.trace import Child, Nature, Spawn
 from harness.scan.values import UNKNOWN, Constant, Kind, Pending, Step, Thing, Values, joined, key_in
 
-__all__ = ["Blocks"]
+__all__ = ["Blocks", "merged"]
 
 _STARTING = frozenset(
     {"create_task", "ensure_future", "start_soon", "append", "add", "add_task", "submit", "start", "run_in_executor"}
@@ -71,17 +73,18 @@ class Blocks(Expressions, ABC):
         before = dict(scope.names)
         held, arms = self.held, self.arms
         visit, turned = self.visit(test, scope)
-        left: list[Arms] = []
-        ends: list[dict[str, Values]] = []
+        ends: list[End] = []
         for side, body in enumerate(bodies):
-            scope.names, self.held = dict(before), held
+            if test is not None and (visit, 1 - (side ^ turned)) in arms:
+                continue  # here the test is known to be on the other side
+            scope.names, self.held, self.crossings = dict(before), held, []
             self.arms = arms | {(visit, side ^ turned)}
             if not self.execute(body, scope):
-                ends.append(scope.names)
-                left.append(self.arms)
+                ends += self.crossings or [End(names=scope.names, arms=self.arms)]
         self.held = held
-        self.arms = left[0] if len(left) == 1 else arms
-        scope.names = _merged(ends) if ends else before
+        self.arms = ends[0].arms if len(ends) == 1 else arms
+        scope.names = merged([each.names for each in ends]) if ends else before
+        self.crossings = ends if crossed(ends) else []
         return not ends
 
     def _match(self, node: ast.stmt, scope: Environment) -> bool:
@@ -99,7 +102,9 @@ class Blocks(Expressions, ABC):
         spanning = [each for each in values if isinstance(each, Pending) and each.spans]
         child = self._span(spanning[0]) if spanning else None
         rows = [] if spanning else self.elements(values)
-        rounds = rows[:6] or [UNKNOWN]
+        if _counts(node.iter) and not _may_start(node):
+            rows = rows[:1]
+        rounds = rows[:FEW_ROUNDS] or [UNKNOWN]
         if len(rounds) == 1 and _may_start(node):
             rounds = [*rounds, rounds[0] if rows else UNKNOWN]
         for order, row in enumerate(rounds):
@@ -107,7 +112,7 @@ class Blocks(Expressions, ABC):
             with self.in_round(order):
                 self.assign(node.target, row, scope)
                 self.execute(node.body, scope)
-            scope.names = _merged([scope.names, before])
+            scope.names = merged([scope.names, before])
         if child is not None:
             self.join(child)
         self.execute(node.orelse, scope)
@@ -123,7 +128,7 @@ class Blocks(Expressions, ABC):
             before = dict(scope.names)
             with self.in_round(order):
                 self.execute(node.body, scope)
-            scope.names = _merged([scope.names, before])
+            scope.names = merged([scope.names, before])
         self._done_after(node, scope)
         self.execute(node.orelse, scope)
         return False
@@ -150,7 +155,7 @@ class Blocks(Expressions, ABC):
                 left.append(self.arms)
         held = self.held
         for side, handler in enumerate(node.handlers, start=1):
-            scope.names = _merged([before, scope.names])
+            scope.names = merged([before, scope.names])
             self.arms = arms | {(visit, side)}
             if handler.name:
                 scope.names[handler.name] = UNKNOWN
@@ -158,7 +163,7 @@ class Blocks(Expressions, ABC):
                 ends.append(scope.names)
                 left.append(self.arms)
             self.held = held
-        scope.names = _merged(ends) if ends else scope.names
+        scope.names = merged(ends) if ends else scope.names
         self.arms = left[0] if len(left) == 1 else arms
         return self.execute(node.finalbody, scope) or not ends
 
@@ -214,11 +219,17 @@ def _takes_all(case: ast.match_case) -> bool:
     return case.guard is None and isinstance(case.pattern, ast.MatchAs) and case.pattern.pattern is None
 
 
-def _merged(ends: Sequence[dict[str, Values]]) -> dict[str, Values]:
+def merged(ends: Sequence[dict[str, Values]]) -> dict[str, Values]:
+    """What names are after any of these."""
     if len(ends) == 1:
         return ends[0]
     names = dict.fromkeys(name for end in ends for name in end)
     return {name: joined(*(end[name] for end in ends if name in end)) for name in names}
+
+
+def _counts(node: ast.expr) -> bool:
+    """Whether it gives numbers alone."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
 
 
 @lru_cache(maxsize=65536)

@@ -33,10 +33,10 @@ from harness.scan.values import (
     joined,
 )
 
-__all__ = ["Calls", "Entered"]
+__all__ = ["Calls", "Entered", "is_loaded"]
 
 _Parameters = Sequence[ast.arg]
-_PLAIN = frozenset({Kind.INSTANCE, Kind.OPAQUE, Kind.SEQUENCE, Kind.MAPPING, Kind.RUN_CONTEXT})
+_PLAIN = frozenset({Kind.INSTANCE, Kind.OPAQUE, Kind.SEQUENCE, Kind.MAPPING, Kind.RUN_CONTEXT, Kind.LOADED, Kind.LAZY})
 _OFTEN, _NEVER = 2, 1_000_000
 _TRACKED = frozenset({Kind.SESSION, Kind.FACTORY, Kind.ENGINE, Kind.POOL})
 
@@ -98,7 +98,9 @@ class Calls(Annotations, ABC):
         """Whether anything is given that is, or has, what sessions come from; or that may be called."""
         around = _around(function)
         for value in self.inside(joined(given.all(), *function.first, *function.named.values(), *around)):
-            if isinstance(value, Pending | FunctionValue) or (isinstance(value, Thing) and _tracked(value)):
+            if isinstance(value, Pending | FunctionValue) or (
+                isinstance(value, Thing) and (value.kind is Kind.LOADED or _tracked(value))
+            ):
                 return True
         return False
 
@@ -202,13 +204,35 @@ class Calls(Annotations, ABC):
         finally:
             self.active.pop()
             self.way, self.selves, self.arms = before, selves, arms
+        self.crossings = []
         found = joined(tuple(scope.returned))
         quiet = self.done == done and not scope.yields and node.name != "__init__" and not any(map(_matters, found))
         self.quiet[id(node)] = self.quiet.get(id(node), 0) + 1 if quiet else -_NEVER
-        if found or node.returns is None or scope.yields:
+        if node.returns is None or scope.yields or not all(map(is_loaded, found)):
             return found
         made = Step(place=function.place, words=f"`{function.name}` gives it")
-        return self.symbolic(node.returns, function.environment, made, self.next_serial())
+        return self.typed(found, node.returns, function.environment, made)
+
+    def typed(self, loaded: Values, annotation: ast.expr | None, scope: Environment, made: Step) -> Values:
+        """What is annotated, and not known but for the session that has loaded it."""
+        found = self.symbolic(annotation, scope, made, self.next_serial())
+        for each in found if loaded else ():
+            if isinstance(each, Thing) and each.kind is Kind.INSTANCE:
+                each.attributes["awaitable_attrs"] = self.attribute(loaded[0], "awaitable_attrs", made.place)
+        return joined(found, loaded)
+
+    def loaded(self, session: Thing, given: Arguments) -> Values:
+        """What a session has loaded: an object of a class, if one is named, or rows of whatever."""
+        made = Step(place=given.place, words="it is loaded here")
+        thing = self.make(Kind.LOADED, made, name="what is loaded")
+        thing.attributes["awaitable_attrs"] = (self.lazy(session, made),)
+        return (thing,)
+
+    def lazy(self, session: Thing, made: Step) -> Thing:
+        """By what an object loads lazily."""
+        thing = self.make(Kind.LAZY, made, name="awaitable_attrs")
+        thing.carried = [session]
+        return thing
 
     def _takes_what_it_says(self, function: FunctionValue, scope: Environment) -> bool:
         """Whether what is given are sessions where its annotations say so: a test's double tells nothing of it."""
@@ -234,12 +258,20 @@ class Calls(Annotations, ABC):
         ordered = [*arguments.posonlyargs, *arguments.args]
         for order, parameter in enumerate(ordered):
             values = positional[order] if order < len(positional) else named.pop(parameter.arg, UNKNOWN)
-            scope.names[parameter.arg] = values or self._missing(function, parameter)
+            scope.names[parameter.arg] = self._received(values, function, parameter)
         for parameter in arguments.kwonlyargs:
             values = named.pop(parameter.arg, UNKNOWN)
-            scope.names[parameter.arg] = values or self._missing(function, parameter)
+            scope.names[parameter.arg] = self._received(values, function, parameter)
         self._bind_rest(arguments, positional[len(ordered) :], named, scope, given.place)
         return scope
+
+    def _received(self, values: Values, function: FunctionValue, parameter: ast.arg) -> Values:
+        if not values:
+            return self._missing(function, parameter)
+        if parameter.annotation is None or not all(map(is_loaded, values)):
+            return values
+        made = Step(place=function.place, words=f"`{parameter.arg}` is a parameter of `{function.name}`")
+        return self.typed(values, parameter.annotation, function.environment, made)
 
     def _bind_rest(
         self,
@@ -323,6 +355,11 @@ class Calls(Annotations, ABC):
     def with_first(self, function: FunctionValue, thing: Thing) -> FunctionValue:
         """The function as a bound method."""
         return replace(function, first=((thing,), *function.first), bound=True)
+
+
+def is_loaded(value: Value) -> bool:
+    """Whether it is what a session has loaded, and nothing else is known of it."""
+    return isinstance(value, Thing) and value.kind is Kind.LOADED
 
 
 def _around(function: FunctionValue) -> Iterator[Values]:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from harness.scan.attributes import Attributes
+from harness.scan.calls import is_loaded
+from harness.scan.counting import calculated, repeated
 from harness.scan.environment import Environment, Yield
+from harness.scan.iterators import EXACT, SLICE
 from harness.scan.trace import Nature
 from harness.scan.values import (
     UNKNOWN,
@@ -28,7 +31,7 @@ from harness.scan.values import (
     key_in,
 )
 
-__all__ = ["Expressions", "state_of"]
+__all__ = ["Expressions", "goes_on", "state_of"]
 
 _Handler = Callable[["Expressions", ast.expr, Environment], Values]
 _Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
@@ -172,6 +175,8 @@ class Expressions(Attributes, ABC):
             return self._super(scope)
         callees = self.evaluate(node.func, scope)
         given = self._given(node, scope)
+        if goes_on(node):
+            self.around_requests()
         if not callees:
             return self._unknown(External(name="something"), given)
         return joined(UNKNOWN, *(self.call(callee, given) for callee in callees))
@@ -217,7 +222,9 @@ class Expressions(Attributes, ABC):
                 items += self.elements(self.evaluate(each.value, scope))
             else:
                 items.append(self.evaluate(each, scope))
-        return (self.sequence(self.place(node, scope), items),)
+        thing = self.sequence(self.place(node, scope), items)
+        thing.data = None if any(isinstance(each, ast.Starred) for each in node.elts) else EXACT
+        return (thing,)
 
     def _mapping_of(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Dict)  # noqa: S101  # for the type checker
@@ -234,13 +241,39 @@ class Expressions(Attributes, ABC):
     def _item(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Subscript)  # noqa: S101  # for the type checker
         owners = self.evaluate(node.value, scope)
+        if isinstance(node.slice, ast.Slice):
+            return self._slice(owners, node.slice, self.place(node, scope), scope)
         keys = self.evaluate(node.slice, scope)
         found: Values = UNKNOWN
         for owner in owners:
-            if isinstance(owner, Thing) and owner.kind in {Kind.MAPPING, Kind.SEQUENCE, Kind.INSTANCE}:
+            if is_loaded(owner):
+                found = joined(found, (owner,))
+            elif isinstance(owner, Thing) and owner.kind in {Kind.MAPPING, Kind.SEQUENCE, Kind.INSTANCE}:
                 found = joined(found, self.item(owner, self.constant(keys)))
             elif isinstance(owner, External | ClassValue):
                 found = joined(found, (owner,))  # `Agent[Deps, str]` is `Agent`
+        return found
+
+    def _slice(self, owners: Values, node: ast.Slice, place: Place, scope: Environment) -> Values:
+        """A part of a sequence, if it is known which; of rows a part is as good as all."""
+        ends = (node.lower, node.upper, node.step)
+        given = [self.constant(self.evaluate(each, scope)) for each in ends]
+        numbers = [each for each in given if each is None or isinstance(each, int)]
+        known = (
+            numbers if all(each is None or own is not None for each, own in zip(ends, numbers, strict=False)) else []
+        )
+        found: Values = UNKNOWN
+        for each in owners:
+            if isinstance(each, Thing) and each.kind is Kind.SEQUENCE and len(known) == len(ends):
+                part = self.sequence(place, each.items[slice(*known)])
+                part.data = each.data
+                found = joined(found, (part,))
+            elif is_loaded(each):
+                found = joined(found, (each,))
+        if not found:
+            thing = self.make(Kind.OPAQUE, Step(place=place, words="it is a part of something"), name="slice")
+            thing.data = SLICE
+            found = (thing,)
         return found
 
     def _either(self, node: ast.expr, scope: Environment) -> Values:
@@ -248,8 +281,12 @@ class Expressions(Attributes, ABC):
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 self.evaluate(test, scope)
                 visit, turned = self.visit(test, scope)
+                if node in self.chosen:
+                    return self.chosen_here(self.evaluate((body, orelse)[self.chosen[node]], scope))
                 sides: list[Values] = []
                 for side, each in enumerate((body, orelse)):
+                    if (visit, 1 - (side ^ turned)) in self.arms:
+                        continue
                     with self.under_arms(frozenset({(visit, side ^ turned)})):
                         sides.append(self.chosen_here(self.evaluate(each, scope)))
                 return joined(*sides)
@@ -259,10 +296,26 @@ class Expressions(Attributes, ABC):
                 found = self.evaluate(value, scope)
                 scope.bind(target.id, found)
                 return found
-            case ast.BinOp(left=left, right=right):
-                return self._added(self.evaluate(left, scope), self.evaluate(right, scope), self.place(node, scope))
+            case ast.BinOp():
+                return self._calculated(node, scope)
             case _:
                 return UNKNOWN
+
+    def _calculated(self, node: ast.BinOp, scope: Environment) -> Values:
+        left, right = self.evaluate(node.left, scope), self.evaluate(node.right, scope)
+        if isinstance(node.op, ast.Mult):
+            return self._repeated(left, right, node, scope) or self._repeated(right, left, node, scope)
+        number = calculated(node, self.constant(left), self.constant(right))
+        return self._added(left, right, self.place(node, scope)) if number is None else (Constant(value=number),)
+
+    def _repeated(self, values: Values, count: Values, node: ast.expr, scope: Environment) -> Values:
+        """A list, some times after itself."""
+        found: Values = UNKNOWN
+        for each in values:
+            if isinstance(each, Thing) and each.kind is Kind.SEQUENCE:
+                again = self.sequence(self.place(node, scope), each.items * repeated(self.constant(count)))
+                found = joined(found, (again,))
+        return found
 
     def _added(self, left: Values, right: Values, place: Place) -> Values:
         both = [each for each in (*left, *right) if isinstance(each, Thing)]
@@ -296,11 +349,15 @@ class Expressions(Attributes, ABC):
         assert isinstance(node, ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp)  # noqa: S101  # for the type checker
         inner = Environment(module=scope.module, outer=scope, function=scope.function)
         items: list[Values] = []
+        kept = self.make(Kind.MAPPING, Step(place=self.place(node, scope), words="it is put together here"))
         rows = self._rows(node.generators[0], scope)
         for order, row in enumerate(rows):
             with self.in_round(order):
                 items.append(self._one_of(node, row, inner))
-        return (self.sequence(self.place(node, scope), items),)
+                if isinstance(node, ast.DictComp):
+                    kept.items.append(self.evaluate(node.key, inner))
+                    kept.attributes[key_in(self.constant(kept.items[-1])) or self.unknown_key()] = items[-1]
+        return (kept,) if isinstance(node, ast.DictComp) else (self.sequence(kept.made.place, items),)
 
     def _one_of(self, node: _Comprehension, row: Values, inner: Environment) -> Values:
         self.assign(node.generators[0].target, row, inner)
@@ -340,6 +397,17 @@ def state_of(node: ast.expr) -> str | None:
     owner = node.value
     name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
     return "request" if name in {"request", "req", "websocket", "connection"} else "application"
+
+
+def goes_on(node: ast.Call) -> bool:
+    """Whether a middleware goes on to what is inside of it: `call_next(request)`, `self.app(scope, receive, send)`."""
+    match node:
+        case ast.Call(func=ast.Name(id="call_next")):
+            return True
+        case ast.Call(args=[_, ast.Name(id="receive"), ast.Name(id="send")]):
+            return True
+        case _:
+            return False
 
 
 def _may_be_tools(values: Values) -> bool:

@@ -4,17 +4,16 @@ Guarantee: a session that is given to something unknown, which is awaited, is us
 """
 
 from abc import ABC
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from harness.scan.calls import Calls
+from harness.scan.iterators import ITERATORS, Iterators
 from harness.scan.known import is_synchronous, key_of, kind_of, short
 from harness.scan.trace import Child, Nature, Spawn
 from harness.scan.values import (
     UNKNOWN,
     Arguments,
     ClassValue,
-    Constant,
     External,
     FunctionValue,
     Kind,
@@ -34,7 +33,7 @@ _SAME_SECOND = frozenset({"cast", "assert_type"})
 _Handler = Callable[["External_", External, Arguments], Values]
 
 
-class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside the value of that name
+class External_(Iterators, ABC):  # noqa: N801  # a part of the interpreter, beside the value of that name
     """Knows what libraries do."""
 
     def call_external(self, callee: External, given: Arguments) -> Values:
@@ -92,21 +91,6 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
             if isinstance(value, Thing) and value.kind in {Kind.SEQUENCE, Kind.MAPPING}:
                 found += joined(*value.items, *value.attributes.values())
         return tuple(found)
-
-    def elements(self, values: Values) -> list[Values]:
-        """What the values give one by one."""
-        found: list[Values] = []
-        for value in values:
-            match value:
-                case Thing(kind=Kind.SEQUENCE):
-                    found += value.items
-                case Thing(kind=Kind.MAPPING):
-                    found += [(Constant(value=name),) for name in value.attributes]
-                case Thing(kind=Kind.TASK):
-                    found += [(each,) for each in value.carried]
-                case Pending(manager=True):
-                    found.append(value.run())
-        return found
 
     def spawn(self, values: Values, spawn: Spawn, place: Place, *, group: int = 0) -> Values:
         """Start coroutines as tasks; what is a task already stays one."""
@@ -169,10 +153,6 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
         if position == 0 and not found and len(given.named) == 1:
             return next(iter(given.named.values()))
         return found
-
-    def _copied(self, _: External, given: Arguments) -> Values:
-        """`list(x)` and the like: what is in it stays what it is."""
-        return (self.sequence(given.place, self.elements(given.get(0))),)
 
     def _to_thread(self, _: External, given: Arguments) -> Values:
         rest = Arguments(positional=given.positional[1:], named=given.named, place=given.place)
@@ -257,31 +237,6 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
             for name in self.project.fields(thing.class_):
                 self.attribute(thing, name, thing.made.place)
 
-    def _map(self, _: External, given: Arguments) -> Values:
-        results: list[Values] = []
-        for order, row in enumerate(self._side_by_side(given.positional[1:])):
-            inner = Arguments(positional=row, place=given.place)
-            with self.in_round(order):
-                results.append(joined(UNKNOWN, *(self.call(each, inner) for each in given.get(0))))
-        return (self.sequence(given.place, results),)
-
-    def _side_by_side(self, several: Sequence[Values]) -> list[list[Values]]:
-        """What several give in turn: of what is not known there is as much as of the others, or two rounds."""
-        columns = [self.elements(each) for each in several]
-        length = min((len(each) for each in columns if each), default=2)
-        return [[column[order] if column else UNKNOWN for column in columns] for order in range(length)]
-
-    def _zip(self, _: External, given: Arguments) -> Values:
-        rows = self._side_by_side(given.positional)
-        return (self.sequence(given.place, [(self.sequence(given.place, row),) for row in rows]),)
-
-    def _enumerate(self, _: External, given: Arguments) -> Values:
-        rows = [(self.sequence(given.place, [UNKNOWN, each]),) for each in self.elements(given.get(0))]
-        return (self.sequence(given.place, rows),)
-
-    def _next(self, _: External, given: Arguments) -> Values:
-        return joined(UNKNOWN, *self.elements(given.get(0)))
-
     def _connect(self, callee: External, given: Arguments) -> Values:
         """A new connection, when it is awaited."""
         made = Step(place=given.place, words="the connection is opened here")
@@ -296,6 +251,12 @@ class External_(Calls, ABC):  # noqa: N801  # a part of the interpreter, beside 
         if blocking:
             return run()
         return (Pending(label="connect", run=self.from_here(run), place=given.place),)
+
+    def _session_of(self, _: External, given: Arguments) -> Values:
+        """The session that an object was loaded by."""
+        lazy = [self.attribute(each, "awaitable_attrs", given.place) for each in given.get(0)]
+        found = [each for values in lazy for each in values if isinstance(each, Thing) and each.kind is Kind.LAZY]
+        return joined(UNKNOWN, *(tuple(each.carried) for each in found))
 
     def _sequential(self, _: External, given: Arguments) -> Values:
         thing = self.make(Kind.GUARD, Step(place=given.place, words="how tools run is set here"))
@@ -339,6 +300,7 @@ def _label(value: Value) -> str:
 
 _C = External_
 _HANDLERS: Mapping[tuple[str, str], _Handler] = {
+    **ITERATORS,
     ("asyncio", "gather"): _C._gather,
     ("asyncio", "wait"): _C._gather,
     ("asyncio", "as_completed"): _C._gather,
@@ -369,19 +331,9 @@ _HANDLERS: Mapping[tuple[str, str], _Handler] = {
     ("copy", "copy"): _C._replace,
     ("dataclasses", "replace"): _C._replace,
     ("builtins", "getattr"): _C._getattr,
-    ("builtins", "list"): _C._copied,
-    ("builtins", "tuple"): _C._copied,
-    ("builtins", "set"): _C._copied,
-    ("builtins", "sorted"): _C._copied,
-    ("builtins", "reversed"): _C._copied,
-    ("builtins", "iter"): _C._copied,
-    ("builtins", "aiter"): _C._copied,
     ("builtins", "dict"): _C._dict,
-    ("builtins", "map"): _C._map,
-    ("builtins", "zip"): _C._zip,
-    ("builtins", "enumerate"): _C._enumerate,
-    ("builtins", "next"): _C._next,
-    ("builtins", "anext"): _C._next,
+    ("sqlalchemy", "object_session"): _C._session_of,
+    ("sqlalchemy", "async_object_session"): _C._session_of,
     ("asyncpg", "connect"): _C._connect,
     ("psycopg", "connect"): _C._connect,
     ("pydantic_ai", "parallel_execution_mode"): _C._sequential,

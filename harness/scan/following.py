@@ -23,6 +23,7 @@ from harness.project.project import Project
 from harness.scan.agents import RUNS
 from harness.scan.arms import NOWHERE, exclusive
 from harness.scan.environment import Environment
+from harness.scan.expressions import goes_on
 from harness.scan.relevance import Importers
 from harness.scan.state import STEPS, Beginning, Meeting, OutOfSteps, Participant
 from harness.scan.statements import Interpreter
@@ -34,7 +35,7 @@ __all__ = ["Followed", "follow"]
 _LEVELS = 3
 _STARTS = frozenset(
     {"gather", "create_task", "ensure_future", "start_soon", "add_task", "submit", "run_in_executor", "as_completed"}
-    | {"BackgroundTask", "Thread", "run_coroutine_threadsafe"}
+    | {"BackgroundTask", "Thread", "ThreadPoolExecutor", "run_coroutine_threadsafe"}
 )
 
 
@@ -128,6 +129,7 @@ def _begin(interpreter: Interpreter, place: Place, node: Function | None, work: 
     interpreter.dependencies, interpreter.after, interpreter.active = {}, [], []
     interpreter.sequential, interpreter.selves = 0, []
     interpreter.arms, interpreter.round = NOWHERE, None
+    interpreter.chosen, interpreter.crossings, interpreter.ways = {}, [], 0
     trace = Trace()
     try:
         with interpreter.aside(trace):
@@ -307,12 +309,14 @@ def _seen(node: Function) -> _Seen:
                 imports.append(each)
             case ast.Global():
                 keeps = True
+            case ast.Call() if goes_on(each):
+                keeps = True
     stored = {each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
     return _Seen(names=frozenset(names - stored), attributes=frozenset(attributes), imports=imports, keeps=keeps)
 
 
 def _keeps(node: Function) -> bool:
-    """Whether it sets something that others read: names of modules, the state of an application."""
+    """Whether it sets something that others read: names of modules, an application's state, a request's context."""
     return _seen(node).keeps
 
 

@@ -9,7 +9,7 @@ import re
 from harness.scan.trace import Nature
 from harness.scan.values import Kind
 
-__all__ = ["GIVES", "LIBRARIES", "TAKES", "bills", "is_synchronous", "key_of", "kind_of", "nature_of", "short"]
+__all__ = ["GIVES", "LIBRARIES", "LOADS", "TAKES", "bills", "is_synchronous", "key_of", "kind_of", "nature_of", "short"]
 
 _KINDS: dict[tuple[str, str], Kind] = {
     ("sqlalchemy", "AsyncSession"): Kind.SESSION,
@@ -117,6 +117,8 @@ GIVES = frozenset(
 )
 TAKES = frozenset({"wait", "wait_for", "get", "get_nowait", "receive", "join", "result", "done", "is_set"})
 _STAGING = frozenset({"add", "add_all", "expunge", "expunge_all", "expire", "expire_all"})
+LOADS = frozenset({"execute", "get", "get_one", "merge", "scalar", "scalars", "stream", "stream_scalars"})
+"""What gives objects that load lazily by the session."""
 _BOUNDARY = frozenset(
     {"begin", "begin_nested", "begin_twophase", "commit", "rollback", "close", "close_all", "aclose", "reset", "remove"}
     | {"invalidate", "prepare_twophase", "transaction", "terminate", "detach"}

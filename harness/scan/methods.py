@@ -4,8 +4,9 @@ from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.scan.calls import Entered
+from harness.scan.counting import Round, Turn
 from harness.scan.external import External_
-from harness.scan.known import GIVES, TAKES, nature_of
+from harness.scan.known import GIVES, LOADS, TAKES, nature_of
 from harness.scan.state import RESULT, UNKNOWN_KEY
 from harness.scan.trace import Nature, Spawn
 from harness.scan.values import (
@@ -43,7 +44,7 @@ class Methods(External_, ABC):
         """What calling an object gives: a factory gives a session."""
         if thing.kind is Kind.FACTORY:
             return (self._new_session(thing, given.place),)
-        if thing.kind is Kind.SCOPED:
+        if thing.kind in {Kind.SCOPED, Kind.LOADED}:
             return (thing,)
         own = self.attribute(thing, "__call__", given.place) if thing.class_ is not None else UNKNOWN
         found = [self.call(each, given) for each in own if isinstance(each, FunctionValue)]
@@ -117,17 +118,27 @@ class Methods(External_, ABC):
             manager = self.make(Kind.OPAQUE, thing.made, name="transaction")
             manager.carried, manager.data = [thing], "transaction"
             return (manager,)
+        if name in {"add", "add_all"}:
+            self._belongs(thing, given)
         if thing.synchronous or nature is Nature.STAGING:
             self.use(thing, name, nature, given.place)
             return UNKNOWN
         work = lambda: self._operation(thing, name, nature, given)  # noqa: E731  # a coroutine
         return (Pending(label=f"{thing.name}.{name}", run=self.from_here(work), place=given.place),)
 
+    def _belongs(self, session: Thing, given: Arguments) -> None:
+        """What is added to a session loads lazily by it."""
+        for each in self.inside(given.get(0)):
+            if isinstance(each, Thing) and each.kind is Kind.INSTANCE:
+                each.attributes["awaitable_attrs"] = (self.lazy(session, each.made),)
+
     def _operation(self, thing: Thing, name: str, nature: Nature, given: Arguments) -> Values:
         self.use(thing, name, nature, given.place)
         if name == "run_sync":
             inner = Arguments(positional=[(thing,), *given.positional[1:]], named=given.named, place=given.place)
             return self.called(given.get(0), inner)
+        if name in LOADS and not thing.synchronous:
+            return self.loaded(thing, given)
         return (thing,) if name == "connection" else UNKNOWN
 
     def _part(self, thing: Thing, name: str) -> Thing:
@@ -188,8 +199,11 @@ class Methods(External_, ABC):
         if name != "get":
             return UNKNOWN
         self.beginning.asked.add(thing)
+        self.done += 1  # whoever reads it may get something another time
         if thing in self.trace.context:
             return self.trace.context[thing]
+        if thing in self.set_around:
+            return self.set_around[thing]
         return given.get(0) or thing.attributes.get("default") or thing.attributes.get("content", UNKNOWN)
 
     def _group(self, thing: Thing, name: str, given: Arguments) -> Values:
@@ -227,7 +241,7 @@ class Methods(External_, ABC):
         if name == "submit":
             tasks = self.spawn((self.later(given.get(0), rest),), Spawn.THREAD, place)
         elif name == "map":
-            rows = [[each] for each in self.elements(given.get(1))] or [[UNKNOWN], [UNKNOWN]]
+            rows = self.side_by_side(given.positional[1:])
             tasks = UNKNOWN
             for row in rows:
                 inner = Arguments(positional=row, place=place)
@@ -257,6 +271,8 @@ class Methods(External_, ABC):
         return found
 
     def _sequence(self, thing: Thing, name: str, given: Arguments) -> Values:
+        if name in {"append", "add", "put", "put_nowait", "appendleft", "extend", "update", "insert"}:
+            thing.data = None
         if name in {"append", "add", "put", "put_nowait", "appendleft"}:
             thing.items = [*thing.items, given.get(0)][-24:]
         elif name in {"extend", "update"}:
@@ -293,6 +309,9 @@ class Methods(External_, ABC):
 
     def item(self, thing: Thing, key: object) -> Values:
         """What is in a mapping or a sequence under a key; with an unknown key, one of what is in it."""
+        if isinstance(key, Turn) and self.round is not None:
+            return self._by_turns(thing, key)
+        key = None if isinstance(key, Round | Turn) else key
         if thing.kind is Kind.SEQUENCE:
             whole = isinstance(key, int) and -len(thing.items) <= key < len(thing.items)
             return thing.items[key] if whole and isinstance(key, int) else self._some_entry(thing.items)
@@ -305,6 +324,11 @@ class Methods(External_, ABC):
             return thing.attributes[here]
         made_in_rounds = [each for each in thing.attributes if each.startswith(UNKNOWN_KEY)]
         return UNKNOWN if made_in_rounds and self.round else self._some_entry([*thing.attributes.values()])
+
+    def _by_turns(self, thing: Thing, number: Turn) -> Values:
+        """What another round will get, too."""
+        entries = thing.items if thing.kind is Kind.SEQUENCE else [*thing.attributes.values()]
+        return entries[self.turn(number) % len(entries)] if entries else UNKNOWN
 
     def _some_entry(self, entries: Sequence[Values]) -> Values:
         """What is under a key that is not known: in a round of a loop the round's own; of several sessions none."""

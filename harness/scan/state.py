@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from harness.project.module import Function, Module
 from harness.project.project import Project
 from harness.scan.arms import NOWHERE, Arms, names_of, plain
+from harness.scan.choices import End
 from harness.scan.environment import Environment
 from harness.scan.known import bills
 from harness.scan.relevance import relevant_modules
@@ -35,7 +36,9 @@ RESULT = "what a run gave"
 """The mark of what a run of an agent returned, and of what is in it."""
 
 
-_TELLING = frozenset(Kind) - {Kind.INSTANCE, Kind.OPAQUE, Kind.SEQUENCE, Kind.MAPPING, Kind.RUN_CONTEXT}
+_TELLING = frozenset(Kind) - {
+    *(Kind.INSTANCE, Kind.OPAQUE, Kind.SEQUENCE, Kind.MAPPING, Kind.RUN_CONTEXT, Kind.LOADED, Kind.LAZY)
+}
 
 
 class OutOfSteps(Exception):
@@ -137,6 +140,13 @@ class State(ABC):
         self.run: set[Thing] = set()
         self.cached: dict[int, Values] = {}
         self.set_somewhere: dict[Thing, Values] = {}
+        self.set_around: dict[Thing, Values] = {}
+        self.lengths: dict[Thing, object] = {}
+        self.positions: dict[Thing, int] = {}
+        self.turns: dict[str, int] = {}
+        self.chosen: dict[ast.expr, int] = {}
+        self.crossings: list[End] = []
+        self.ways = 0
         self.learned: set[object] = set()
         self.independent: set[int] = set()
         self.known_kinds: dict[int, set[Kind]] = {}
@@ -315,6 +325,13 @@ class State(ABC):
         child.started = self.tick()
         self.trace.children.append(child)
         return child
+
+    def around_requests(self) -> None:
+        """A middleware goes on to what is inside of it: requests are answered with its context variables."""
+        for variable, values in self.trace.context.items():
+            if variable not in self.set_around:
+                self.set_around[variable] = values
+                self.learned.add(variable)
 
     def _answerable(self, place: Place) -> Place:
         """The nearest caller in a module that has to do with sessions: a helper of others is not what is wrong."""

@@ -7,7 +7,9 @@ from dataclasses import replace
 from harness.project.classes import Class
 from harness.project.module import Module, import_bindings
 from harness.scan.arms import NOWHERE
-from harness.scan.blocks import Blocks
+from harness.scan.blocks import Blocks, merged
+from harness.scan.calls import is_loaded
+from harness.scan.choices import Choices, End, choices_of, crossed
 from harness.scan.environment import Environment
 from harness.scan.expressions import state_of
 from harness.scan.known import key_of
@@ -24,6 +26,7 @@ from harness.scan.values import (
     Place,
     Step,
     Thing,
+    Value,
     Values,
     joined,
     key_in,
@@ -32,6 +35,7 @@ from harness.scan.values import (
 __all__ = ["Interpreter"]
 
 _Handler = Callable[["Interpreter", ast.stmt, Environment], bool]
+_WAYS = 3
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 _CACHES = frozenset({"cache", "lru_cache"})
 
@@ -41,12 +45,53 @@ class Interpreter(Meetings, Blocks):
 
     def execute(self, body: Sequence[ast.stmt], scope: Environment) -> bool:
         """Follow the statements; whether what comes after them is never reached."""
-        for node in body:
+        for order, node in enumerate(body, start=1):
             self.spend()
             handler = _HANDLERS.get(type(node))
-            if handler is not None and handler(self, node, scope):
+            if handler is None:
+                continue
+            if self.ways < _WAYS and (choices := choices_of(node, body[order:])) is not None:
+                return self._both_ways(choices, node, body[order:], scope)
+            if handler(self, node, scope):
                 return True
+            if self.crossings and self._is_crossed(node) and order < len(body):
+                return self._each_way(self.crossings, body[order:], scope)
         return False
+
+    def _is_crossed(self, node: ast.stmt) -> bool:
+        """Whether the branch that was followed last is this statement, or its last part."""
+        if not isinstance(node, ast.If | ast.Match | ast.With | ast.AsyncWith) or self.ways >= _WAYS:
+            self.crossings = []
+        return bool(self.crossings)
+
+    def _both_ways(self, choices: Choices, node: ast.stmt, rest: Sequence[ast.stmt], scope: Environment) -> bool:
+        """Follow a statement, and what comes after it, once for each side of the test of its choices."""
+        visit, _ = self.visit(choices.test, scope)
+        before, arms = scope.names, self.arms
+        ends: list[End] = []
+        for side in (0, 1):
+            if (visit, 1 - side) in arms:
+                continue
+            scope.names, self.arms = dict(before), arms | {(visit, side)}
+            self.chosen = {each: side ^ turned for each, turned in choices.turned.items()}
+            if not _HANDLERS[type(node)](self, node, scope):
+                ends.append(End(names=scope.names, arms=self.arms))
+        self.chosen, self.arms = {}, arms
+        return not ends or self._each_way(ends, rest, scope)
+
+    def _each_way(self, starts: Sequence[End], rest: Sequence[ast.stmt], scope: Environment) -> bool:
+        """Follow the rest of a block from each of these."""
+        arms, held, ends = self.arms, self.held, []
+        self.ways += 1
+        for start in starts:
+            scope.names, self.arms, self.held, self.crossings = dict(start.names), start.arms, held, []
+            if not self.execute(rest, scope):
+                ends.append(End(names=scope.names, arms=self.arms))
+        self.ways -= 1
+        self.arms = ends[0].arms if len(ends) == 1 else arms
+        scope.names = merged([each.names for each in ends or starts])
+        self.crossings = ends if crossed(ends) else []
+        return not ends
 
     def module_environment(self, module: object) -> Environment:
         """The names of a module, which is followed when it is first asked for."""
@@ -138,18 +183,32 @@ class Interpreter(Meetings, Blocks):
                 value.data.escaped = True
 
     def _unpack(self, targets: Sequence[ast.expr], values: Values, scope: Environment) -> None:
+        starred = next((order for order, each in enumerate(targets) if isinstance(each, ast.Starred)), None)
         for order, target in enumerate(targets):
-            found = [
-                self._part_of(each, order, self.place(target, scope)) for each in values if isinstance(each, Thing)
-            ]
+            place = self.place(target, scope)
+            if starred is None or order < starred:
+                found = [self._part_of(each, order, place) for each in values if isinstance(each, Thing)]
+            elif order > starred:
+                last = order - len(targets)
+                found = [self._part_of(each, last, place) for each in values if isinstance(each, Thing)]
+            else:
+                found = [self._rest(each, slice(order, order + 1 - len(targets) or None), place) for each in values]
             self.assign(target, joined(UNKNOWN, *found), scope)
+
+    def _rest(self, value: Value, part: slice, place: Place) -> Values:
+        """What a starred target gets."""
+        if isinstance(value, Thing) and value.kind is Kind.SEQUENCE:
+            return (self.sequence(place, value.items[part]),)
+        return (value,) if is_loaded(value) else UNKNOWN
 
     def _part_of(self, thing: Thing, order: int, place: Place) -> Values:
         """An item of a sequence, or a field of a named tuple."""
         if thing.kind is Kind.SEQUENCE:
             return self.item(thing, order)
+        if is_loaded(thing):
+            return (thing,)
         names = list(self.project.fields(thing.class_)) if thing.class_ is not None else []
-        return self.attribute(thing, names[order], place) if order < len(names) else UNKNOWN
+        return self.attribute(thing, names[order], place) if -len(names) <= order < len(names) else UNKNOWN
 
     # the handlers of statements; each says whether what follows is never reached
 
@@ -183,7 +242,9 @@ class Interpreter(Meetings, Blocks):
         values = self.evaluate(node.value, scope)
         place = self.place(node, scope)
         made = Step(place=place, words="it is declared here")
-        if not any(not isinstance(each, Thing) or each.kind is not Kind.OPAQUE for each in values):
+        if all(map(is_loaded, values)):
+            values = self.typed(values, node.annotation, scope, made)
+        elif all(isinstance(each, Thing) and each.kind is Kind.OPAQUE for each in values):
             values = self.symbolic(node.annotation, scope, made, self.next_serial()) or values
         self._fill_variable(values, node.annotation, scope, made)
         if node.value is not None or values:

@@ -74,6 +74,8 @@ class Kind(StrEnum):
     SEQUENCE = "sequence"
     MAPPING = "mapping"
     GUARD = "guard"
+    LOADED = "what a session has loaded"
+    LAZY = "what loads lazily"
     STACK = "exit stack"
     INSTANCE = "instance"
     OPAQUE = "opaque"
@@ -98,7 +100,7 @@ class Step:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Thing:
-    """An object. `attributes` are also the items of a mapping, `items` those of a sequence.
+    """An object. `attributes` are also the items of a mapping, `items` those of a sequence, or keys that are objects.
 
     `name` is what it is called in messages; `carried` are sessions and coroutines in something of a library; `arms` are
     the branches in which an agent was made.

@@ -1,0 +1,122 @@
+"""Choices that hang together: which of two sessions a name has says which one another name has.
+
+Problem: after `first, second = (a, b) if forward else (b, a)` each name may be either, but never both the same.
+
+Mechanism: a statement with such a choice, and what comes after it, is followed once for each side of the test. The same
+is done after a branch if one session is what one name has at the end of a side, and another name at the end of another.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+from harness.project.module import below
+from harness.scan.arms import Arms, names_of, plain
+from harness.scan.values import Kind, Thing, Values
+
+__all__ = ["Choices", "End", "choices_of", "crossed"]
+
+_SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_TRACKED = frozenset({Kind.SESSION, Kind.INSTANCE})
+_SEVERAL = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """Conditional expressions with one test; with each, whether its test is turned round."""
+
+    test: ast.expr
+    turned: Mapping[ast.IfExp, bool]
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class End:
+    """What the names are at the end of one side, and the arms there."""
+
+    names: dict[str, Values]
+    arms: Arms
+
+
+def choices_of(statement: ast.stmt, rest: Sequence[ast.stmt]) -> Choices | None:
+    """The choices in a statement that hang together, or with some in the rest of the block, if there are any."""
+    for text, group in _groups(statement).items():
+        first = next(iter(group))
+        if len(group) >= _SEVERAL or _is_ordered(first) or (_is_of_names(first) and _is_asked_again(text, rest)):
+            return Choices(test=first.test, turned=group)
+    return None
+
+
+def _is_asked_again(text: str, rest: Sequence[ast.stmt]) -> bool:
+    return any(text in _groups(each) or text in _tests(each) for each in rest)
+
+
+@lru_cache(maxsize=65536)
+def _groups(statement: ast.stmt) -> Mapping[str, Mapping[ast.IfExp, bool]]:
+    """The conditional expressions of a statement by their tests."""
+    found: dict[str, dict[ast.IfExp, bool]] = {}
+    for each in _choices_in(statement) if isinstance(statement, _SIMPLE) else ():
+        test, turned = plain(each.test)
+        own = "" if names_of(test) is not None else f" {each.lineno} {each.col_offset}"
+        found.setdefault(f"{ast.unparse(test)}{own}", {})[each] = turned
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _tests(statement: ast.stmt) -> frozenset[str]:
+    """The tests in a compound statement."""
+    if isinstance(statement, _SIMPLE):
+        return frozenset()
+    tests = [each.test for each in below(statement) if isinstance(each, ast.If | ast.IfExp)]
+    return frozenset(ast.unparse(plain(each)[0]) for each in tests)
+
+
+def _choices_in(statement: ast.stmt) -> Iterator[ast.IfExp]:
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, ast.IfExp):
+            yield each
+        if isinstance(each, _COMPREHENSIONS):
+            waiting.append(each.generators[0].iter)
+        elif not isinstance(each, ast.Lambda):
+            waiting += ast.iter_child_nodes(each)
+
+
+def _is_of_names(choice: ast.IfExp) -> bool:
+    return all(isinstance(each, ast.Name | ast.Attribute | ast.Subscript) for each in (choice.body, choice.orelse))
+
+
+def _is_ordered(choice: ast.IfExp) -> bool:
+    """Whether it chooses one of two lists of several things."""
+    return all(
+        isinstance(each, ast.Tuple | ast.List) and len(each.elts) >= _SEVERAL for each in (choice.body, choice.orelse)
+    )
+
+
+def crossed(ends: Sequence[End]) -> bool:
+    """Whether something is what one name has at one end, and another name at another end."""
+    return any(_cross(first.names, second.names) for first, second in combinations(ends, 2))
+
+
+def _cross(first: Mapping[str, Values], second: Mapping[str, Values]) -> bool:
+    changed = [name for name, values in first.items() if name in second and values is not second[name]]
+    if not changed:
+        return False
+    one, other = _holders(first, changed), _holders(second, changed)
+    return any(one[thing] - other[thing] and other[thing] - one[thing] for thing in one.keys() & other.keys())
+
+
+def _holders(names: Mapping[str, Values], changed: Sequence[str]) -> Mapping[Thing, set[str]]:
+    """By which names, or places in a list, things are had."""
+    found: dict[Thing, set[str]] = {}
+    for name in changed:
+        for value in names[name]:
+            items = enumerate(value.items) if isinstance(value, Thing) and value.kind is Kind.SEQUENCE else ()
+            for place, values in ((name, (value,)), *((f"{name} {order}", item) for order, item in items)):
+                for each in values:
+                    if isinstance(each, Thing) and each.kind in _TRACKED:
+                        found.setdefault(each, set()).add(place)
+    return found
