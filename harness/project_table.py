@@ -14,10 +14,11 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ConfigurationError
 
-__all__ = ["SETTINGS", "SUPPRESS", "misplaced", "nearest_table", "read_table", "unknown_setting"]
+__all__ = ["SETTINGS", "SUPPRESS", "misplaced", "nearest_table", "read_document", "read_table", "unknown_setting"]
 
 SETTINGS = (
     "backend",
@@ -60,13 +61,7 @@ def read_table(folder: Path) -> dict[str, object]:
         ConfigurationError: the file cannot be read or is no TOML, or a name or key in it is wrong.
     """
     path = folder / _FILE
-    try:
-        content = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    tools = _table(_parsed(path, content).get("tool", {}), f"{path}: tool")
+    tools = _table(read_document(path).get("tool", {}), f"{path}: tool")
     if nearest := _mistyped(tools):
         raise ConfigurationError(f"{path}: there is a table [tool.{nearest[0]}]; did you mean [tool.{_NAME}]?")
     return _checked(path, _table(tools.get(_NAME, {}), f"{path}: tool.{_NAME}"))
@@ -87,6 +82,39 @@ def nearest_table(folder: Path) -> Path:
     return folder
 
 
+def read_document(path: Path) -> dict[str, Any]:
+    """What stands in a file of TOML; nothing if there is no such file.
+
+    Raises:
+        ConfigurationError: it cannot be read or is no TOML, with the place.
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; correct that, or remove it") from error
+    return _parsed(path, content)
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        said = str(error).replace("at end of document", f"{_place(content)}, the end of the file")
+    except UnicodeDecodeError as error:
+        said = f"what stands there is not UTF-8 ({_place(content[: error.start])})"
+    except RecursionError:
+        said = "it is nested too deeply"
+    raise ConfigurationError(f"{path} is not valid TOML: {said}; correct it there")
+
+
+def _place(before: bytes) -> str:
+    """Where the text after this one begins, in the words of tomllib."""
+    lines = before.decode("utf-8", "replace").split("\n")
+    return f"at line {len(lines)}, column {len(lines[-1]) + 1}"
+
+
 def misplaced(folder: Path) -> str:
     """What is wrong if the nearest table has a setting of pytest's; nothing, at next to no cost, if it has none.
 
@@ -103,19 +131,6 @@ def unknown_setting(source: str, key: str, known: Iterable[str], *, shown: str |
     nearest = difflib.get_close_matches(key, names, n=1)
     advice = f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(names)}"
     return f"{source}: unknown setting {shown or key!r}; {advice}"
-
-
-def _parsed(path: Path, content: bytes) -> Mapping[str, object]:
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        said = f"the byte 0x{content[error.start]:02x} is no UTF-8 (at line {line})"
-        raise ConfigurationError(f"{path} is not valid TOML: {said}; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        last = len(content.splitlines()) or 1
-        said = str(error).replace("at end of document", f"at line {last}, the end of the document")
-        raise ConfigurationError(f"{path} is not valid TOML: {said}") from error
 
 
 def _has_table(path: Path, *, is_first: bool) -> bool:

@@ -345,10 +345,10 @@ def test_a_file_that_is_no_toml(tmp_path: Path) -> None:
 
     assert [each.removeprefix(f"{tmp_path}/pyproject.toml is not valid TOML: ") for each in said] == snapshot(
         [
-            "the byte 0xff is no UTF-8 (at line 2); save it as UTF-8",
-            "Expected ']]' at the end of an array declaration (at line 1, column 29)",
-            "Expected ']' at the end of a table declaration (at line 2, column 19)",
-            "Invalid value (at line 2, the end of the document)",
+            "what stands there is not UTF-8 (at line 2, column 9); correct it there",
+            "Expected ']]' at the end of an array declaration (at line 1, column 29); correct it there",
+            "Expected ']' at the end of a table declaration (at line 2, column 19); correct it there",
+            "Invalid value (at line 2, column 6, the end of the file); correct it there",
         ]
     )
     (tmp_path / "pyproject.toml").unlink()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import output_option, system_options
 from harness.errors import EnvironmentMissing
 
@@ -45,7 +45,7 @@ def bench(
     """Measure what tools gain by running together, and what each repair costs."""
     with Guard(context, debug=debug):
         _need_scipy()
-        with importing():
+        with loading():
             from harness.bench.change import Gate
             from harness.cli.terminal import console
             from harness.command import bench as command

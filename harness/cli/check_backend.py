@@ -5,7 +5,7 @@ from typing import Any, Literal
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import debug_option, server_options
 from harness.cli.streams import write
 
@@ -28,7 +28,7 @@ __all__ = ["check_backend"]
 def check_backend(context: click.Context, /, *, debug: bool, form: Literal["text", "json"], **options: Any) -> None:
     """Say which part of the protocol a backend violates, and what to change."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             from harness.cli.terminal import console
             from harness.command import check_backend as command
             from harness.config import resolve

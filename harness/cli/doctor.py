@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import system_options
 
 __all__ = ["doctor"]
@@ -18,7 +18,7 @@ __all__ = ["doctor"]
 def doctor(context: click.Context, /, *, debug: bool, **options: Any) -> None:
     """Say what is on this machine, what a run would use, what is missing, and how to get it."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             import asyncio
 
             from harness.cli.terminal import console

@@ -7,7 +7,7 @@ import click
 
 from harness.errors import SessionproofError, UsageError
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "tell"]
 
 _USAGE = 2
 _ENVIRONMENT = 3
@@ -25,12 +25,12 @@ class Guard:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, SessionproofError | OSError) and not self._debug:
-            _tell(str(error))
+            tell(str(error))
             self._context.exit(_USAGE if isinstance(error, UsageError) else _ENVIRONMENT)
 
 
-def _tell(said: str) -> None:
-    """Print the message; if nobody can be told, the exit status says it."""
+def tell(said: str) -> None:
+    """Print the message of an error; if nobody can be told, the exit status says it."""
     from rich.text import Text
 
     from harness.cli.streams import NotPrinted

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import debug_option
 from harness.cli.streams import write
 
@@ -29,7 +29,7 @@ def init(
 ) -> None:
     """Write an adapter for the project in DIRECTORY, from its sources; nothing of it is run."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             from harness.adoption.choice import Wanted
             from harness.cli.terminal import console
             from harness.command import init as command

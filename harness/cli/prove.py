@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import cell_options, finding_option
 from harness.cli.streams import write
 from harness.scenario import SessionMode
@@ -55,7 +55,7 @@ def prove(
 ) -> None:
     """Prove that a bug shows at one git revision, and not at another; your work tree is not touched."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             from harness.cli.terminal import console
             from harness.command import prove as command
             from harness.command.child import PYTEST

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import debug_option
 from harness.cli.streams import write
 
@@ -34,7 +34,7 @@ def report(
 ) -> None:
     """Make any report again from its document, or say what changed between two runs."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             from harness.cli.terminal import console
             from harness.command import report as command
 

@@ -1,19 +1,23 @@
 """`sessionproof reproduce`: its options, and its statuses while git bisects."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.guard import Guard, tell
+from harness.cli.loading import UnreadableSettingsError, loading
 from harness.cli.options import cell_options, finding_option
 from harness.scenario import SessionMode
 from harness.verdict import FindingKind
 
 __all__ = ["reproduce"]
 
+_SKIPS = 125
+"""The exit status that tells `git bisect run` that a revision cannot be tested."""
 _ENDS = 128
 """The lowest exit status by which `git bisect run` ends."""
 _OF_ERRORS = frozenset({2, 3})
@@ -55,6 +59,18 @@ class _Bisectable(click.Command):
             raise _EndOfBisection(f"{type(error).__name__}: {error}", ctx) from error
 
 
+@contextlib.contextmanager
+def _skipping(context: click.Context) -> Iterator[None]:
+    """While bisecting, a revision whose settings keep modules from being loaded is skipped: another may do better."""
+    try:
+        yield
+    except UnreadableSettingsError as error:
+        if not context.params["bisect"]:
+            raise
+        tell(str(error))
+        context.exit(_SKIPS)
+
+
 @click.command(cls=_Bisectable)
 @click.option("--bisect", is_flag=True, help="Exit as `git bisect run` wants it: 0 good, 1 bad, 125 skip, 128 end.")
 @finding_option()
@@ -77,7 +93,7 @@ def reproduce(
 ) -> None:
     """Show the bug in the sources as they lie there: 0 if it shows, 1 if it does not, 3 if that is not known."""
     with Guard(context, debug=debug):
-        with importing():
+        with _skipping(context), loading():
             from harness.cli.terminal import console
             from harness.command import reproduce as command
             from harness.command.child import PYTEST

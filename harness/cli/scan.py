@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import debug_option
 from harness.cli.streams import write
 
@@ -25,7 +25,7 @@ __all__ = ["scan"]
 def scan(context: click.Context, /, *, paths: tuple[str, ...], name: str, debug: bool, **options: Any) -> None:
     """Find sessions that parallel tools or tasks share, in source that is not run."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             from harness.cli.terminal import console
             from harness.command import scan as command
 

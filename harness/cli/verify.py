@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from harness.cli.guard import Guard
-from harness.cli.interruption import importing
+from harness.cli.loading import loading
 from harness.cli.options import choice_options, run_options, system_options
 
 __all__ = ["verify"]
@@ -50,7 +50,7 @@ def verify(
 ) -> None:
     """Run the verification suite; --mode, --pool-state, --scenario and --tier can be repeated."""
     with Guard(context, debug=debug):
-        with importing():
+        with loading():
             from harness.cli.terminal import console
             from harness.command import verify as command
             from harness.command.child import PYTEST

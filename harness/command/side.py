@@ -28,7 +28,8 @@ from harness.command.child import environment, supervise
 from harness.command.events import Problem
 from harness.command.verify import LOG, Surroundings, Verification, follow
 from harness.config import Config
-from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
+from harness.errors import ConfigurationError, EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
+from harness.project_table import read_document
 from harness.report import digest
 from harness.report.document import RunDocument
 from harness.report.redact import masker
@@ -214,6 +215,7 @@ def look_at(state: State, spec: str) -> Look:
         NotLoadedError: it cannot be loaded.
         OtherCodeError: its modules came from somewhere else.
     """
+    _check_settings(state, spec)
     with tempfile.TemporaryDirectory(prefix="sessionproof-") as scratch:
         answer, output = Path(scratch, "look.json"), Path(scratch, "output")
         deadline = time.monotonic() + _LONGEST_LOOK
@@ -240,6 +242,15 @@ def look_at(state: State, spec: str) -> Look:
         raise NotLoadedError(f"{state.name}: backend {spec!r} has no session mode that there is")
     _check_origins(state, spec, list(look.modules.items()))
     return look
+
+
+def _check_settings(state: State, spec: str) -> None:
+    """Settings that cannot be read keep logfire, and what loads it, from being loaded."""
+    try:
+        read_document(state.checkout.directory / "pyproject.toml")
+    except ConfigurationError as error:
+        said = _without_places(str(error), state.checkout)
+        raise NotLoadedError(f"{state.name}: backend {spec!r} cannot be loaded: {said}") from error
 
 
 def _without_places(message: str, checkout: Checkout) -> str:

@@ -418,25 +418,3 @@ def test_a_signal_leaves_nothing_behind(number: signal.Signals, shop: Path, note
         assert psutil.Process(child).status() == psutil.STATUS_ZOMBIE
     assert everything(shop) == before
     assert [path.name.rpartition("-")[0] for path in scratch.iterdir()] == ["sessionproof-proof"]
-
-
-@pytest.mark.parametrize("what", ["os.kill(os.getpid(), signal.SIGINT)", "raise KeyboardInterrupt"])
-@pytest.mark.parametrize("words", [LAST, ("reproduce", *BACKEND), ("reproduce", "--bisect", *BACKEND)])
-def test_an_interruption_while_modules_are_imported_is_no_answer(what: str, words: tuple[str, ...], shop: Path) -> None:
-    """Status 1 would say that it is not proved, or that the bug does not show."""
-    code = (
-        "import os, signal, sys\n"
-        "class Hook:\n"
-        "    @staticmethod\n"
-        "    def find_spec(name, path=None, target=None):\n"
-        f"        if name == 'harness.command.{words[0]}':\n"
-        f"            {what}\n"
-        "sys.meta_path.insert(0, Hook)\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"from harness.cli import main; main({list(words)!r})\n"
-    )
-
-    ended = subprocess.run([sys.executable, "-c", code], cwd=shop, capture_output=True, text=True, check=False)
-
-    assert ended.returncode == 130, ended.stderr
-    assert ended.stderr.strip() == "interrupted by SIGINT; nothing was left running"
