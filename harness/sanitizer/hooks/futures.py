@@ -15,9 +15,10 @@ from abc import ABCMeta
 from collections.abc import Callable, Generator
 from typing import Any
 
+from harness.sanitizer.actors import TaskActor
 from harness.sanitizer.clocks import EMPTY, Actor, Clock
 from harness.sanitizer.places import NEAR, capture
-from harness.sanitizer.runtime import TaskActor, runtime
+from harness.sanitizer.runtime import runtime
 
 __all__ = ["TrackedFuture", "TrackedTask", "watch_future_class"]
 __tracebackhide__ = True

@@ -20,8 +20,9 @@ from functools import wraps
 from typing import Any
 
 from harness.patching import Patches
+from harness.sanitizer.actors import CallbackActor
 from harness.sanitizer.hooks.futures import TrackedFuture, TrackedTask, watch_future_class
-from harness.sanitizer.runtime import CallbackActor, runtime
+from harness.sanitizer.runtime import runtime
 
 __all__ = ["install", "loop_classes", "loop_factories", "registers", "tracked"]
 __tracebackhide__ = True

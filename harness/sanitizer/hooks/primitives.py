@@ -22,9 +22,10 @@ from types import CodeType
 from typing import Any
 
 from harness.patching import Patches
+from harness.sanitizer.actors import TaskActor
 from harness.sanitizer.clocks import EMPTY, Actor, Clock, Holding
 from harness.sanitizer.hooks.accesses import like_a_coroutine_function
-from harness.sanitizer.runtime import TaskActor, runtime
+from harness.sanitizer.runtime import runtime
 
 __all__ = ["Mutex", "deaf", "ignored", "install", "quiet", "used_by_a_database_library"]
 __tracebackhide__ = True

@@ -18,9 +18,10 @@ from functools import wraps
 from typing import Any
 
 from harness.patching import Patches
+from harness.sanitizer.actors import ThreadActor
 from harness.sanitizer.clocks import EMPTY, Actor
 from harness.sanitizer.places import NEAR, RawPlaces, capture
-from harness.sanitizer.runtime import ThreadActor, runtime
+from harness.sanitizer.runtime import runtime
 
 __all__ = ["install"]
 __tracebackhide__ = True
