@@ -13,35 +13,20 @@ written into the user's work tree, unless `--output` names a folder there.
 import shlex
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
-from rich.console import Console
 from rich.text import Text
 
 from harness import bundled
-from harness.command.child import PYTEST
+from harness.command import side
 from harness.command.github import append_summary, print_report
-from harness.command.side import (
-    Interrupted,
-    NoAdapterError,
-    NotLoadedError,
-    State,
-    check_scenarios,
-    claimed_mode,
-    import_path_of_now,
-    look_at,
-    module_of,
-    of_cells,
-    run_cells,
-    state_environment,
-)
 from harness.command.signals import signals_noted
-from harness.command.verify import INTERRUPTED, Verification, default_workers
+from harness.command.verify import INTERRUPTED
 from harness.command.workflow import commands_stopped, is_github
 from harness.config import Config
 from harness.errors import UsageError
@@ -61,7 +46,6 @@ from harness.revisions.lacks import lacks_of
 from harness.revisions.look import Look
 from harness.revisions.roots import Checkout, import_roots, started_in
 from harness.scenario import SessionMode
-from harness.verdict import FindingKind
 
 __all__ = ["Proving", "prove"]
 
@@ -69,30 +53,19 @@ _NAMES = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proving:
+class Proving(side.Looking):
     """One call: which revisions, whose adapter, what to run, and where the report goes.
 
-    `modes` are the session modes that were asked for by name; without any, each revision is started as its backend
-    says that it is. `bug` are the kinds of findings by which the bug is known. `output` is a folder; without it, a new
-    one outside of the work tree. `given` is the environment, `write` prints a text as it is.
+    `output` is a folder; without it, a new one outside of the work tree. `write` prints a text as it is.
     """
 
     config: Config
     before: str
     after: str
-    console: Console
-    errors: Console
-    given: Mapping[str, str]
     write: Callable[[str], None]
-    directory: Path
-    modes: Sequence[SessionMode] = ()
     adapter_from: str = AdapterFrom.OWN
-    bug: frozenset[FindingKind] = WITNESSES
     format: str = "terminal"
     output: Path | None = None
-    workers: int | None = None
-    debug: bool = False
-    program: Sequence[str] = PYTEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +73,7 @@ class _Ready:
     """A revision that can be run: its state, what its backend says of itself, and what its checkout lacks."""
 
     revision: Revision
-    state: State
+    state: side.State
     look: Look
     notes: Sequence[str]
 
@@ -116,8 +89,8 @@ def prove(call: Proving) -> int:
         try:
             with commands_stopped(call.given, console=call.errors):
                 proof = masked(_proved(call, output, received), masker(call.given))
-        except Interrupted as error:
-            _say(call, str(error))
+        except side.Interrupted as error:
+            call.say(str(error))
             if any(output.iterdir()):
                 call.errors.print(Text(f"what there is so far is in {output}", style="dim"), soft_wrap=True)
             return INTERRUPTED + error.number
@@ -127,7 +100,7 @@ def prove(call: Proving) -> int:
 def _proved(call: Proving, output: Path, received: Sequence[signal.Signals]) -> ProofDocument:
     """Run both, and say what that proves."""
     module = _module(call)
-    check_scenarios(call.config)
+    side.check_scenarios(call.config)
     repository = find_repository(call.directory)
     revisions = _revisions(repository, call)
     started_at, started = datetime.now(UTC), perf_counter()
@@ -154,7 +127,7 @@ def _module(call: Proving) -> str:
             "what is proved is proved of your application: name its adapter, an object that both revisions are started "
             "by, by --backend MODULE:ATTRIBUTE, or as `backend` in [tool.sessionproof]"
         )
-    return module_of(spec)
+    return side.module_of(spec)
 
 
 def _revisions(repository: Repository, call: Proving) -> list[Revision]:
@@ -209,9 +182,11 @@ def _made_ready(
         ready = []
         for revision, checkout, put, lacks in zip(revisions, checkouts, placed, notes, strict=True):
             _go_on(received)
-            given = state_environment(call.config, call.given, checkout, own=repository.trees, commit=revision.commit)
+            given = side.state_environment(
+                call.config, call.given, checkout, own=repository.trees, commit=revision.commit
+            )
             name = f"at {revision.asked!r} ({revision.short})"
-            state = State(name=name, checkout=checkout, own=repository.trees, environment=given, placed=put)
+            state = side.State(name=name, checkout=checkout, own=repository.trees, environment=given, placed=put)
             look = _looked_at(call, state, repository, module)
             ready.append(_Ready(revision=revision, state=state, look=look, notes=lacks))
         yield ready, adapter
@@ -230,9 +205,7 @@ def _both_checked_out(
     for name, revision in zip(_NAMES, revisions, strict=True):
         _go_on(received)
         path = folder / f"{folder.name}-{name}"  # git's note of it has this name, among those of others
-        context = checked_out(
-            repository, revision, path, stop=lambda: bool(received), complain=lambda said: _say(call, said)
-        )
+        context = checked_out(repository, revision, path, stop=lambda: bool(received), complain=call.say)
         try:
             stack.enter_context(context)
         finally:
@@ -243,12 +216,12 @@ def _both_checked_out(
 
 def _go_on(received: Sequence[signal.Signals]) -> None:
     for number in received:
-        raise Interrupted(number)
+        raise side.Interrupted(number)
 
 
 def _checkout(repository: Repository, top: Path) -> Checkout:
     directory = started_in(top, repository.prefix)
-    roots = import_roots(top, directory, own=repository.trees, entries=import_path_of_now())
+    roots = import_roots(top, directory, own=repository.trees, entries=side.import_path_of_now())
     return Checkout(top=top, directory=directory, roots=roots)
 
 
@@ -296,7 +269,7 @@ def _shown(file: Path, repository: Repository) -> str:
     return str(file.relative_to(repository.top)) if inside and repository.top is not None else file.name
 
 
-def _looked_at(call: Proving, state: State, repository: Repository, module: str) -> Look:
+def _looked_at(call: Proving, state: side.State, repository: Repository, module: str) -> Look:
     """What its backend says of itself; if it has none, what to do.
 
     Raises:
@@ -304,11 +277,11 @@ def _looked_at(call: Proving, state: State, repository: Repository, module: str)
         NotLoadedError: it cannot be loaded.
     """
     try:
-        return look_at(state, call.config.backend)
-    except NotLoadedError as error:
+        return side.look_at(state, call.config.backend)
+    except side.NotLoadedError as error:
         advice = "if its adapter is what does not fit, --adapter-from says whose starts both: before, after, or a file"
-        raise NotLoadedError(f"{error}; {advice}") from error
-    except NoAdapterError as error:
+        raise side.NotLoadedError(f"{error}; {advice}") from error
+    except side.NoAdapterError as error:
         lacks = call.adapter_from == AdapterFrom.OWN and find_adapter(module, state.checkout) is None
         lying = lacks and _in_work_tree(repository, module) is not None
         hint = (
@@ -317,33 +290,23 @@ def _looked_at(call: Proving, state: State, repository: Repository, module: str)
             else "; --adapter-from says where to take an adapter from that a revision lacks: before, after, worktree, "
             "or a file"
         )
-        raise NoAdapterError(f"{error}{hint}") from error
+        raise side.NoAdapterError(f"{error}{hint}") from error
 
 
 def _run(call: Proving, ready: _Ready, directory: Path) -> Side:
     """Run the cells on one revision."""
-    modes = call.modes or (claimed_mode(ready.look.modes),)
-    config = of_cells(call.config, modes)
     shown = f"{ready.revision.short} {ready.revision.subject}"
     call.errors.print(Text(f"{directory.name}: {block(masker(call.given)(shown), limit=100)}"), soft_wrap=True)
-    run = Verification(
-        config=config,
-        directory=directory,
-        console=call.console,
-        errors=call.errors,
-        workers=default_workers(config) if call.workers is None else call.workers,
-        debug=call.debug,
-        program=call.program,
-    )
+    run = side.verification(call, call.config, ready.look, directory)
     revision = ready.revision
     return Side(
         revision=RevisionDocument(asked=revision.asked, commit=revision.commit, subject=revision.subject),
         backend=ready.look.name,
-        document=run_cells(run, ready.state),
+        document=side.run_cells(run, ready.state),
         run=f"{directory.name}/run.json",
         root=str(ready.state.checkout.top),
         notes=tuple(ready.notes),
-        hint=_hint(modes, ready.look),
+        hint=_hint(run.config.modes, ready.look),
     )
 
 
@@ -396,7 +359,3 @@ def _report(call: Proving, proof: ProofDocument, output: Path) -> int:
     if is_github(call.given):
         append_summary(proof_page(proof), call.given, errors=call.errors)
     return proof_status(proof)
-
-
-def _say(call: Proving, message: str) -> None:
-    call.errors.print(Text.assemble(("error: ", "bold red"), block(masker(call.given)(message))), soft_wrap=True)

@@ -13,32 +13,17 @@ Guarantee: under `--bisect` the status is 1 only if the bug was seen, and 0 only
 
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from harness import bundled
-from harness.command.child import PYTEST
-from harness.command.side import (
-    Interrupted,
-    NoAdapterError,
-    NotLoadedError,
-    State,
-    check_scenarios,
-    claimed_mode,
-    import_path_of_now,
-    look_at,
-    module_of,
-    of_cells,
-    run_cells,
-    state_environment,
-)
-from harness.command.verify import INTERRUPTED, Verification, default_directory, default_workers
+from harness.command import side
+from harness.command.verify import INTERRUPTED, default_directory
 from harness.command.workflow import commands_stopped
 from harness.config import Config, resolve
 from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
@@ -46,10 +31,8 @@ from harness.report.document import RunDocument
 from harness.report.redact import masked, masker
 from harness.report.showing import WITNESSES, Showing, showing_of_run
 from harness.report.showing_terminal import show_reproduction, showing_in_words, smallest
-from harness.report.text import block
 from harness.revisions.git import find_repository
 from harness.revisions.roots import Checkout, import_roots
-from harness.scenario import SessionMode
 from harness.verdict import FindingKind
 
 __all__ = ["SKIP", "STOP", "Reproducing", "reproduce"]
@@ -63,20 +46,11 @@ _BISECT_STATUSES = {Showing.SHOWS: 1, Showing.CLEAR: 0, Showing.SYMPTOMS: SKIP, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reproducing:
-    """One call: the options as they were given, by which findings the bug is known, and where the user stands."""
+class Reproducing(side.Looking):
+    """One call: the options as they were given, and whether git bisects."""
 
     options: Mapping[str, Any]
-    directory: Path
-    console: Console
-    errors: Console
-    given: Mapping[str, str]
     bisect: bool = False
-    modes: Sequence[SessionMode] = ()
-    bug: frozenset[FindingKind] = WITNESSES
-    workers: int | None = None
-    debug: bool = False
-    program: Sequence[str] = PYTEST
 
 
 def reproduce(call: Reproducing) -> int:
@@ -91,13 +65,13 @@ def reproduce(call: Reproducing) -> int:
     try:
         return _reproduce(call)
     except Exception as error:  # noqa: BLE001  # whatever it is, git would take Python's status 1 for "bad"
-        _say(call, str(error) if isinstance(error, SessionproofError | OSError) else f"{type(error).__name__}: {error}")
+        call.say(str(error) if isinstance(error, SessionproofError | OSError) else f"{type(error).__name__}: {error}")
         return _of_error(call, error)
 
 
 def _of_error(call: Reproducing, error: Exception) -> int:
     """Whether another revision may do better."""
-    if isinstance(error, NotLoadedError) or (isinstance(error, NoAdapterError) and _names_its_own(call)):
+    if isinstance(error, side.NotLoadedError) or (isinstance(error, side.NoAdapterError) and _names_its_own(call)):
         return SKIP
     if isinstance(error, ConfigurationError) and _is_of_revision(call):
         return SKIP
@@ -129,14 +103,14 @@ def _names_its_own(call: Reproducing) -> bool:
 
 def _reproduce(call: Reproducing) -> int:
     config = resolve(call.options, environment=call.given, directory=call.directory)
-    check_scenarios(config)
+    side.check_scenarios(config)
     directory = None
     try:
         with _output(call, config) as directory:
             document = masked(_run(call, config, directory), masker(call.given))
             _show(call, config, document, directory)
-    except Interrupted as error:
-        _say(call, str(error))
+    except side.Interrupted as error:
+        call.say(str(error))
         if directory is not None and directory.is_dir() and any(directory.iterdir()):
             call.errors.print(Text(f"what there is so far is in {directory}", style="dim"), soft_wrap=True)
         return INTERRUPTED + error.number
@@ -154,23 +128,13 @@ def _output(call: Reproducing, config: Config) -> Iterator[Path]:
 
 
 def _run(call: Reproducing, config: Config, directory: Path) -> RunDocument:
-    module_of(config.backend)
+    side.module_of(config.backend)
     state = _state(call, config)
-    modes = call.modes or (claimed_mode(look_at(state, config.backend).modes),)
-    chosen = of_cells(config, modes)
-    run = Verification(
-        config=chosen,
-        directory=directory,
-        console=call.console,
-        errors=call.errors,
-        workers=default_workers(chosen) if call.workers is None else call.workers,
-        debug=call.debug,
-        program=call.program,
-    )
-    return run_cells(run, state)
+    look = side.look_at(state, config.backend)
+    return side.run_cells(side.verification(call, config, look, directory), state)
 
 
-def _state(call: Reproducing, config: Config) -> State:
+def _state(call: Reproducing, config: Config) -> side.State:
     """The sources as they lie there; without a repository, those in the folder."""
     try:
         top = find_repository(call.directory).top or call.directory
@@ -180,11 +144,11 @@ def _state(call: Reproducing, config: Config) -> State:
     if config.backend == bundled.default_backend():
         top = directory = Path(bundled.python_path()[0]).resolve()
     roots = import_roots(top, directory, own=(), entries=()) + [
-        entry for entry in import_path_of_now() if entry != top and top in entry.parents
+        entry for entry in side.import_path_of_now() if entry != top and top in entry.parents
     ]
     checkout = Checkout(top=top, directory=directory, roots=list(dict.fromkeys(roots)))
-    given = state_environment(config, call.given, checkout, own=())
-    return State(name="in the work tree", checkout=checkout, own=(), environment=given)
+    given = side.state_environment(config, call.given, checkout, own=())
+    return side.State(name="in the work tree", checkout=checkout, own=(), environment=given)
 
 
 def _show(call: Reproducing, config: Config, document: RunDocument, directory: Path) -> None:
@@ -209,7 +173,3 @@ def _smallest(document: RunDocument, bug: frozenset[FindingKind], config: Config
     if bug != WITNESSES:
         words += [word for kind in sorted(bug) for word in ("--finding", kind)]
     return shlex.join(words)
-
-
-def _say(call: Reproducing, message: str) -> None:
-    call.errors.print(Text.assemble(("error: ", "bold red"), block(masker(call.given)(message))), soft_wrap=True)

@@ -21,12 +21,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich.console import Console
 from rich.text import Text
 
 from harness import bundled
-from harness.command.child import environment, supervise
+from harness.command.child import PYTEST, environment, supervise
 from harness.command.events import Problem
-from harness.command.verify import LOG, Surroundings, Verification, follow
+from harness.command.verify import LOG, Surroundings, Verification, default_workers, follow
 from harness.config import Config
 from harness.errors import ConfigurationError, EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
 from harness.project_table import read_document
@@ -34,17 +35,20 @@ from harness.report import digest
 from harness.report.document import RunDocument
 from harness.report.redact import masker
 from harness.report.run_json import read
-from harness.report.text import inline
+from harness.report.showing import WITNESSES
+from harness.report.text import block, inline
 from harness.revisions.git import without_git
 from harness.revisions.look import Look, read_look
 from harness.revisions.origins import objection
 from harness.revisions.roots import Checkout, is_installed, transferred
 from harness.revisions.witness import read_origins
 from harness.scenario import ModelTier, SessionMode
+from harness.verdict import FindingKind
 
 __all__ = [
     "SCENARIOS",
     "Interrupted",
+    "Looking",
     "NoAdapterError",
     "NotLoadedError",
     "OtherCodeError",
@@ -57,6 +61,7 @@ __all__ = [
     "of_cells",
     "run_cells",
     "state_environment",
+    "verification",
 ]
 
 SCENARIOS = (
@@ -115,6 +120,44 @@ class State:
     own: Sequence[Path]
     environment: Mapping[str, str]
     placed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What every look at a state of the sources is told: where the user stands, how cells are run, and who is told.
+
+    `given` is the environment. `modes` are the session modes that were asked for by name; without any, the backend is
+    started as it says that it is. `bug` are the kinds of findings by which the bug is known.
+    """
+
+    directory: Path
+    console: Console
+    errors: Console
+    given: Mapping[str, str]
+    modes: Sequence[SessionMode] = ()
+    bug: frozenset[FindingKind] = WITNESSES
+    workers: int | None = None
+    debug: bool = False
+    program: Sequence[str] = PYTEST
+
+    def say(self, message: str) -> None:
+        """Print an error, without secrets."""
+        said = block(masker(self.given)(message))
+        self.errors.print(Text.assemble(("error: ", "bold red"), said), soft_wrap=True)
+
+
+def verification(call: Looking, config: Config, look: Look, directory: Path) -> Verification:
+    """The run of a state whose backend looks so; its report goes into the directory."""
+    chosen = of_cells(config, call.modes or (claimed_mode(look.modes),))
+    return Verification(
+        config=chosen,
+        directory=directory,
+        console=call.console,
+        errors=call.errors,
+        workers=default_workers(chosen) if call.workers is None else call.workers,
+        debug=call.debug,
+        program=call.program,
+    )
 
 
 def of_cells(config: Config, modes: Sequence[SessionMode] = ()) -> Config:

@@ -246,6 +246,20 @@ def test_what_cannot_be_done_is_one_message(
     assert everything(shop) == before
 
 
+def test_settings_of_a_revision_that_cannot_be_read_are_told(shop: Path, standing_in: Command) -> None:
+    """By their line, and not by how another package fails on them."""
+    shops.commit(shop, "Break the settings", {"pyproject.toml": "[project]\nname\n"})
+    shops.written(shop, {"pyproject.toml": ""})
+
+    result = standing_in(shop, *LAST, before={"document": BUGGY})
+
+    assert result.exit_code == 3
+    said = "backend 'shop.verification:backend' cannot be loaded: pyproject.toml is not valid TOML: "
+    assert said in result.stderr
+    assert "(at line 2, column 5)" in result.stderr
+    assert "logfire" not in result.output
+
+
 def test_a_folder_without_git_is_told(standing_in: Command, tmp_path: Path) -> None:
     """With what to do."""
     folder = shops.written(tmp_path / "copy", {"shop/__init__.py": ""})
