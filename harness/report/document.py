@@ -255,7 +255,8 @@ class SourceDocument(DocumentModel):
 class EnvironmentDocument(DocumentModel):
     """Where it ran, with which versions, and on which sources, if that was told.
 
-    Relative paths in the document are relative to `directory`; it is empty if that is not known.
+    Relative paths in the document are relative to `directory`; it is empty if that is not known. `top` is that of the
+    work tree in which it lies; empty if it lies in none.
     """
 
     python: str
@@ -265,6 +266,7 @@ class EnvironmentDocument(DocumentModel):
     postgres: PostgresDocument | None
     backend: str
     directory: str = ""
+    top: str = ""
     source: SourceDocument | None = None
 
 

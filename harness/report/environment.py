@@ -35,9 +35,15 @@ def describe_environment(*, postgres: PostgresDocument | None, backend: str) -> 
         packages=package_versions(PACKAGES),
         postgres=postgres,
         backend=backend,
-        directory=str(Path.cwd()),
+        directory=str(here := Path.cwd()),
+        top=_top(here),
         source=describe_source(os.environ),
     )
+
+
+def _top(folder: Path) -> str:
+    """The top of git's work tree in which a folder lies, without asking git, which may not be there; empty if none."""
+    return next((str(each) for each in (folder, *folder.parents) if (each / ".git").exists()), "")
 
 
 def describe_source(environment: Mapping[str, str]) -> SourceDocument | None:

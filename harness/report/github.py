@@ -59,7 +59,7 @@ class GithubWriter:
 
     def write(self, document: RunDocument) -> str:
         """The lines; one at least."""
-        roots = Roots(directory=document.environment.directory, root=self.root)
+        roots = Roots.of(document.environment, root=self.root)
         return "".join(f"{line}\n" for line in _lines(document, roots))
 
 

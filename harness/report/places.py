@@ -18,10 +18,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from types import ModuleType
+from typing import Self
 from urllib.parse import quote
 
 from harness.evidence import PlaceSeen, RaceKind, SessionRace
-from harness.report.document import CellDocument, FindingDocument
+from harness.report.document import CellDocument, EnvironmentDocument, FindingDocument
 from harness.verdict import FindingKind
 
 __all__ = [
@@ -45,17 +46,29 @@ _Key = tuple[FindingKind, str | None, str | None, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roots:
-    """`directory` is where the run was started, `root` where the sources are; either may be empty, for unknown."""
+    """`directory` is where the run was started, `root` where the sources are, `top` that of the work tree there.
+
+    Each may be empty, for unknown.
+    """
 
     directory: str = ""
     root: str = ""
+    top: str = ""
+
+    @classmethod
+    def of(cls, environment: EnvironmentDocument, *, root: str = "") -> Self:
+        """Those of a run, with the root if somebody says where that is."""
+        return cls(directory=environment.directory, root=root, top=environment.top)
 
     def relative(self, file: str) -> str | None:
         """The file's path below the root, or below the run's folder; `None` if it is below neither."""
+        return self._relative(file, (self.root, self.directory))
+
+    def _relative(self, file: str, bases: Iterable[str]) -> str | None:
         if is_pseudo(file):
             return None
         rules, whole = self._whole(file)
-        for base in (self.root, self.directory):
+        for base in bases:
             if base and _rules(base) is rules and (found := _below(whole, base, rules)):
                 return found
         if self.directory or rules.isabs(whole) or whole.split(rules.sep)[0] == "..":
@@ -85,8 +98,13 @@ class Roots:
         return rules, str(rules.normpath(rules.join(self.directory, file)))
 
     def stable(self, file: str) -> str:
-        """A name of the file that is the same on every machine: relative, within its package, or the bare name."""
-        if (found := self.relative(file)) is not None and _INSTALLED.match(found) is None:
+        """A name of the file that is the same on every machine: relative, within its package, or the bare name.
+
+        From whichever folder of a work tree the run was started, it is relative to its top.
+        """
+        if (found := self._relative(file, (self.root, self.top, self.directory))) is not None and _INSTALLED.match(
+            found
+        ) is None:
             return found
         whole = self.absolute(file)
         if installed := _INSTALLED.match(whole):

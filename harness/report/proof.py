@@ -214,7 +214,7 @@ def traces_of(document: RunDocument, *, root: str = "") -> dict[_Key, TraceDocum
 
     Places are relative to `root`, or else to the folder of the run.
     """
-    roots = Roots(directory=document.environment.directory, root=root)
+    roots = Roots.of(document.environment, root=root)
     found: dict[_Key, TraceDocument] = {}
     for cell in document.cells:
         for key, trace in _of_cell(counted(cell), roots).items():

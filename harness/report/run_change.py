@@ -64,7 +64,7 @@ class RunChange:
 def compare_runs(before: RunDocument, after: RunDocument) -> RunChange:
     """What changed from one run to the other."""
     old, new = _named(before.cells), _named(after.cells)
-    roots = (Roots(directory=before.environment.directory), Roots(directory=after.environment.directory))
+    roots = (Roots.of(before.environment), Roots.of(after.environment))
     both = [compare_cells(old[name], new[name], roots) for name in new if name in old]
     changed = sorted((each for each in both if each is not None), key=lambda each: list(Became).index(each.became))
     return RunChange(

@@ -65,7 +65,7 @@ class SarifWriter:
 
     def write(self, document: RunDocument) -> str:
         """The log, indented."""
-        roots = Roots(directory=document.environment.directory, root=self.root)
+        roots = Roots.of(document.environment, root=self.root)
         log = Sarif(schema_uri=SCHEMA, runs=[_run(document, roots)])
         return f"{log.model_dump_json(by_alias=True, exclude_none=True, indent=1)}\n"
 

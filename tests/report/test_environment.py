@@ -35,3 +35,17 @@ def test_the_folder_of_the_run_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
 
     assert describe_environment(postgres=None, backend="x:y").directory == str(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_the_top_of_the_work_tree_is_told(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a repository, and in a work tree of it, whose `.git` is a file."""
+    here = tmp_path / "services" / "api"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    mark = tmp_path / ".git"
+    mark.mkdir() if kind == "folder" else mark.write_text("gitdir: /elsewhere\n")
+
+    told = describe_environment(postgres=None, backend="x:y")
+
+    assert (told.directory, told.top) == (str(here), str(tmp_path))

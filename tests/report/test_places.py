@@ -144,3 +144,26 @@ def test_a_finding_finds_its_race_among_others(kind: RaceKind) -> None:
     assert [race_of(each, seen) for each in told] == seen
     assert race_of(told[0], seen[1:]) is None
     assert race_of(elsewhere, seen) == (seen[0] if kind is RaceKind.BLEED else None)
+
+
+@pytest.mark.parametrize(
+    ("file", "started", "name"),
+    [
+        ("app/a.py", "/w/shop", "app/a.py"),
+        ("a.py", "/w/shop/app", "app/a.py"),
+        ("/w/shop/app/a.py", "/w/shop/tests", "app/a.py"),
+        ("/w/other/a.py", "/w/shop/app", "a.py"),
+        ("/w/shop/.venv/lib/site-packages/stock/a.py", "/w/shop/app", "stock/a.py"),
+    ],
+)
+def test_a_file_has_one_name_from_whichever_folder_of_the_work_tree_the_run_was_started(
+    file: str, started: str, name: str
+) -> None:
+    """What tells findings of two runs apart is the same; what is shown is still relative to where it ran."""
+    assert Roots(directory=started, top="/w/shop").stable(file) == name
+    assert Roots(directory=started, top="/w/shop").relative(file) == Roots(directory=started).relative(file)
+
+
+def test_a_root_that_is_named_goes_before_the_work_tree() -> None:
+    """As in proofs, whose checkouts lie elsewhere."""
+    assert Roots(directory="/w/shop/app", top="/w", root="/w/shop").stable("a.py") == "app/a.py"
