@@ -13,7 +13,6 @@ import asyncio
 import gc
 import os
 import secrets
-import shlex
 import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,7 +26,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings
-from harness.bundled import default_backend
+from harness.cell_command import cell_command
 from harness.cell_watch import CellWatch
 from harness.checks import choices_of, damage_of, default_checks, fault_checks, run_checks
 from harness.chosen_calls import ChosenCalls
@@ -175,7 +174,7 @@ class Engine:
             evidence,
             results,
             judge(results, cell.expectation),
-            reproduce=self._reproduce(cell),
+            reproduce=cell_command(cell, self.config),
             seconds=perf_counter() - started,
             clone_seconds=clone_seconds,
             damage=damage_of(evidence, results) if cell.scenario.fault else None,
@@ -233,7 +232,7 @@ class Engine:
         culprit = "backend" if isinstance(error, BackendError) else "server"
         results = (CheckResult.unknown(culprit, str(error)),)
         judgement = judge(results, cell.expectation)
-        reproduce = self._reproduce(cell)
+        reproduce = cell_command(cell, self.config)
         return CellDocument.of(
             cell, Evidence(), results, judgement, reproduce=reproduce, seconds=seconds, clone_seconds=0.0
         )
@@ -375,32 +374,6 @@ class Engine:
             requests=choices.record,
             **observation.records,
         )
-
-    def _reproduce(self, cell: Cell) -> str:
-        file = self.config.scenario_file
-        which = ["--scenario", cell.scenario.name] if file is None else ["--scenario-file", str(file)]
-        words = ["sessionproof", "verify", *which, "--mode", cell.mode.value]
-        words += ["--pool-state", cell.pool_state.value, "--tier", cell.tier.value]
-        words += _model_words(cell, self.config)
-        if self.config.backend != default_backend():
-            words += ["--backend", self.config.backend]
-        if self.config.full_length:
-            words.append("--full-length")
-        if self.config.turn_timeout != Config().turn_timeout:
-            words += ["--turn-timeout", f"{self.config.turn_timeout:g}"]
-        return shlex.join(words)
-
-
-def _model_words(cell: Cell, config: Config) -> list[str]:
-    """What the command is told about a cell's real model."""
-    given: dict[str, object] = {}
-    if cell.tier is ModelTier.LIVE:
-        prices = None if config.price is None else ",".join(f"{each:f}" for each in config.price)
-        budget = None if config.budget is None else f"{config.budget:f}"
-        given = {"--model": config.model, "--base-url": config.base_url, "--budget": budget, "--price": prices}
-    elif cell.tier is ModelTier.RECORDED:
-        given = {"--cassettes": config.cassettes}
-    return [word for option, value in given.items() if value is not None for word in (option, str(value))]
 
 
 def repeats(cell: Cell) -> bool:

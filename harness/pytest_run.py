@@ -6,9 +6,7 @@ document from the test reports, and writes the run's document at the end.
 """
 
 import asyncio
-import faulthandler
 import json
-import os
 import shlex
 import shutil
 import tempfile
@@ -16,7 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -39,10 +37,10 @@ from harness.report.terminal import render
 from harness.report.write import write_reports
 from harness.scenario import Cell, Scenario, SessionMode
 from harness.scenario_file import read_scenario
+from harness.watchdog import Watchdog
 
 __all__ = ["CellNotAsExpectedError", "Run"]
 
-_SPARE_SECONDS = 60.0
 _DOCUMENT: pytest.StashKey[str] = pytest.StashKey()
 _POSTGRES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 _GAPS: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -69,9 +67,9 @@ class Run:
         self._document: RunDocument | None = None
         self._announced = False
         self._mask = masker()
-        self._rearm: Callable[[], None] | None = None
         self._scratch = Path(given.get("scratch") or tempfile.mkdtemp(prefix="sessionproof-run-"))
         self._purse = self._scratch / "costs.json"
+        self._watchdog = Watchdog(self._scratch)
         self._started_at = datetime.now(UTC)
         self._started = perf_counter()
         if not self._is_worker:
@@ -90,7 +88,9 @@ class Run:
 
     @cached_property
     def _engine(self) -> engine.Engine:
-        return engine.Engine(backend=self.backend, config=self.config, purse=self._purse, before_turns=self._goes_on)
+        return engine.Engine(
+            backend=self.backend, config=self.config, purse=self._purse, before_turns=self._watchdog.goes_on
+        )
 
     # the server
 
@@ -218,7 +218,7 @@ class Run:
         item.stash[_GAPS] = [gap.model_dump_json() for gap in self._engine.gaps(planned)]
 
         async def verify() -> CellDocument:
-            with self._limit(planned):
+            with self._watchdog.watching(planned.scenario.turn_seconds or self.config.turn_timeout):
                 document = await self._engine.verify(planned, clones=clones, running=running)
             item.stash[_DOCUMENT] = document.model_dump_json()
             if not document.as_expected:
@@ -226,33 +226,6 @@ class Run:
             return document
 
         return verify
-
-    @contextmanager
-    def _limit(self, cell: Cell) -> Iterator[None]:
-        """End the process, with every thread's stack, if the event loop is held for good: nothing else can.
-
-        Every turn has its time anew, because nobody knows beforehand how many there will be. The stacks go to a file,
-        where the process that started this one finds them.
-        """
-        seconds = (cell.scenario.turn_seconds or self.config.turn_timeout) + _SPARE_SECONDS
-        with (self._scratch / f"{os.getpid()}.txt").open("w", encoding="utf-8") as stream:
-            self._rearm = partial(faulthandler.dump_traceback_later, seconds, exit=True, file=stream)
-            self._rearm()
-            try:
-                yield
-            finally:
-                self._rearm = None
-                faulthandler.cancel_dump_traceback_later()
-
-    def _goes_on(self) -> None:
-        """The event loop is not held: it is about to send turns."""
-        if self._rearm is not None:
-            self._rearm()
-
-    def _left_stacks(self) -> str:
-        """What processes that had to be ended wrote: the innermost frames of their main threads."""
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(self._scratch.glob("*.txt"))]
-        return "\n".join(text.strip() for text in texts if text.strip())
 
     # what it came to
 
@@ -280,7 +253,7 @@ class Run:
         carried: dict[str, Any] | None = getattr(report, "sessionproof", None)
         if carried is None:
             if report.when not in {"setup", "call", "teardown"}:  # a worker died; pytest-xdist reports it so
-                stacks = self._left_stacks()
+                stacks = self._watchdog.left_stacks()
                 held = f"; the event loop was held too long, at:\n{stacks}" if stacks else ""
                 self._note_internal(f"{report.nodeid}: {report.longreprtext}{held}")
             return

@@ -279,7 +279,7 @@ backend = MinimalBackend()
 def test_loop_that_is_held_for_good(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process whose loop never comes back is ended, and the report shows where it stood."""
     (project / "holding.py").write_text(HOLDING)
-    (project / "short.py").write_text("import harness.pytest_run\nharness.pytest_run._SPARE_SECONDS = 3.0\n")
+    (project / "short.py").write_text("import harness.watchdog\nharness.watchdog.SPARE_SECONDS = 3.0\n")
 
     status, document, _ = verify(
         project,
