@@ -4,9 +4,11 @@ Nothing of the project is imported or run, and nothing of it is changed: the ada
 do next, and the settings that belong into `pyproject.toml`, are printed.
 """
 
+import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +116,7 @@ def _target(tree: Tree, choices: Choices, output: Path | None) -> _Target:
     """Beside the agent's uppermost package's modules, or where `--output` says."""
     module = next(each for each in tree.modules if tree.import_name(each) == choices.agent.module)
     root, package = tree.import_root(module), choices.agent.module.partition(".")[0]
-    if output is not None and output.suffix == ".py" and output.is_dir():
+    if output is not None and output.suffix == ".py" and _is_folder(output):
         raise UsageError(
             f"--output {str(output)!r} is a folder, though its name ends in .py; name a file in another one"
         )
@@ -122,7 +124,7 @@ def _target(tree: Tree, choices: Choices, output: Path | None) -> _Target:
         within = root / package if (root / package).is_dir() else root
         file = within / f"{NAME}.py"
     else:
-        file = output / f"{NAME}.py" if output.is_dir() else output
+        file = output / f"{NAME}.py" if _is_folder(output) else output
     if file.suffix != ".py" or not file.stem.isidentifier():
         raise UsageError(f"--output {str(file)!r} cannot be imported as a module; name a file such as {NAME}.py")
     whole = file.absolute()
@@ -130,6 +132,13 @@ def _target(tree: Tree, choices: Choices, output: Path | None) -> _Target:
     if inside and all(part.isidentifier() for part in inside):
         return _Target(file=file, module=".".join(inside), root=root)
     return _Target(file=file, module=file.stem, root=whole.parent)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # of a name that is too long
+        return False
 
 
 def _project_name(target: _Target, tree: Tree) -> str:
@@ -146,7 +155,7 @@ def _way_up(folder: Path, root: Path) -> str:
 
 
 def _refuse_existing(file: Path) -> None:
-    if file.exists() or file.is_symlink():
+    if os.path.lexists(file):
         raise UsageError(
             f"{str(file)!r} is there already, and is not overwritten; name another place with --output, "
             "or see with --dry-run what would be written"
@@ -155,14 +164,25 @@ def _refuse_existing(file: Path) -> None:
 
 def _create(file: Path, text: str) -> None:
     try:
-        with file.open("x", encoding="utf-8", newline="\n") as stream:
+        with file.open("x", encoding="utf-8", newline="\n") as stream, _whole(file):
             stream.write(text)
+            stream.flush()
     except FileExistsError:
         _refuse_existing(file)
     except OSError as error:
         raise UsageError(
             f"{str(file)!r} cannot be written: {error.strerror}; name another place with --output"
         ) from error
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """Leave nothing of a file that could not be written to its end."""
+    try:
+        yield
+    except BaseException:
+        file.unlink()
+        raise
 
 
 def _tell_next(console: Console, adapter: Adapter, target: _Target, root: Path) -> None:

@@ -154,15 +154,44 @@ error: --output '…/library/proof.txt' cannot be imported as a module; name a f
 """)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
-    """Is told with the system's reason."""
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("library.py/proof.py", "Not a directory"), (f"{'proof' * 100}.py", "File name too long")],
+    ids=["below a file", "too long"],
+)
+def test_a_folder_that_cannot_be_written_to(place: str, reason: str, tmp_path: Path) -> None:
+    """Is told with the system's reason, which holds for root, too."""
     folder = write_project(LIBRARY, tmp_path / "library")
-    folder.chmod(0o500)
 
-    said = refusal(init(str(folder)), tmp_path)
+    said = init(str(folder), "--output", str(folder / place))
 
-    assert "cannot be written: Permission denied; name another place with --output" in said
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert said.stderr.endswith(f"proof.py' cannot be written: {reason}; name another place with --output\n")
+    assert [each.name for each in folder.iterdir()] == ["library.py"]
+
+
+WITHOUT_ROOM = (
+    "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); import harness.cli as c; c.main()"
+)
+
+
+@pytest.mark.processes
+def test_an_adapter_that_does_not_fit_is_not_left_half_written(tmp_path: Path) -> None:
+    """Nobody is to find a part of it, or to be told that it is there already."""
+    folder = write_project(LIBRARY, tmp_path / "library")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ROOM, "init", str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2, ended.stderr
+    assert "cannot be written: File too large; name another place with --output" in ended.stderr
+    assert [each.name for each in folder.iterdir()] == ["library.py"]
 
 
 def test_a_place_that_is_not_there(tmp_path: Path) -> None:
