@@ -21,6 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings, Tenant, Violation, examine
 from harness.backend.reading import read
+from harness.backend.violation import place_of
 from harness.conformance import claims
 from harness.conformance.calls import Calls, current_calls
 from harness.conformance.conversing import Conversing, Heard
@@ -261,7 +262,7 @@ class _Check:
         provider = WatchedProvider()
         settings = replace(self._settings(provider), session_mode=SessionMode.SHARED)
         async with self._application("shared", provider, settings) as (application, conversing, _):
-            return await claims.shared_session(application, conversing, tenant)
+            return await claims.shared_session(application, conversing, tenant, place=place_of(self.backend.start))
 
     def _of(self, violations: Sequence[Violation]) -> Conformance:
         return Conformance(backend=self.backend.name, violations=tuple(violations))

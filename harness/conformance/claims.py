@@ -1,7 +1,7 @@
 """Claims: does a backend do what its capabilities and its modes say, and does it do anything that they do not say?"""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pydantic_ai.exceptions import ModelHTTPError
@@ -11,7 +11,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from harness.backend import Application, Backend, BackendSettings, Capability, Tenant, Violation
 from harness.conformance.conversing import Conversing, Heard
 from harness.conformance.watched import WatchedProvider
-from harness.evidence import LedgerGrain, LedgerRow, Record
+from harness.evidence import LedgerGrain, LedgerRow, Record, SessionOperation
 from harness.observe.observation import Observation
 from harness.scenario import SessionMode, ToolRole
 
@@ -115,8 +115,13 @@ async def turned_to_fallback(conversing: Conversing, backend: Backend, tenant: T
     )
 
 
-async def shared_session(application: Application, conversing: Conversing, tenant: Tenant) -> list[Violation]:
-    """Two tools at once in the mode `shared`: on connections of their own they do not share a session."""
+async def shared_session(
+    application: Application, conversing: Conversing, tenant: Tenant, *, place: str
+) -> list[Violation]:
+    """Two tools at once in the mode `shared`: on connections of their own they do not share a session.
+
+    It is told at the line where the second tool's session is used, or at `place`, if it has none of the ORM's.
+    """
     observation = Observation(application.engine)
     async with observation:
         heard = await conversing.send(tenant, ToolRole.READ, ToolRole.SEARCH)
@@ -131,9 +136,16 @@ async def shared_session(application: Application, conversing: Conversing, tenan
                 seen="in the mode 'shared' two tools of a turn had database connections of their own",
                 asked=f"in {SessionMode.SHARED!s} all tools of a turn use one session",
                 change="use `settings.session_mode` where sessions are made, or leave out SessionMode.SHARED",
+                place=_session_used(observation.records["operations"], heard.calls[1][1]) or place,
             )
         ]
     return []
+
+
+def _session_used(operations: Iterable[SessionOperation], call: str) -> str:
+    """The application's line at which a tool call first used a session, `path:line`; empty if it used none."""
+    stacks = [each.stack for each in operations if each.tool_call_id == call and each.stack]
+    return stacks[0][-1].partition(" in ")[0] if stacks else ""
 
 
 def ledger_violations(backend: Backend, rows: Record[LedgerRow], heard: Sequence[Heard]) -> Iterator[Violation]:

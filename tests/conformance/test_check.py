@@ -5,11 +5,13 @@ import secrets
 import pytest
 from inline_snapshot import snapshot
 
+from fixtures.injected.adapter import SCOPES
 from fixtures.minimal import MinimalBackend
 from harness.backend import load_backend
 from harness.conformance import Conformance, check_backend
 from harness.postgres.clones import Clones, databases, is_template
 from harness.postgres.server import RunningServer
+from harness.scenario import SessionMode
 from tests.conformance.shops import HINTED, LEGAL, MANY, REPEATED, VIOLATING
 
 SECONDS = 30.0
@@ -111,6 +113,21 @@ async def test_each_violation_is_told_once(name: str, sessionproof_clones: Clone
     said = await checked(backend, sessionproof_clones)
 
     assert [(violation.part, violation.also) for violation in said.violations] == [(part, also)]
+
+
+async def test_two_sessions_in_the_mode_of_one_are_told_with_the_line(
+    monkeypatch: pytest.MonkeyPatch, sessionproof_clones: Clones
+) -> None:
+    """Where the second tool uses its own; the line of `start`, where tools have connections without a session."""
+    monkeypatch.setitem(SCOPES, SessionMode.SHARED, SCOPES[SessionMode.PER_OPERATION])
+    of_connections, *_ = VIOLATING["a mode that is another"]
+
+    (session,) = (await checked(load_backend("fixtures.injected.adapter:backend"), sessionproof_clones)).violations
+    (connection,) = (await checked(of_connections, sessionproof_clones)).violations
+
+    assert (session.part, connection.part) == ("modes", "modes")
+    assert session.place.startswith("fixtures/injected/lending/services.py:")
+    assert connection.place.startswith("fixtures/minimal/__init__.py:")
 
 
 async def test_violations_are_in_the_order_in_which_they_are_mended(sessionproof_clones: Clones) -> None:
