@@ -1,7 +1,8 @@
 """Writes the adapter: a module with a `Backend` object, for what was chosen of what was found.
 
 Guarantee: the text is Python that ruff's formatter leaves as it is, whatever names the project has. What was not
-found is a function that raises `NotImplementedError` with a sentence about what to write there.
+found is a function that raises `NotImplementedError` with a sentence about what to write there, and is told by
+`sessionproof check-backend` before anything is run; a value that was made up is marked where it stands.
 """
 
 import ast
@@ -35,10 +36,11 @@ _TAKEN = words(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """The text of the module, and what is left to do in it."""
+    """The text of the module, what is left to do in it, and what it does without."""
 
     text: str
     todos: Sequence[Todo]
+    lacking: Sequence[Todo]
 
 
 def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str = "..") -> Adapter:
@@ -82,7 +84,7 @@ def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str =
     lines = [*_head(page, survey, project, root, choices), *body]
     text = "\n".join(lines) + "\n"
     ast.parse(text)
-    return Adapter(text=text, todos=(*page.open, *page.todos))
+    return Adapter(text=text, todos=(*page.open, *page.todos), lacking=tuple(page.lacking))
 
 
 def _told_by_request(choices: Choices) -> frozenset[str]:

@@ -35,12 +35,12 @@ def read_method(page: Page, ledger: Ledger | None) -> list[str]:
             f"{INDENT}) -> Sequence[LedgerRow]:",
         ]
     if ledger is None:
-        lines += docstring("No ledger was found: nothing is said of bills.", indent=_BODY)
+        lines += docstring("No bills: whether turns are billed is not verified.", indent=_BODY)
         sentence = (
-            "return a LedgerRow for each row that bills a model request, and add Capability.LEDGER; "
-            "no table with columns for tokens and costs was found"
+            "a table with columns for tokens and costs. If there is one, return a LedgerRow for each of its rows, and "
+            "add Capability.LEDGER"
         )
-        return lines + page.left_open("read_ledger", sentence, indent=_BODY)
+        return [*lines, *page.do_without("read_ledger", sentence, indent=_BODY), f"{_BODY}return ()"]
     page.from_package("sqlalchemy", "select")
     lines += docstring("The bills, oldest first.", indent=_BODY)
     lines += comment(f"{ledger.table}: {ledger.place}", indent=_BODY)

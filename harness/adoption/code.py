@@ -22,6 +22,7 @@ __all__ = [
     "lay",
     "quoted",
     "value",
+    "wrapped",
 ]
 
 WIDTH = 88
@@ -112,7 +113,7 @@ def _flat(code: Code) -> str:
 
 def comment(text: str, *, indent: str = "") -> list[str]:
     """A comment, wrapped."""
-    return [f"{indent}# {line}" for line in _wrapped(text, WIDTH - len(indent) - 2)]
+    return [f"{indent}# {line}" for line in wrapped(text, WIDTH - len(indent) - 2)]
 
 
 def docstring(text: str, *, indent: str = "") -> list[str]:
@@ -120,14 +121,15 @@ def docstring(text: str, *, indent: str = "") -> list[str]:
     first, *rest = text.split("\n\n")
     if not rest and len(indent) + len(harmless(first)) + 6 <= WIDTH:
         return [f'{indent}"""{harmless(first)}"""']
-    lines = _wrapped(first, WIDTH - len(indent) - 3)
+    lines = wrapped(first, WIDTH - len(indent) - 3)
     lines[0] = f'"""{lines[0]}'
     for paragraph in rest:
-        lines += ["", *_wrapped(paragraph, WIDTH - len(indent))]
+        lines += ["", *wrapped(paragraph, WIDTH - len(indent))]
     return [f"{indent}{line}".rstrip() for line in [*lines, '"""']]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, without what could end the comment or docstring that it is in."""
     return textwrap.wrap(harmless(text), width, break_long_words=False, break_on_hyphens=False) or [""]
 
 

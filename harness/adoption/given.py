@@ -12,16 +12,22 @@ from harness.adoption.code import Bracketed, Code, Element, call, value
 from harness.adoption.found import Kind, Parameter, SessionSource, Survey, Way
 from harness.adoption.page import Page
 
-__all__ = ["Given", "is_passed"]
+__all__ = ["MADE_UP", "Given", "is_passed"]
 
 _PLAIN = frozenset({"bool", "float", "int", "str"})
 _OF_REQUEST = {Kind.MESSAGE: "message", Kind.ACCOUNT: "account", Kind.AGENT_NAME: "agent"}
 _DEEPEST = 3
+MADE_UP = "Made up from its type: write what your users have."
+"""What stands above a value that would look right."""
 
 
 def is_passed(parameter: Parameter) -> bool:
     """Whether an argument is given although it has a default: what ties the turn to its request is."""
     return parameter.required or parameter.kind in {Kind.MESSAGE, Kind.CONVERSATION}
+
+
+def _is_plain(parameter: Parameter) -> bool:
+    return parameter.annotation.partition(" |")[0] in _PLAIN
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,7 +45,12 @@ class Given:
     def arguments(self, parameters: Sequence[Parameter], owner: str) -> list[Element]:
         """Those of a call of `owner`, which a sentence can name."""
         passed = [each for each in parameters if is_passed(each)]
-        return [Element("" if each.positional else f"{each.name}=", self.one(each, owner)) for each in passed]
+        return [self._element("" if each.positional else f"{each.name}=", each, owner) for each in passed]
+
+    def _element(self, prefix: str, parameter: Parameter, owner: str) -> Element:
+        """An argument, marked if its value says nothing of the project."""
+        made_up = parameter.kind is Kind.EXAMPLE and _is_plain(parameter)
+        return Element(prefix, self.one(parameter, owner), (MADE_UP,) if made_up else ())
 
     def one(self, parameter: Parameter, owner: str) -> Code:
         """One argument."""
@@ -53,7 +64,7 @@ class Given:
                 return self._of_database(parameter.kind)
             case Kind.SETTINGS | Kind.DEPENDENCIES:
                 return self.instance(parameter, owner)
-            case Kind.EXAMPLE if parameter.annotation.partition(" |")[0] in _PLAIN:
+            case Kind.EXAMPLE if _is_plain(parameter):
                 return value(parameter.example)
         return self.unknown(parameter, owner)
 
@@ -109,7 +120,7 @@ class Given:
         )
         fields = self.survey.settings.get(known.key, known.fields) if parameter.kind is Kind.SETTINGS else known.fields
         wanted = [each for each in fields if is_passed(each) or each.kind is Kind.DATABASE_URL]
-        elements = [Element(f"{each.name}=", inner.one(each, known.name)) for each in wanted]
+        elements = [inner._element(f"{each.name}=", each, known.name) for each in wanted]
         self.opens_session |= inner.opens_session
         self.knows_conversation |= inner.knows_conversation
         name = self.page.project(known.module, known.path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from harness.adoption.choice import Choices
 from harness.adoption.code import INDENT, Bracketed, Code, Element, call, comment, docstring, lay, quoted, value
 from harness.adoption.found import Entry, Kind, Parameter, Returned, Route, Survey, Way
-from harness.adoption.given import Given, is_passed
+from harness.adoption.given import MADE_UP, Given, is_passed
 from harness.adoption.page import Page
 
 __all__ = ["Sending"]
@@ -105,7 +105,11 @@ class Sending:
     def _fields(self, parameters: Sequence[Parameter], route: Route, *, header: bool = False) -> Code:
         passed = [each for each in parameters if is_passed(each)]
         elements = [
-            Element(f"{quoted(each.name.replace('_', '-') if header else each.name)}: ", self._json(each, route))
+            Element(
+                f"{quoted(each.name.replace('_', '-') if header else each.name)}: ",
+                self._json(each, route),
+                (MADE_UP,) if each.kind is Kind.EXAMPLE else (),
+            )
             for each in passed
         ]
         return Bracketed(opening="{", elements=elements, closing="}")

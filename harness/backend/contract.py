@@ -10,6 +10,7 @@ Guarantee: the examination calls none of the backend's methods, and raises nothi
 from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 
+from harness.backend.left_open import left_open
 from harness.backend.methods import method_violations
 from harness.backend.nearest import advice
 from harness.backend.protocol import Capability
@@ -45,7 +46,7 @@ def examine(candidate: object) -> list[Violation]:
         found += _looked_at(candidate, name, check)
     found += method_violations(candidate)
     found += _guarded("ledger_table", _ledger_table, candidate)
-    return found
+    return found + list(left_open(candidate))
 
 
 def _looked_at(candidate: object, name: str, check: Callable[[object], Iterator[Violation]]) -> list[Violation]:

@@ -192,6 +192,10 @@ def _tell_next(console: Console, adapter: Adapter, target: _Target, root: Path) 
         console.print(Text(f"\nto be written there by hand ({len(adapter.todos)}):"))
         for each in adapter.todos:
             console.print(Text(f"  {each.function}: {inline(each.sentence)}"), soft_wrap=True)
+    if adapter.lacking:
+        console.print(Text("\nnot found, and not needed:"))
+        for each in adapter.lacking:
+            console.print(Text(f"  {each.function}: {inline(each.sentence)}"), soft_wrap=True)
     path = "" if target.root == root else f"PYTHONPATH={shlex.quote(_shortest(target.root, root))} "
     console.print(Text("\nread it, then run:"))
     if root.resolve() != Path.cwd().resolve():

@@ -1,8 +1,10 @@
 """What is written is Python that the formatter leaves as it is, whatever a project's names are; gaps are marked."""
 
 import ast
+import importlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from fixtures.minimal import MinimalBackend
 from harness.adoption.adapter import Adapter, write_adapter
 from harness.adoption.choice import Wanted, choose
 from harness.adoption.code import call, comment, docstring, lay, quoted, value
 from harness.adoption.found import Survey
+from harness.backend import examine
 from tests.adoption.conftest import Surveyed
 
 JSON = st.recursive(
@@ -111,7 +115,8 @@ def test_names_of_the_project_hide_none_of_the_adapter(surveyed: Surveyed, tmp_p
     written = adapter_of(found, agent="backend")
 
     assert "from shop.main import BackendSettings as BackendSettings_, backend as backend_" in written.text
-    assert "deps=BackendSettings_(settings=1)" in written.text
+    assert "deps=BackendSettings_(\n" in written.text
+    assert "# Made up from its type: write what your users have.\n                    settings=1,\n" in written.text
     assert formatted(written.text, tmp_path) == ""
     tree = ast.parse(written.text)
     assert [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "exit"] == []
@@ -120,19 +125,69 @@ def test_names_of_the_project_hide_none_of_the_adapter(surveyed: Surveyed, tmp_p
 ENGINE_FILE = {"engine.py": PARTS["engine"]}
 
 
-def test_what_was_not_found_is_marked(surveyed: Surveyed, tmp_path: Path) -> None:
-    """Each gap raises with what to write there, and they are listed."""
+def test_what_was_not_found_is_marked(surveyed: Surveyed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gap is one statement that raises, and all are told, with lines, before anything is run."""
     deps = "from dataclasses import dataclass\nimport socket\n@dataclass\nclass Deps:\n    line: socket.socket\n"
     tool = "@helper.tool\nasync def f(ctx: RunContext[Deps]): ...\n"
     found = surveyed(engine=PARTS["engine"], agent=deps + PARTS["agent"] + tool)
 
     written = adapter_of(found)
 
-    assert [each.function for each in written.todos] == ["prepare", "read_ledger", "_line"]
-    assert written.text.count("raise NotImplementedError(") == 3
-    assert written.text.count("# TODO: ") == 3
-    assert "capabilities: frozenset[Capability] = frozenset()" in written.text
+    assert [each.function for each in written.todos] == ["prepare", "_line"]
     assert formatted(written.text, tmp_path) == ""
+    assert written.text.partition("\n\n\ndef _line()")[2] == snapshot("""\
+ -> Any:
+    raise NotImplementedError(
+        "TODO: return what agent.Deps is to be given for 'line', a socket.socket"
+    )
+
+
+backend = ShopBackend()
+""")
+    (tmp_path / "gaps_adapter.py").write_text(written.text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told = [*map(str, examine(importlib.import_module("gaps_adapter").backend))]
+    for name in ("gaps_adapter", "agent", "engine"):
+        sys.modules.pop(name)
+    lines = written.text.splitlines()
+    assert told == [
+        f"{each.function} (gaps_adapter.py:{_line_of(lines, each.function)}): it is left to be written; "
+        f"{each.sentence}: write that in place of its `raise`"
+        for each in written.todos
+    ]
+
+
+def _line_of(lines: Sequence[str], function: str) -> int:
+    return next(number for number, line in enumerate(lines, 1) if f"def {function}(" in line)
+
+
+def test_a_project_without_a_ledger_has_nothing_to_write_for_it(surveyed: Surveyed) -> None:
+    """It is said that none was found, and bills are not verified: there is no code to be replaced or removed."""
+    written = adapter_of(surveyed(**PARTS))
+
+    assert "capabilities: frozenset[Capability] = frozenset()" in written.text
+    assert "        # Not found: a table with columns for tokens and costs. " in written.text
+    assert "        return ()\n" in written.text
+    assert [each.function for each in written.lacking] == ["read_ledger"]
+    assert "read_ledger" not in [each.function for each in written.todos]
+
+
+def test_functions_that_only_look_left_open_are_none() -> None:
+    """An abstract method, one that does something, and a text that is no marker."""
+
+    class Shop(MinimalBackend):
+        def abstract(self) -> None:
+            raise NotImplementedError
+
+        def of_the_sort(self) -> None:
+            raise NotImplementedError("not yet TODO: this")
+
+        def later(self, *, far: bool) -> None:
+            if far:
+                raise NotImplementedError("TODO: " + "far places")
+
+    assert examine(Shop()) == []
 
 
 def test_a_route_that_asks_who_it_is_has_a_gap_for_headers(surveyed: Surveyed) -> None:
