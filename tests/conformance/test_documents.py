@@ -90,4 +90,4 @@ def test_settings_of_the_start_are_settings(tmp_path: Path) -> None:
     (settings,) = blocks(START, "toml")
     (tmp_path / "pyproject.toml").write_text(settings, encoding="utf-8")
 
-    assert resolve({}, environment={}, directory=tmp_path).backend == "shop.verification:backend"
+    assert resolve({}, environment={}, directory=tmp_path).backend == "verification:backend"
