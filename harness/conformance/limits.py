@@ -15,6 +15,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from inspect import isawaitable
 from typing import TypeVar
 
 from harness.backend import Violation
@@ -77,7 +78,9 @@ async def within(
         limit = asyncio.timeout(seconds + _AFTERWARDS)
         try:
             async with limit:
-                result = await call()
+                result = await _awaitable(call(), violated)
+        except StepFailed:
+            raise
         except BaseException as error:
             if calls.stopped or is_interrupt(error):
                 raise
@@ -88,6 +91,15 @@ async def within(
         if limit.expired() and pending.late is not None:
             raise StepFailed(going_on(pending.late)) from TimeoutError()
         return result
+
+
+def _awaitable(returned: Awaitable[T], violated: Violation) -> Awaitable[T]:
+    """What the call returned; raises `StepFailed` if an application has returned something else."""
+    given: object = returned
+    if isawaitable(given):
+        return returned
+    seen = f"it returned a {type(returned).__name__}, which cannot be awaited"
+    raise StepFailed(replace(violated, seen=seen, change="write it as `async def`, or return what can be awaited"))
 
 
 def _raised(error: BaseException, violated: Violation) -> Violation:

@@ -338,7 +338,16 @@ VIOLATING: Mapping[str, tuple[MinimalBackend, str, str]] = {
     "a preparation that hangs": (made(prepare=_prepare_for_ever), "prepare", "has not ended after 2 s; task"),
     "a preparation that fails": (made(prepare=_prepare_wrongly), "prepare", 'type "nonsense" does not exist'),
     "a preparation of another database": (made(prepare=_prepare_elsewhere), "prepare", "/postgres"),
-    "a preparation that is not awaited": (made(prepare=_prepare_nothing), "prepare", "NoneType"),
+    "a preparation that is not awaited": (
+        made(prepare=_prepare_nothing),
+        "prepare",
+        "it returned a NoneType, which cannot be awaited",
+    ),
+    "a turn that is not awaited": (
+        selling(lambda _shop, _request: "from nine to five"),
+        "send to 'shop'/'clerk'",
+        "it returned a str, which cannot be awaited",
+    ),
     "a ledger table that is not there": (made(ledger_table="bill"), "ledger_table", "there is no table 'bill'"),
     "a pool of its own": (made(start=_own_pool), "start", "pool_size is 5, and `settings.pool` asks for 3"),
     "connections that are left": (
