@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,7 +32,8 @@ from harness.errors import ConfigurationError, UsageError
 from harness.evidence import SessionRace
 from harness.project_table import nearest_table, read_table
 from harness.report.sessions_files import SessionsFiles, files_named, prepare_files
-from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, describe, watch_sessions
+from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, watch_sessions
+from harness.sanitizer.causes import describe_cause, grouped, headline, origin_of, telling
 from harness.sanitizer.reports import root_cause
 from harness.sanitizer.tally import OUTSIDE, Found, Tally
 from harness.suppressions import read_suppressions, today
@@ -49,6 +51,8 @@ _OUTSIDE = "outside of any test"
 _OFF = "off"
 _FAILING = frozenset({WatchMode.RAISE, WatchMode.COLLECT})
 _PASSING = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+_CAUSES_SHOWN = 10
+_PAIRS_SHOWN = 3
 _TESTS_SHOWN = 20
 _FOUND: TypeAdapter[Found] = TypeAdapter(Found)
 
@@ -109,6 +113,8 @@ class SessionWatch:
         self._ended: set[str] = set()
         self._selected: set[str] = set()
         self._runs = False
+        self._deselected = False
+        self._charged = False
         self._stopped = ""
         self._workers = 0
         self._started_at, self._started = datetime.now().astimezone(), time.perf_counter()
@@ -189,7 +195,9 @@ class SessionWatch:
         if report.when not in {"setup", "call"}:  # the teardown, or the end of a worker in the middle
             self._ended.add(report.nodeid)
         if seen := vars(report).get(_KEY):
-            self._tally.add(report.nodeid, _FOUND.validate_json(seen))
+            found = _FOUND.validate_json(seen)
+            self._tally.add(report.nodeid, found)
+            self._charged |= report.failed and bool(found.races)
 
     def _charge(self, item: pytest.Item, *, then: str | None = None) -> None:
         """What the phase showed is the test's; it fails the test if the test has not shown it in an earlier phase.
@@ -202,7 +210,10 @@ class SessionWatch:
         new = [race for race in self._seen.races if root_cause(race) not in self._told]
         is_consequence = mode == WatchMode.RAISE and bool(self._told)
         self._told.update(map(root_cause, new))
-        self._untold = "\n\n".join(map(describe, new))
+        causes = grouped(new, partial(origin_of, test=item.nodeid))
+        self._untold = "\n\n".join(
+            describe_cause(cause, test=item.nodeid, most=_PAIRS_SHOWN, more="in the summary") for cause in causes
+        )
         self._fails = bool(new) and mode in _FAILING and not is_consequence
         if mode == WatchMode.WARN:
             self._warn(new, item.nodeid)
@@ -230,11 +241,11 @@ class SessionWatch:
             self._warn(found.races, "")
 
     def _warn(self, findings: Iterable[SessionRace], test: str) -> None:
-        """Past the filters, which may make errors of warnings: this mode fails nothing."""
-        for finding in findings:
-            place = finding.second.place
+        """One line for each root cause, past the filters, which may make errors of warnings: this fails nothing."""
+        for races in grouped(findings, partial(origin_of, test=test)):
+            place = races[telling(races)].second.place
             file, line = (place.file, place.line) if place is not None else ("", 0)
-            message = SessionRaceWarning(describe(finding))
+            message = SessionRaceWarning(f"{headline(races, test=test)}; the summary has it in full")
             seen = warnings.WarningMessage(message, SessionRaceWarning, file, line)
             recorded = {"warning_message": seen, "nodeid": test, "when": "runtest", "location": None}
             self._config.hook.pytest_warning_recorded.call_historic(kwargs=recorded)
@@ -258,6 +269,14 @@ class SessionWatch:
         """All workers have the same."""
         self._selected.update(ids)
 
+    def pytest_deselected(self) -> None:
+        """A part of the tests is not to run."""
+        self._deselected = True
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Nor is what cannot be collected."""
+        self._deselected |= report.failed
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
         """From now on tests run, unless they are only shown."""
@@ -277,6 +296,19 @@ class SessionWatch:
         return (f"stopped after {total - left} of {total} tests: {self._stopped or 'it is not known why'}",)
 
     @property
+    def _is_partial(self) -> bool:
+        """Whether it is known that not all tests of the suite ran, so that what is unused may be used by others.
+
+        A folder may have all of them.
+        """
+        option = self._config.option
+        is_given = self._config.args_source is pytest.Config.ArgsSource.ARGS
+        chosen = is_given and not all((self._config.invocation_params.dir / arg).is_dir() for arg in self._config.args)
+        names = ("keyword", "markexpr", "collectonly", "lf", "ignore", "ignore_glob")
+        narrowed = any(getattr(option, name, None) for name in names)
+        return chosen or narrowed or self._deselected or bool(self._left) or not self._runs
+
+    @property
     def _reports(self) -> bool:
         """Whether this process, and this run, is to write the report, if one is asked for."""
         return not hasattr(self._config, "workerinput") and not self._config.option.collectonly
@@ -285,20 +317,31 @@ class SessionWatch:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report, and decide whether the run may pass; in a worker, hand over what is on no test's report."""
         self._between(self._go_on(self._mode, _OUTSIDE))
-        self._tally.add(self._test, self._seen)  # of a phase that was interrupted
         if hasattr(self._config, "workeroutput"):
-            left = {"outside": _dump(self._outside), "problems": self._problems, "limits": self._limits}
+            left = {
+                "outside": _dump(self._outside),
+                "problems": self._problems,
+                "limits": self._limits,
+                "deselected": self._deselected,
+                "interrupted": [self._test, _dump(self._seen), self._fails],
+            }
             self._config.workeroutput[_KEY] = json.dumps(left)
             return
+        self._interrupted(self._test, self._seen, fails=self._fails)
         self._stopped = self._stopped or str(session.shouldfail or session.shouldstop or "")
         self._write()
         session.exitstatus = self._status(session.exitstatus)
 
+    def _interrupted(self, test: str, seen: Found, *, fails: bool) -> None:
+        """What a phase has shown that has no report, because the run was ended in it."""
+        self._tally.add(test, seen)
+        self._charged |= fails
+
     def _status(self, status: int) -> int:
-        """What the run ends with, if it would end with this."""
+        """What the run ends with, if it would end with this: `pytest.exit(returncode=0)` makes no test pass."""
         if status not in _PASSING:
             return status
-        if self._outside.races and self._mode in _FAILING:
+        if self._charged or (self._outside.races and self._mode in _FAILING):
             return pytest.ExitCode.TESTS_FAILED
         blind = status == pytest.ExitCode.OK and bool(self._problems or self._unwatched)
         return pytest.ExitCode.INTERNAL_ERROR if blind or self._not_written else status
@@ -326,6 +369,9 @@ class SessionWatch:
         outside = _FOUND.validate_json(left["outside"])
         self._outside += outside
         self._tally.add(OUTSIDE, outside)
+        test, seen, fails = left["interrupted"]
+        self._interrupted(test, _FOUND.validate_json(seen), fails=fails)
+        self._deselected |= left["deselected"]
         self._problems += [problem for problem in left["problems"] if problem not in self._problems]
         self._limits += [limit for limit in left["limits"] if limit not in self._limits]
 
@@ -334,7 +380,7 @@ class SessionWatch:
         if not self._has_something_to_say():
             return
         with _libraries_warn_of_nothing():
-            from harness.report.sessions_terminal import FAILED, UNWATCHED, paragraphs  # noqa: PLC0415  # as above
+            from harness.report.sessions_terminal import FAILED, UNWATCHED, TerminalLimits, paragraphs  # noqa: PLC0415  # as above
 
             document = self._document()
         terminalreporter.section("session races")
@@ -343,12 +389,20 @@ class SessionWatch:
                 terminalreporter.write_line(what, red=True, bold=True)
                 terminalreporter.write_line(f"{each}\n")
         every = self._config.get_verbosity() > 0
-        for line in paragraphs(document, tests_shown=None if every else _TESTS_SHOWN):
+        limits = TerminalLimits(causes=_CAUSES_SHOWN, pairs=_PAIRS_SHOWN, tests=_TESTS_SHOWN, more=self._more)
+        for line in paragraphs(document, limits=None if every else limits):
             terminalreporter.write_line(line)
         if self._not_written:
             terminalreporter.write_line(self._not_written, red=True, bold=True)
         elif self._files is not None and self._reports:
             terminalreporter.write_line(f"report: {self._files.page}, made of {self._files.document}")
+
+    @property
+    def _more(self) -> str:
+        """Where that is which has no room on the terminal."""
+        if self._files is not None and self._reports:
+            return f"shown by -v, and in {self._files.page.name}"
+        return "shown by -v, and in the report of --sessions-report=FILE"
 
     def _has_something_to_say(self) -> bool:
         said = (self._problems, self._unwatched, self._left, self._limits, self._suppressions.entries)
@@ -370,6 +424,7 @@ class SessionWatch:
             tally=self._tally,
             suppressions=self._suppressions.entries,
             ended_on=today(),
+            is_partial=self._is_partial,
             limits=tuple(self._limits),
             problems=tuple(self._problems),
             unwatched=(*self._unwatched, *self._left),

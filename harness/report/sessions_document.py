@@ -2,9 +2,9 @@
 
 Problem: what a run of a suite found is read by people, by CI and by code scanning, long after the terminal is gone.
 
-Mechanism: one value that holds all of it: findings by root cause, each with both accesses and the tests in which it was
-seen, what was suppressed and by what, what could not be seen, and where it ran. It follows the schema in
-`reports/schema/sessions-v1.schema.json`; it is told from other documents by its field `races`.
+Mechanism: one value that holds all of it: findings, each with the number of its root cause, both accesses and the tests
+in which it was seen, what was suppressed and by what, what could not be seen, and where it ran. It follows the schema
+in `reports/schema/sessions-v1.schema.json`; it is told from other documents by its field `races`.
 
 Guarantee: frozen. What is concluded, the verdict, the state of a suppression, stands in it, so that writers only write.
 """
@@ -42,8 +42,13 @@ class SeenDocument(DocumentModel):
 
 
 class RaceDocument(DocumentModel):
-    """One root cause: what was seen first, with the count of all, what it means, and what repairs it."""
+    """Two places that race: what was seen first, with the count of all, what it means, and what repairs it.
 
+    `cause` is the number of its root cause, from 1: those with one number are repaired together. In a document that was
+    written before there were any it is 0, and each is a cause of its own.
+    """
+
+    cause: int = Field(default=0, ge=0)
     race: SessionRace
     means: str
     repair: str
@@ -96,7 +101,7 @@ class SessionsDocument(DocumentModel):
     `tests` counts the tests that ran, `workers` the processes of pytest-xdist, 0 without it. `verdict` is `failed` if
     something was found that is not suppressed; `unknown` if nothing was, and that means nothing: because the sanitizer
     failed, as `problems` says, or something went `unwatched`, such as a worker that was lost, or no test ran. `limits`
-    is what could be watched in part only.
+    is what could be watched in part only. `partial` says that it is known that not all tests of the suite ran.
     """
 
     schema_version: int = SESSIONS_SCHEMA_VERSION
@@ -114,3 +119,4 @@ class SessionsDocument(DocumentModel):
     limits: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     unwatched: tuple[str, ...] = ()
+    partial: bool = False

@@ -4,16 +4,20 @@ Guarantee: pure, and the same document gives the same bytes. Everything is escap
 content security policy holds it to. Under 1 MB whatever the document is: what has no room is counted, and said.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.evidence import AccessSeen, PlaceSeen
 from harness.report import overview
 from harness.report import sessions_words as words
 from harness.report.html import BENCH_SCRIPTS, BENCH_STYLES, macros, page
 from harness.report.screen import Screen
-from harness.report.sessions_document import RaceDocument, SessionsDocument, SuppressedDocument
+from harness.report.sessions_causes import CauseShown, by_cause
+from harness.report.sessions_document import RaceDocument, SessionsDocument
 from harness.report.sessions_terminal import FAILED, UNWATCHED
 from harness.report.text import inline
+from harness.sanitizer.causes import made_places
 
 __all__ = ["sessions_html"]
 
@@ -21,7 +25,9 @@ _PAGE = 800_000
 """How many bytes the lists of the page may have."""
 _LISTS = 60_000
 _TESTS = 200
+_PAIRS = 500
 _LONG = 2_000
+R = TypeVar("R", bound=RaceDocument)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,9 @@ class _Race:
     repair: str
     reasons: tuple[str, ...]
     accesses: tuple[tuple[str, _Access], ...]
-    made: str
+    made: tuple[str, ...]
+    pairs: tuple[str, ...]
+    more_pairs: int
     count: int
     tests: tuple[str, ...]
 
@@ -71,23 +79,30 @@ def sessions_html(document: SessionsDocument, *, source: str = "run.json") -> st
         scope=words.scope(document),
         source=source,
         problems=problems,
-        races=screen.fit(document.races, lambda each: str(made.race(_race(document, each)))),
-        suppressed=screen.fit(document.suppressed, lambda each: str(made.race(_race(document, each)))),
+        races=screen.fit(by_cause(document.races), lambda each: str(made.race(_race(document, each, ())))),
+        suppressed=screen.fit(
+            by_cause(document.suppressed),
+            lambda each: str(made.race(_race(document, each, words.reasons(document, each)))),
+        ),
         others=others,
         limits=words.NOT_SAID,
     )
 
 
-def _race(document: SessionsDocument, of: RaceDocument) -> _Race:
-    race = of.race
-    made = race.subject_created[-1:]
+def _race(document: SessionsDocument, of: CauseShown[R], reasons: Iterable[str]) -> _Race:
+    example = of.example
+    race = example.race
+    places = made_places(race, example.seen[0].test if example.seen else "") or race.subject_created[-1:]
+    others = [pair for pair in of.pairs if pair is not example]
     return _Race(
         title=words.title(document, of),
-        means=inline(of.means),
-        repair=inline(of.repair),
-        reasons=tuple(words.reasons(document, of)) if isinstance(of, SuppressedDocument) else (),
+        means=inline(example.means),
+        repair=inline(example.repair),
+        reasons=tuple(reasons),
         accesses=(("First", _access(document, race.first)), ("Second", _access(document, race.second))),
-        made=_frame(document, made[0]) if made else "",
+        made=tuple(_frame(document, place) for place in reversed(places)),
+        pairs=tuple(words.pair(document, pair) for pair in others[:_PAIRS]),
+        more_pairs=max(0, len(others) - _PAIRS),
         count=len(of.seen),
         tests=tuple(inline(test, limit=500) for test in words.seen(of, most=_TESTS)),
     )

@@ -22,7 +22,7 @@ from harness.report.sessions_document import (
 )
 from harness.sanitizer import WatchMode
 from harness.sanitizer.reports import CAUSES, REPAIRS
-from harness.sanitizer.tally import Cause, Tally
+from harness.sanitizer.tally import Pair, Tally
 from harness.suppressions import Suppression
 from harness.verdict import Verdict
 
@@ -59,6 +59,7 @@ class SuiteRun:
     tally: Tally
     suppressions: tuple[Suppression, ...]
     ended_on: date
+    is_partial: bool
     limits: tuple[str, ...]
     problems: tuple[str, ...]
     unwatched: tuple[str, ...]
@@ -66,7 +67,8 @@ class SuiteRun:
 
 def sessions_document(run: SuiteRun) -> SessionsDocument:
     """The document of the run."""
-    races = tuple(RaceDocument(**_race(cause)) for cause in run.tally.races)
+    found, hidden = run.tally.races, run.tally.suppressed
+    races = tuple(RaceDocument(**_race(pair, number)) for number, pairs in enumerate(found, 1) for pair in pairs)
     return SessionsDocument(
         command=run.command,
         mode=run.mode,
@@ -84,13 +86,15 @@ def sessions_document(run: SuiteRun) -> SessionsDocument:
         verdict=_verdict(run, found=bool(races)),
         races=races,
         suppressed=tuple(
-            SuppressedDocument(**_race(cause), by=tuple(entry.number for entry in cause.by))
-            for cause in run.tally.suppressed
+            SuppressedDocument(**_race(pair, number), by=tuple(entry.number for entry in pair.by))
+            for number, pairs in enumerate(hidden, len(found) + 1)
+            for pair in pairs
         ),
         suppressions=tuple(_suppressions(run)),
         limits=run.limits,
         problems=run.problems,
         unwatched=run.unwatched,
+        partial=run.is_partial,
     )
 
 
@@ -100,17 +104,18 @@ def _verdict(run: SuiteRun, *, found: bool) -> Verdict:
     return Verdict.UNKNOWN if run.problems or run.unwatched or not run.tests else Verdict.PASSED
 
 
-def _race(cause: Cause) -> dict[str, object]:
+def _race(pair: Pair, cause: int) -> dict[str, object]:
     return {
-        "race": cause.race,
-        "means": CAUSES[cause.race.kind],
-        "repair": REPAIRS[cause.race.kind],
-        "seen": tuple(SeenDocument(test=test, count=count) for test, count in cause.tests.items()),
+        "cause": cause,
+        "race": pair.race,
+        "means": CAUSES[pair.race.kind],
+        "repair": REPAIRS[pair.race.kind],
+        "seen": tuple(SeenDocument(test=test, count=count) for test, count in pair.tests.items()),
     }
 
 
 def _suppressions(run: SuiteRun) -> Iterable[SuppressionDocument]:
-    used = {entry for cause in run.tally.suppressed for entry in cause.by}
+    used = {entry for pairs in run.tally.suppressed for pair in pairs for entry in pair.by}
     for entry in run.suppressions:
         state = SuppressionState.USED if entry in used else SuppressionState.UNUSED
         if entry not in used and entry.is_expired(run.ended_on):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.report import sessions_words as words
 from harness.report.markdown import bounded, code, escape, fence
+from harness.report.sessions_causes import CauseShown, by_cause
 from harness.report.sessions_document import RaceDocument, SessionsDocument, SuppressedDocument
 from harness.report.sessions_terminal import FAILED, UNWATCHED
 from harness.report.text import inline
@@ -14,6 +15,7 @@ from harness.report.text import inline
 __all__ = ["sessions_markdown"]
 
 _TESTS = 10
+_PAIRS = 10
 _LONG = 4_000
 
 
@@ -38,19 +40,19 @@ def _problems(document: SessionsDocument) -> Iterator[str]:
 
 
 def _races(document: SessionsDocument) -> Iterator[str]:
-    yield from bounded(_race(document, race) for race in document.races)
+    yield from bounded(_race(document, cause) for cause in by_cause(document.races))
 
 
-def _race(document: SessionsDocument, race: RaceDocument) -> Iterator[str]:
+def _race(document: SessionsDocument, race: CauseShown[RaceDocument]) -> Iterator[str]:
     yield f"## {escape(words.title(document, race))}"
     yield ""
-    yield fence(words.finding(document, race))
+    yield fence(words.finding(document, race, most=_PAIRS, more="in the document"))
     yield ""
     yield from _seen(race)
     yield ""
 
 
-def _seen(race: RaceDocument) -> Iterator[str]:
+def _seen(race: CauseShown[RaceDocument]) -> Iterator[str]:
     yield "Seen in:"
     yield ""
     yield from (f"- {code(test)}" for test in words.seen(race, most=_TESTS))
@@ -60,10 +62,10 @@ def _suppressed(document: SessionsDocument) -> Iterator[str]:
     if document.suppressed:
         yield "## Suppressed"
         yield ""
-        yield from bounded(_entry(document, each) for each in document.suppressed)
+        yield from bounded(_entry(document, each) for each in by_cause(document.suppressed))
 
 
-def _entry(document: SessionsDocument, of: SuppressedDocument) -> Iterator[str]:
+def _entry(document: SessionsDocument, of: CauseShown[SuppressedDocument]) -> Iterator[str]:
     yield f"- {code(words.title(document, of))}"
     yield from (f"  - {escape(reason)}" for reason in words.reasons(document, of))
     yield from (f"  - seen in {code(test)}" for test in words.seen(of, most=_TESTS))

@@ -1,4 +1,6 @@
-"""A watched test suite in SARIF 2.1.0: each root cause is a result, beside its second access.
+"""A watched test suite in SARIF 2.1.0: each pair of places that race is a result.
+
+It stands beside its second access; those that are repaired together have one number, in their property `rootCause`.
 
 A race has both accesses, where their tasks were created and where the session was made as related locations, and both
 stacks as the two threads of a code flow. What is suppressed is a result with an accepted suppression and its
@@ -29,6 +31,7 @@ from harness.evidence import PlaceSeen, RaceKind
 from harness.report import sessions_words as words
 from harness.report.places import Roots, innermost, is_pseudo, race_kind
 from harness.report.sarif_parts import SCHEMA, flows_of, location_of, message_of, places_of_race, run_of
+from harness.report.sessions_causes import CauseShown
 from harness.report.sessions_document import RaceDocument, SessionsDocument, SuppressedDocument
 from harness.report.text import block, inline
 from harness.sanitizer import WatchMode
@@ -84,8 +87,9 @@ def _result(
     document: SessionsDocument, each: RaceDocument, place: PlaceSeen, kinds: Sequence[RaceKind], roots: Roots
 ) -> Result:
     race = each.race
-    tests = words.seen(each, most=_TESTS)
-    said = f"{words.title(document, each)}: {each.means}.\nRepair: {each.repair}.\nSeen in {tests[0]}"
+    alone = CauseShown(pairs=(each,))
+    tests = words.seen(alone, most=_TESTS)
+    said = f"{words.pair(document, each)}: {each.means}.\nRepair: {each.repair}.\nSeen in {tests[0]}"
     stacks = [(said_of, innermost(stack, roots)) for said_of, stack in places_of_race(race)]
     related = [(said_of, found) for said_of, found in stacks if found is not None]
     return Result(
@@ -101,7 +105,7 @@ def _result(
         code_flows=flows_of(race, roots),
         partial_fingerprints={"sessionproof/v1": _fingerprint(each, roots)},
         occurrenceCount=max(1, race.count),
-        properties={"tests": tests, "testCount": len(each.seen)},
+        properties={"tests": tests, "testCount": len(each.seen), "rootCause": each.cause},
         **_suppressions(document, each),
     )
 
@@ -109,7 +113,7 @@ def _result(
 def _suppressions(document: SessionsDocument, each: RaceDocument) -> dict[str, Any]:
     if not isinstance(each, SuppressedDocument):
         return {}
-    reasons = words.reasons(document, each)
+    reasons = words.reasons(document, CauseShown(pairs=(each,)))
     return {"suppressions": [{"kind": "external", "status": "accepted", "justification": said} for said in reasons]}
 
 
@@ -141,6 +145,6 @@ def _notifications(document: SessionsDocument, roots: Roots) -> Iterator[Notific
         yield Notification(level=Level.ERROR, message=message_of(words.answer(document)))
     for each in document.races:
         if _place(each, roots) is None:
-            yield Notification(level=Level.WARNING, message=message_of(words.title(document, each)))
+            yield Notification(level=Level.WARNING, message=message_of(words.pair(document, each)))
     for said in (*document.limits, *words.complaints(document)):
         yield Notification(level=Level.NOTE, message=message_of(inline(said, limit=_LONG)))

@@ -5,9 +5,11 @@ nothing is true of this run, and does not say that it can go: the run may not ha
 """
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from harness.evidence import AccessSeen
 from harness.report.places import Roots
+from harness.report.sessions_causes import CauseShown, by_cause
 from harness.report.sessions_document import (
     RaceDocument,
     SessionsDocument,
@@ -16,7 +18,7 @@ from harness.report.sessions_document import (
     SuppressionState,
 )
 from harness.report.text import block, inline, printable
-from harness.sanitizer import describe
+from harness.sanitizer.causes import describe_cause
 from harness.verdict import Verdict
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "answer",
     "complaints",
     "finding",
+    "pair",
     "place_of",
     "reasons",
     "scope",
@@ -33,6 +36,8 @@ __all__ = [
     "versions",
     "who",
 ]
+
+R = TypeVar("R", bound=RaceDocument)
 
 OUTSIDE = "outside of any test"
 NOT_SAID = (
@@ -45,9 +50,10 @@ _LONG = 4000
 
 def answer(document: SessionsDocument) -> str:
     """What the run found, in one sentence."""
-    count = len(document.races)
+    count, pairs = len(by_cause(document.races)), len(document.races)
     if count:
-        return f"{count} session {'race' if count == 1 else 'races'}, by root cause"
+        found = f"{count} session {'race' if count == 1 else 'races'}, by root cause"
+        return found if pairs == count else f"{found}; {pairs:,} pairs of operations show {_them(count)}"
     if document.problems:
         return "Nothing is known: the sanitizer failed"
     if document.unwatched:
@@ -61,23 +67,36 @@ def scope(document: SessionsDocument) -> str:
     """What was looked at."""
     tests = "1 test" if document.tests == 1 else f"{document.tests:,} tests"
     workers = f", in {document.workers} processes" if document.workers else ""
-    hidden = len(document.suppressed)
+    hidden = len(by_cause(document.suppressed))
     suppressed = f"; {hidden} {'finding is' if hidden == 1 else 'findings are'} suppressed" if hidden else ""
     return f"{tests} ran{workers}, watched in the mode {document.mode}, {document.seconds:.1f} s{suppressed}"
 
 
-def title(document: SessionsDocument, of: RaceDocument) -> str:
-    """One root cause on one line: kind, object, and both places."""
+def title(document: SessionsDocument, of: CauseShown[R]) -> str:
+    """One root cause on one line: kind, object, and both places; of which, if there are several, is the example."""
+    more = f"; {len(of.pairs) - 1:,} more pairs of operations have this root cause" if len(of.pairs) > 1 else ""
+    return inline(f"{pair(document, of.example)}{more}")
+
+
+def pair(document: SessionsDocument, of: RaceDocument) -> str:
+    """Two places that race, on one line: kind, object, and both places."""
     race = of.race
     times = f", {race.count:,} times" if race.count > 1 else ""
     places = [place_of(document, place.file, place.line) for each in (race.first, race.second) if (place := each.place)]
     return inline(f"{race.kind}{times} on {race.subject}, {' and '.join(dict.fromkeys(places)) or 'no place is known'}")
 
 
-def finding(document: SessionsDocument, of: RaceDocument) -> str:
-    """One root cause in full, over several lines."""
+def finding(document: SessionsDocument, of: CauseShown[R], *, most: int | None = None, more: str = "") -> str:
+    """One root cause in full, over several lines; of the pairs beside the example `most`, and where there are more."""
     roots = Roots(directory=document.environment.directory)
-    return block(describe(of.race, shown=lambda file: roots.relative(file) or file), limit=5 * _LONG)
+    text = describe_cause(
+        [each.race for each in of.pairs],
+        test=of.example.seen[0].test if of.example.seen else "",
+        shown=lambda file: roots.relative(file) or file,
+        most=most,
+        more=more,
+    )
+    return block(text, limit=5 * _LONG)
 
 
 def who(access: AccessSeen) -> str:
@@ -91,7 +110,7 @@ def place_of(document: SessionsDocument, file: str, line: int) -> str:
     return f"{Roots(directory=document.environment.directory).relative(file) or file}:{line}"
 
 
-def seen(of: RaceDocument, *, most: int | None = None, more: str = "in the document") -> list[str]:
+def seen(of: CauseShown[R], *, most: int | None = None, more: str = "in the document") -> list[str]:
     """The tests that showed it, each with how often, if that is more than once."""
     shown = [
         f"{printable(each.test) or OUTSIDE}{f' ({each.count} times)' if each.count > 1 else ''}"
@@ -101,10 +120,14 @@ def seen(of: RaceDocument, *, most: int | None = None, more: str = "in the docum
     return [*shown, f"and {left} more, {more}"] if left else shown
 
 
-def reasons(document: SessionsDocument, of: SuppressedDocument) -> list[str]:
+def reasons(document: SessionsDocument, of: CauseShown[SuppressedDocument]) -> list[str]:
     """Why it is suppressed, and until when: a line for each entry that names it."""
     entries = {each.number: each for each in document.suppressions}
-    return [_reason(entries[number]) for number in of.by if number in entries]
+    return [_reason(entries[number]) for number in of.example.by if number in entries]
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
 
 
 def _reason(entry: SuppressionDocument) -> str:
@@ -120,6 +143,8 @@ def complaints(document: SessionsDocument) -> Iterator[str]:
             yield inline(
                 f"expired: {named} suppresses nothing since {entry.expires} is over: {entry.reason}", limit=_LONG
             )
+        elif entry.state is SuppressionState.UNUSED and document.partial:
+            yield inline(f"not met: {named} matched nothing in this part of the tests", limit=_LONG)
         elif entry.state is SuppressionState.UNUSED:
             yield inline(
                 f"unused: {named} matched nothing in this run of {tests}; if these are all, it can go", limit=_LONG

@@ -163,10 +163,10 @@ def shown_file(file: str) -> str:
         return file
 
 
-def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file) -> str:
+def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file, made: int = 1) -> str:
     """A finding in words, over several lines: what, on which object, both accesses with stacks, and the repair.
 
-    `shown` says how a file is to be called.
+    `shown` says how a file is to be called; of the frames in which the session was made the innermost `made` are told.
     """
     times = f", {finding.count} times" if finding.count > 1 else ""
     lines = [f"session race ({finding.kind}{times}) on {finding.subject}: {CAUSES[finding.kind]}"]
@@ -179,7 +179,7 @@ def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file) 
             lines += _frames(access.task_created[-1:], "      ", shown)
     if finding.subject_created:
         lines.append("  the session was made at")
-        lines += _frames(finding.subject_created[-1:], "    ", shown)
+        lines += _frames(reversed(finding.subject_created[-max(1, made) :]), "    ", shown)
     lines.append(f"  repair: {REPAIRS[finding.kind]}")
     return "\n".join(lines)
 

@@ -39,15 +39,20 @@ def _access(task: str, file: str, line: int, **others: Any) -> AccessSeen:
 
 
 def race(
-    kind: RaceKind = RaceKind.OVERLAP, *, file: str = "shop/notes.py", line: int = 31, task: str = "Ada"
+    kind: RaceKind = RaceKind.OVERLAP,
+    *,
+    file: str = "shop/notes.py",
+    line: int = 31,
+    task: str = "Ada",
+    made: int = 4,
 ) -> SessionRace:
-    """A race of two tools, at that place."""
+    """A race of two tools, at that place; on a session that was made in that line."""
     return SessionRace(
         kind=kind,
         subject="Session 3",
         first=_access(task, file, line, tool="read", tool_call_id="call_1"),
         second=_access("Ben", file, line + 1),
-        subject_created=(_place("tests/conftest.py", 4, "session"),),
+        subject_created=(_place("tests/conftest.py", made, "session"),),
         at=1.5,
         count=2,
     )
@@ -66,6 +71,7 @@ def suite(tally: Tally, **others: Any) -> SessionsDocument:
         "tally": tally,
         "suppressions": (),
         "ended_on": date(2026, 11, 2),
+        "is_partial": False,
         "limits": (),
         "problems": (),
         "unwatched": (),

@@ -20,7 +20,7 @@ def test_outside_of_any_test(suite: Suite) -> None:
     assert outcome.summary.endswith("  seen in\n    outside of any test\n")
     warned = suite(module, "--sessions=warn", conftest=CONFTEST_THAT_RACES)
     assert warned.status == pytest.ExitCode.OK, warned.text
-    assert "SessionRaceWarning: session race (overlap)" in warned.text
+    assert "SessionRaceWarning: session race: application.py:19 and application.py:20 (overlap" in warned.text
 
 
 BREAKS = """

@@ -29,7 +29,9 @@ def test_modes_that_only_say_it(suite: Suite, mode: str) -> None:
     assert outcome.status == pytest.ExitCode.OK, outcome.text
     assert set(outcome.tests.values()) == {"PASSED"}
     assert "seen in\n    test_suite.py::test_racy\n" in outcome.summary
-    assert ("application.py:20: SessionRaceWarning: session race (overlap) on" in outcome.text) is (mode == "warn")
+    assert ("application.py:20: SessionRaceWarning: session race: application.py:19 and" in outcome.text) is (
+        mode == "warn"
+    )
     assert ("WARNING  harness.sanitizer:race_log.py" in outcome.text) is (mode == "log")
 
 

@@ -103,3 +103,23 @@ def test_an_error_that_is_not_swallowed(suite: Suite, mode: str, result: str) ->
     assert ("FAILED test_suite.py::test_racy - harness.errors.SessionRaceError: " in outcome.text) is (mode == "raise")
     assert "- session races -" not in failure_of(outcome, "test_racy")
     assert outcome.summary.count("    test_suite.py::test_racy\n") == 2
+
+
+EXITS = """
+async def test_racy(session):
+    await share_quietly(session)
+    WITHIN
+
+def test_exits():
+    pytest.exit("enough", returncode=0)
+"""
+
+
+@pytest.mark.parametrize("within", ["pass", 'pytest.exit("enough", returncode=0)'])
+@pytest.mark.parametrize(("mode", "status"), [("raise", 1), ("collect", 1), ("log", 0)])
+def test_an_exit_makes_nothing_pass(suite: Suite, mode: str, status: int, within: str) -> None:
+    """Not even one that says so: what was found fails the run where it fails tests, also in the test that ends it."""
+    outcome = suite(EXITS.replace("WITHIN", within), f"--sessions={mode}")
+
+    assert outcome.status == status, outcome.text
+    assert "test_suite.py::test_racy" in outcome.summary

@@ -93,5 +93,5 @@ def test_workers(suite: Suite) -> None:
     assert sorted(re.findall(r"test_racy\[(\d)\]", outcome.summary)) == ["0", "1", "2", "3"]
     warned = suite(module, "--sessions=warn", *WORKERS)
     assert warned.status == pytest.ExitCode.OK, warned.text
-    assert "SessionRaceWarning: session race (overlap)" in warned.text
+    assert "SessionRaceWarning: session race: application.py:19 and application.py:20 (overlap" in warned.text
     assert "8 passed, 4 warnings" in warned.text

@@ -54,15 +54,34 @@ def test_a_known_mistake_fails_no_test(suite: Suite, mode: str) -> None:
         expired: suppression 3 (at test_suite.py:test_another) suppresses nothing since 2020-01-01 is over: overdue""")
 
 
-def test_a_part_of_the_suite(suite: Suite) -> None:
-    """An entry that matched nothing fails nothing, and what is said of it is true of that part."""
-    outcome = suite(KNOWN, "--sessions=raise", "-k", "nothing_like_it or known", project=PROJECT)
-    none = suite(KNOWN, "--sessions=raise", "--deselect", "test_suite.py::test_known", "-k", "known", project=PROJECT)
+PARTS = (
+    ("-k", "nothing_like_it or known"),
+    ("-m", "not slow"),
+    ("test_suite.py",),
+    ("--deselect", "test_suite.py::test_another"),
+    ("--ignore", "elsewhere"),
+    ("--collect-only",),
+    ("-x",),
+)
 
-    assert outcome.status == pytest.ExitCode.OK, outcome.text
-    assert "suppression 2 (at gone.py) matched nothing in this run of 1 test;" in outcome.summary
-    assert none.status == pytest.ExitCode.NO_TESTS_COLLECTED
-    assert "suppression 1 (overlap at application.py:share_quietly) matched nothing in this run of 0" in none.summary
+
+@pytest.mark.parametrize("arguments", PARTS, ids=lambda arguments: arguments[0])
+def test_a_part_of_the_suite(suite: Suite, arguments: tuple[str, ...]) -> None:
+    """Cannot say that an entry may go, and does not; also if the run stopped before its last test."""
+    module = f"{KNOWN}\ndef test_last():\n    pass\n"
+    outcome = suite(module, "--sessions=raise", *arguments, project=PROJECT)
+
+    assert "not met: suppression 2 (at gone.py) matched nothing in this part of the tests" in outcome.summary
+    assert "it can go" not in outcome.text
+
+
+def test_a_part_of_the_suite_in_workers(suite: Suite) -> None:
+    """Neither: what they deselect, the controller knows. A folder may have all tests."""
+    part = suite(KNOWN, "--sessions=raise", *WORKERS, "--deselect", "test_suite.py::test_another", project=PROJECT)
+    whole = suite(KNOWN, "--sessions=raise", *WORKERS, ".", project=PROJECT)
+
+    assert "not met: suppression 2 (at gone.py) matched nothing in this part of the tests" in part.summary
+    assert "unused: suppression 2 (at gone.py) matched nothing in this run of 2 tests" in whole.summary
 
 
 def test_workers_and_phases(suite: Suite) -> None:

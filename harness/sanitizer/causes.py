@@ -1,0 +1,177 @@
+"""Findings by what has to be changed: one mistake is one root cause, on however many lines it shows.
+
+Problem: one session that eight tasks share, each on eight lines, makes two hundred pairs of lines. There is one thing
+to change: who made the session, and handed it to the tasks that were made there.
+
+Mechanism: an `Origin` says where the session was made, and by which functions the tasks were made that used it. Where
+it was made is told by the line, and, because many sessions come out of one factory, by its callers up to the function
+that made the tasks, too: whoever called both decides who gets the session. The test itself tells nothing apart: in
+which tests a mistake was seen is said beside it. Origins that have a session's place and a function in common are one
+cause; so are those of a connection below a session, whose place nobody saw, and of tasks of the same functions.
+
+Guarantee: pure. What races because of its thread or event loop is another cause than what is shared.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.evidence import PlaceSeen, RaceKind, SessionRace
+from harness.sanitizer.reports import describe, shown_file
+
+__all__ = ["Origin", "describe_cause", "grouped", "headline", "made_places", "origin_of", "origins_of", "telling"]
+
+T = TypeVar("T")
+_Function = tuple[str, str]
+_APART = frozenset({RaceKind.FOREIGN_LOOP, RaceKind.FOREIGN_THREAD})
+_PROOFS = (RaceKind.BLEED, RaceKind.OVERLAP, RaceKind.FOREIGN_THREAD, RaceKind.FOREIGN_LOOP, RaceKind.UNORDERED)
+"""What tells the most comes first: that rows were lost, and then, that it happened, before that it can happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where what races comes from; `made` is `None` if nobody saw where the session was made.
+
+    `apart` is the kind, where that makes it a cause of its own. `tasks` has the functions in which the application made
+    the tasks; the test's own task, or a server's, is not made by the application.
+    """
+
+    apart: RaceKind | None
+    made: tuple[PlaceSeen, ...] | None
+    tasks: frozenset[_Function]
+
+
+def origin_of(race: SessionRace, test: str = "") -> Origin:
+    """Where a finding comes from that the test of that name, if it was in one, has shown."""
+    places = (access.task_created[-1] for access in (race.first, race.second) if access.task_created)
+    made = made_places(race, test)
+    is_apart = race.kind in _APART
+    return Origin(
+        apart=race.kind if is_apart else None,
+        made=made if race.subject_created else None,
+        tasks=frozenset() if is_apart else frozenset(map(_function, places)),
+    )
+
+
+def origins_of(races: Sequence[SessionRace], test: str = "") -> tuple[Origin, ...]:
+    """Where findings of one moment come from: an object that nobody saw being made belongs to a session beside it."""
+    origins = [origin_of(race, test) for race in races]
+    seen = [origin for origin in origins if origin.made is not None]
+    return tuple(next((each for each in seen if _is_below(origin, each)), origin) for origin in origins)
+
+
+def made_places(race: SessionRace, test: str = "") -> tuple[PlaceSeen, ...]:
+    """Where the session was made, innermost last: from who called both its factory and the tasks' on, if anybody did.
+
+    Without the test itself; empty if the session was made by nobody else, or nobody saw where.
+    """
+    name = test.partition("[")[0].rpartition("::")[2]
+    made = [place for place in race.subject_created if not name or _name(place) != name]
+    others = {_function(place) for access in (race.first, race.second) for place in access.task_created}
+    common = [number for number, place in enumerate(made) if _function(place) in others]
+    return tuple(made[common[-1] if common else 0 :])
+
+
+def grouped(items: Iterable[T], origin: Callable[[T], Origin]) -> tuple[tuple[T, ...], ...]:
+    """The items by root cause, each in its order, and the causes in the order of their first items."""
+    found = [(origin(item), item) for item in items]
+    causes = _causes(list(dict.fromkeys(each for each, _ in found)))
+    groups: dict[int, list[T]] = {}
+    for each, item in found:
+        groups.setdefault(causes[each], []).append(item)
+    return tuple(map(tuple, groups.values()))
+
+
+def _causes(origins: Sequence[Origin]) -> dict[Origin, int]:
+    """A number for each origin; those of one cause have the same."""
+    alike: dict[Any, dict[Origin, int]] = {}
+    for number, mine in enumerate(each for each in origins if each.made is not None):
+        others = alike.setdefault((mine.apart, mine.made), {})
+        joined = {cause for other, cause in others.items() if _meet(mine, other)}
+        others.update({other: number for other, cause in others.items() if cause in joined} | {mine: number})
+    causes = {origin: cause for others in alike.values() for origin, cause in others.items()}
+    for mine in (each for each in origins if each.made is None):
+        likely = (cause for other, cause in causes.items() if _may_be_one(mine, other))
+        causes[mine] = next(likely, len(origins) + len(causes))
+    return causes
+
+
+def describe_cause(
+    races: Sequence[SessionRace],
+    *,
+    test: str = "",
+    shown: Callable[[str], str] = shown_file,
+    most: int | None = None,
+    more: str = "",
+) -> str:
+    """One root cause in words: the finding that tells the most in full, and what else there is of it.
+
+    Of the other findings `most` are named, on a line each; `more` says where the rest is. `shown` is as in `describe`.
+    """
+    example = races[telling(races)]
+    text = describe(example, shown=shown, made=len(made_places(example, test)))
+    others = [race for race in races if race is not example]
+    if not others:
+        return text
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(race.kind.value for race in races).items())
+    count = sum(race.count for race in races)
+    lines = [f"  {len(races)} pairs of operations have this root cause ({kinds}), {count:,} times in all; others are"]
+    listed = others if most is None else others[:most]
+    lines += [f"    {_places(race, shown)}" for race in listed]
+    if left := len(others) - len(listed):
+        lines.append(f"    and {left} more{f', {more}' if more else ''}")
+    return "\n".join([text, *lines])
+
+
+def headline(races: Sequence[SessionRace], *, test: str = "", shown: Callable[[str], str] = shown_file) -> str:
+    """One root cause on one line: what happened where, on an object that was made where."""
+    example = races[telling(races)]
+    made = (made_places(example, test) or example.subject_created[-1:])[:1]
+    places = [f" made at {shown(place.file)}:{place.line} in {place.function}" for place in made]
+    others = len(races) - 1
+    more = f", and {others} more {'pair' if others == 1 else 'pairs'} of operations" if others else ""
+    return f"session race: {_places(example, shown)}{more};{''.join(places) or ' nobody saw where it was made'}"
+
+
+def telling(races: Sequence[SessionRace]) -> int:
+    """The number of the finding that tells the most: a proof, with both stacks, on a session, and seen most often."""
+    return min(range(len(races)), key=lambda number: (_rank(races[number]), number))
+
+
+def _rank(race: SessionRace) -> tuple[int, int, bool, int]:
+    without = sum(access.place is None for access in (race.first, race.second)) + (not race.subject_created)
+    return without, _PROOFS.index(race.kind), "onnection" in race.subject, -race.count
+
+
+def _places(race: SessionRace, shown: Callable[[str], str]) -> str:
+    places = (access.place for access in (race.first, race.second))
+    named = (f"{shown(place.file)}:{place.line}" if place is not None else "no place" for place in places)
+    times = f", {race.count:,} times" if race.count > 1 else ""
+    return f"{' and '.join(dict.fromkeys(named))} ({race.kind}{times} on {race.subject})"
+
+
+def _is_one(one: Origin, other: Origin) -> bool:
+    return one.apart is other.apart and one.made == other.made and _meet(one, other)
+
+
+def _is_below(unseen: Origin, other: Origin) -> bool:
+    """Whether it is of an object that nobody saw being made, as a connection below the session that is the other's."""
+    return unseen.made is None and unseen.apart is other.apart and bool(unseen.tasks & other.tasks)
+
+
+def _may_be_one(unseen: Origin, other: Origin) -> bool:
+    return _is_one(unseen, other) if other.made is None else _is_below(unseen, other)
+
+
+def _meet(one: Origin, other: Origin) -> bool:
+    return bool(one.tasks & other.tasks) or one.tasks == other.tasks
+
+
+def _function(place: PlaceSeen) -> _Function:
+    return place.file, place.function
+
+
+def _name(place: PlaceSeen) -> str:
+    """The name of the function, or, of one that is defined in another, of the outermost."""
+    return place.function.partition(".<locals>")[0].rpartition(".")[2]

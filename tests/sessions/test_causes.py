@@ -1,0 +1,231 @@
+"""Which findings are one root cause: what is repaired by one change is one paragraph, whatever it shows on."""
+
+from dataclasses import replace
+
+import pytest
+
+from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
+from harness.sanitizer.causes import describe_cause, grouped, headline, origin_of, telling
+from harness.sanitizer.tally import Found, Tally
+from tests.sessions.suites import WORKERS, Suite, failure_of
+
+
+def _stack(*frames: str) -> tuple[PlaceSeen, ...]:
+    """A stack, innermost last, of frames as `function:line`, all in one file."""
+    pairs = [frame.split(":") for frame in frames]
+    return tuple(PlaceSeen(file="/srv/shop/app.py", line=int(line), function=function) for function, line in pairs)
+
+
+def _access(line: int, tasks: tuple[str, ...]) -> AccessSeen:
+    return AccessSeen(
+        operation="Session.execute", task="Task-1", stack=_stack(f"work:{line}"), task_created=_stack(*tasks)
+    )
+
+
+def _race(
+    made: tuple[str, ...],
+    *tasks: tuple[str, ...],
+    lines: tuple[int, int] = (1, 2),
+    kind: RaceKind = RaceKind.OVERLAP,
+    subject: str = "Session 1",
+) -> SessionRace:
+    first, second = tasks if len(tasks) > 1 else tasks * 2
+    return SessionRace(
+        kind=kind,
+        subject=subject,
+        subject_created=_stack(*made),
+        first=_access(lines[0], first),
+        second=_access(lines[1], second),
+        at=0.0,
+    )
+
+
+def _count(*races: SessionRace, test: str = "") -> int:
+    return len(grouped(races, lambda race: origin_of(race, test)))
+
+
+TOOLS = ("ask:23", "run_tools:18")
+
+
+def test_pairs_of_one_session_are_one_cause() -> None:
+    """On whatever lines it was used, in tasks that one function made on any line, or by the task that made them."""
+    pairs = [_race(("ask:21",), TOOLS, lines=(one, other)) for one in range(8) for other in range(8)]
+    others = [
+        _race(("ask:21",), ("ask:23", "run_tools:19"), TOOLS),
+        _race(("ask:21",), TOOLS, ()),
+        _race(("ask:21",), TOOLS, kind=RaceKind.UNORDERED),
+        _race(("ask:21",), TOOLS, kind=RaceKind.BLEED),
+    ]
+
+    assert _count(*pairs, *others) == 1
+
+
+def test_what_is_changed_elsewhere_is_another_cause() -> None:
+    """A session that was made in another line, tasks that another function made, a thread, an event loop."""
+    races = (
+        _race(("ask:21",), TOOLS),
+        _race(("ask:29",), TOOLS),
+        _race(("ask:21",), ("ask:25", "report:40")),
+        _race(("ask:21",), TOOLS, kind=RaceKind.FOREIGN_LOOP),
+        _race(("ask:21",), TOOLS, kind=RaceKind.FOREIGN_THREAD),
+    )
+
+    assert _count(*races) == len(races)
+
+
+def test_functions_that_share_a_session_are_one_cause() -> None:
+    """If tasks of both meet on it, though it was found first of each alone."""
+    read, write = ("ask:23", "read_all:18"), ("ask:24", "write_all:30")
+    apart = (_race(("ask:21",), read), _race(("ask:21",), write))
+
+    assert _count(*apart) == 2
+    assert _count(*apart, _race(("ask:21",), read, write)) == 1
+
+
+def test_a_factory_that_is_called_at_two_places() -> None:
+    """Whoever called it, and has the tasks made, is told apart, whoever else is above; a common line is one."""
+    one = _race(("main:1", "ask:21", "make_session:7"), TOOLS)
+    again = _race(("other:9", "ask:21", "make_session:7"), TOOLS)
+    other = _race(("main:1", "report:50", "make_session:7"), ("report:51", "run_tools:18"))
+
+    assert _count(one, again) == 1
+    assert _count(one, other) == 2
+    assert "    /srv/shop/app.py:7 in make_session\n    /srv/shop/app.py:21 in ask\n  repair" in describe_cause([one])
+
+
+def test_a_factory_whose_callers_made_no_tasks() -> None:
+    """Fixtures are told apart by what they called it in."""
+    one, other = _race(("session:4", "make_session:7"), TOOLS), _race(("admin_session:9", "make_session:7"), TOOLS)
+
+    assert _count(one, one) == 1
+    assert _count(one, other) == 2
+
+
+def test_the_test_tells_nothing_apart() -> None:
+    """Three hundred tests that hand a session to one function show one mistake, unless they make the tasks."""
+    tally, own = Tally(), Tally()
+    for number in range(300):
+        made, test = (f"test_{number}:{number + 1}", "make_session:7"), f"test_app.py::test_{number}[a::b]"
+        tally.add(test, Found(races=(_race(made, (f"test_{number}:2", "run_tools:18")),)))
+        tally.add(test, Found(races=(_race(made[:1], (f"test_{number}:2", "report:40")),)))
+        own.add(test, Found(races=(_race(made, (f"test_{number}:2",)),)))
+
+    assert [(len(pairs), len(pairs[0].tests)) for pairs in tally.races] == [(1, 300), (1, 300)]
+    assert len(own.races) == 300
+
+
+def test_one_pair_of_lines_with_two_causes() -> None:
+    """Is found with each, in the tests of each."""
+    tally = Tally()
+    tally.add("test_a", Found(races=(_race(("ask:21",), TOOLS),)))
+    tally.add("test_b", Found(races=(_race(("report:50",), TOOLS),)))
+
+    assert [[list(pair.tests) for pair in pairs] for pairs in tally.races] == [[["test_a"]], [["test_b"]]]
+
+
+def test_a_connection_below_a_session() -> None:
+    """Belongs to the session that the same test raced on, though nobody saw where it was made; else it is its own."""
+    below = _race((), TOOLS, lines=(5, 6), subject="asyncpg.Connection 1")
+    tally = Tally()
+    tally.add("test_a", Found(races=(_race(("ask:21",), TOOLS),)))
+    tally.add("test_b", Found(races=(below, _race(("report:50",), TOOLS))))
+    tally.add("test_c", Found(races=(_race((), ("main:3", "other:8"), subject="asyncpg.Connection 2"),)))
+
+    assert [[list(pair.tests) for pair in pairs] for pairs in tally.races] == [
+        [["test_a"]],
+        [["test_b"], ["test_b"]],
+        [["test_c"]],
+    ]
+
+
+def test_the_example_tells_the_most() -> None:
+    """A proof before a prediction, both stacks before one, a session before what is below it."""
+    races = [
+        replace(_race(("ask:21",), TOOLS), first=AccessSeen(operation="Session.execute", task="Ada")),
+        _race(("ask:21",), TOOLS, kind=RaceKind.UNORDERED),
+        _race(("ask:21",), TOOLS, subject="asyncpg.Connection 1"),
+        _race(("ask:21",), TOOLS),
+        _race(("ask:21",), TOOLS, kind=RaceKind.BLEED),
+    ]
+
+    assert telling(races) == 4
+    assert telling(races[:4]) == 3
+    assert telling(races[:2]) == 1
+
+
+def test_a_cause_on_one_line() -> None:
+    """What, where, and where the session was made."""
+    races = [_race(("ask:21",), TOOLS, lines=(one, 9)) for one in range(1, 4)]
+
+    assert headline(races, shown=lambda file: file.rpartition("/")[2]) == (
+        "session race: app.py:1 and app.py:9 (overlap on Session 1), and 2 more pairs of operations; "
+        "made at app.py:21 in ask"
+    )
+
+
+EIGHT = """
+async def work(session):
+    await session.execute(SELECT)
+    await session.execute(SELECT)
+    await session.execute(SELECT)
+    await session.execute(SELECT)
+    await session.flush()
+    await session.execute(SELECT)
+    await session.execute(SELECT)
+    await session.execute(SELECT)
+
+async def share_among_eight(session):
+    await session.connection()
+    await asyncio.gather(*[work(session) for _ in range(8)], return_exceptions=True)
+
+async def test_eight(session):
+    await share_among_eight(session)
+
+async def test_eight_again(session):
+    await share_among_eight(session)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("workers", [(), WORKERS])
+def test_eight_tasks_of_eight_lines(suite: Suite, workers: tuple[str, ...]) -> None:
+    """Are one paragraph in the summary, and in what is said of each test; where the rest is, is said."""
+    outcome = suite(EIGHT, "--sessions=collect", *workers)
+
+    assert outcome.tests == {"test_eight": "FAILED", "test_eight_again": "FAILED"}, outcome.text
+    assert outcome.summary.count("session race") == 1
+    assert len(outcome.summary.splitlines()) < 25
+    assert " pairs of operations have this root cause (" in outcome.summary
+    assert " more, shown by -v, and in the report of --sessions-report=FILE\n" in outcome.summary
+    assert failure_of(outcome, "test_eight_again").count("session race") == 1
+
+
+@pytest.mark.processes
+def test_many_causes(suite: Suite) -> None:
+    """Are counted above ten, with where they are; -v has them all."""
+    test = """
+async def test_{0}(engine):
+    async with AsyncSession(engine) as session:
+        await session.execute(SELECT)
+        await asyncio.gather(session.execute(SELECT), session.execute(SELECT), return_exceptions=True)
+"""
+    module = "".join(test.format(number) for number in range(12))
+    short = suite(module, "--sessions=collect", "--sessions-report=out/")
+    whole = suite(module, "--sessions=collect", "-v")
+
+    assert short.summary.count("session race") == 10
+    assert "\nand 2 more root causes, with 2 pairs: shown by -v, and in report.html\n" in short.summary
+    assert whole.summary.count("session race") == 12
+    assert "more root causes" not in whole.summary
+
+
+@pytest.mark.processes
+def test_warnings_are_one_line(suite: Suite) -> None:
+    """For each root cause and test; the summary has it in full."""
+    outcome = suite(EIGHT, "--sessions=warn")
+
+    lines = [line for line in outcome.text.splitlines() if "SessionRaceWarning" in line]
+    assert len(lines) == 2
+    for line in lines:
+        assert " more pairs of operations; made at conftest.py:14 in session; the summary has it in full" in line
+    assert outcome.text.count("second: ") == outcome.summary.count("second: ") == 1
