@@ -38,8 +38,8 @@ __all__ = ["SAMPLED", "SessionRaceWarning", "Watch", "WatchMode", "watch_session
 SAMPLED = 0.1
 """The share of stacks that the mode `log` takes if no other is asked for.
 
-What a stack costs is then a tenth, and lost beside what watching costs without any; and of the findings of a mistake
-that shows in every request one in five has a stack at once, and one in a hundred both."""
+Stacks then cost a tenth of what all of them do, which is less than watching costs without any; and of the findings of a
+mistake that shows in every request one in five has a stack, and one in a hundred has both."""
 
 _logger = logging.getLogger("harness.sanitizer")
 _lock = threading.RLock()

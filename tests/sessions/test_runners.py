@@ -188,7 +188,7 @@ async def test_racy_anyio(anyio_backend):
 
 
 def test_workers_of_other_runners(suite: Suite) -> None:
-    """With pytest-xdist, cases of unittest and of anyio's plugin fail as without it; each has a session of its own, made elsewhere."""
+    """With pytest-xdist, cases of unittest and of anyio's plugin fail; each has a session made elsewhere."""
     outcome = suite(MANY_CASES, "--sessions=collect", *WORKERS, plugin="anyio.pytest_plugin", conftest="")
 
     assert outcome.tests == {

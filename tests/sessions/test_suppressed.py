@@ -76,12 +76,17 @@ def test_a_part_of_the_suite(suite: Suite, arguments: tuple[str, ...]) -> None:
 
 
 def test_a_part_of_the_suite_in_workers(suite: Suite) -> None:
-    """Neither: what they deselect, the controller knows. A folder may have all tests."""
-    part = suite(KNOWN, "--sessions=raise", *WORKERS, "--deselect", "test_suite.py::test_another", project=PROJECT)
-    whole = suite(KNOWN, "--sessions=raise", *WORKERS, ".", project=PROJECT)
+    """Neither: what they deselect, the controller knows."""
+    outcome = suite(KNOWN, "--sessions=raise", *WORKERS, "--deselect", "test_suite.py::test_another", project=PROJECT)
 
-    assert "not met: suppression 2 (at gone.py) matched nothing in this part of the tests" in part.summary
-    assert "unused: suppression 2 (at gone.py) matched nothing in this run of 2 tests" in whole.summary
+    assert "not met: suppression 2 (at gone.py) matched nothing in this part of the tests" in outcome.summary
+
+
+def test_a_folder_may_have_all_tests(suite: Suite) -> None:
+    """So that what is said of an entry is what is said of a whole run, with its number of tests."""
+    outcome = suite(KNOWN, "--sessions=raise", ".", project=PROJECT)
+
+    assert "unused: suppression 2 (at gone.py) matched nothing in this run of 2 tests" in outcome.summary
 
 
 def test_workers_and_phases(suite: Suite) -> None:
