@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-__all__ = ["Assigned", "Binding", "Function", "Imported", "Module", "below", "bindings_of", "import_bindings"]
+__all__ = [
+    "Assigned",
+    "Binding",
+    "Function",
+    "Imported",
+    "Module",
+    "below",
+    "bindings_of",
+    "children",
+    "import_bindings",
+]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While)
@@ -89,18 +99,25 @@ def import_bindings(node: ast.Import | ast.ImportFrom, module: Module) -> Iterat
             yield alias.asname or alias.name, Imported(target=f"{origin}.{alias.name}" if origin else alias.name)
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """What is directly below a node, but contexts: as `ast.iter_child_nodes`, in less than half the time."""
+    found: list[ast.AST] = []
+    for inner in vars(node).values():  # and not `_fields`: the other attributes are numbers
+        if isinstance(inner, ast.AST):
+            if not isinstance(inner, ast.expr_context):
+                found.append(inner)
+        elif isinstance(inner, list):
+            found += [each for each in inner if isinstance(each, ast.AST)]
+    return found
+
+
 def below(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all below it, as `ast.walk` has them, in another order and in half the time."""
+    """The node and all below it, but contexts, in no order."""
     waiting = [node]
     while waiting:
         here = waiting.pop()
         yield here
-        for name in here._fields:
-            inner = getattr(here, name, None)
-            if isinstance(inner, list):
-                waiting += [each for each in inner if isinstance(each, ast.AST)]
-            elif isinstance(inner, ast.AST):
-                waiting.append(inner)
+        waiting += children(here)
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from harness.project.classes import Class
+from harness.project.module import children
 from harness.scan.annotations import Annotations
 from harness.scan.arms import NOWHERE
 from harness.scan.environment import Environment, Yield
@@ -74,7 +75,7 @@ class Calls(Annotations, ABC):
         scope = self._bound(function, given)
         if isinstance(function.node, ast.Lambda):
             return self.evaluate(function.node.body, scope)
-        if function.manager or _is_generator(function.node):
+        if function.manager or ("yield" in function.module.text and _is_generator(function.node)):
             found: Values = (self._generator(function, scope, given.place),)
         elif isinstance(function.node, ast.AsyncFunctionDef):
             found = (
@@ -423,7 +424,7 @@ def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         if isinstance(each, ast.Yield | ast.YieldFrom):
             return True
         if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            waiting += ast.iter_child_nodes(each)
+            waiting += children(each)
     return False
 
 

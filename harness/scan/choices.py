@@ -7,12 +7,13 @@ is done after a branch if one session is what one name has at the end of a side,
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
-from harness.project.module import below
+from harness.project.module import Module, below, children
 from harness.scan.arms import Arms, names_of, plain
 from harness.scan.values import Kind, Thing, Values
 
@@ -22,6 +23,7 @@ _SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _TRACKED = frozenset({Kind.SESSION, Kind.INSTANCE})
 _SEVERAL = 2
+_ELSE = re.compile(r"\belse\b(?!\s*:)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,18 @@ class End:
     arms: Arms
 
 
-def choices_of(statement: ast.stmt, rest: Sequence[ast.stmt]) -> Choices | None:
+@lru_cache(maxsize=4096)
+def _lines_of(module: Module) -> frozenset[int]:
+    """The lines that may have the `else` of a conditional expression: most statements need not be looked into."""
+    return frozenset(number for number, line in enumerate(module.text.splitlines(), start=1) if _ELSE.search(line))
+
+
+def choices_of(statement: ast.stmt, rest: Sequence[ast.stmt], module: Module) -> Choices | None:
     """The choices in a statement that hang together, or with some in the rest of the block, if there are any."""
+    lines = _lines_of(module)
+    last = statement.end_lineno or statement.lineno
+    if not lines or not isinstance(statement, _SIMPLE) or lines.isdisjoint(range(statement.lineno, last + 1)):
+        return None
     for text, group in _groups(statement).items():
         first = next(iter(group))
         if len(group) >= _SEVERAL or _is_ordered(first) or (_is_of_names(first) and _is_asked_again(text, rest)):
@@ -82,7 +94,7 @@ def _choices_in(statement: ast.stmt) -> Iterator[ast.IfExp]:
         if isinstance(each, _COMPREHENSIONS):
             waiting.append(each.generators[0].iter)
         elif not isinstance(each, ast.Lambda):
-            waiting += ast.iter_child_nodes(each)
+            waiting += children(each)
 
 
 def _is_of_names(choice: ast.IfExp) -> bool:

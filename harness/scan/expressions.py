@@ -5,11 +5,13 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from harness.project.module import children
 from harness.scan.attributes import Attributes
 from harness.scan.calls import is_loaded
 from harness.scan.counting import calculated, repeated
 from harness.scan.environment import Environment, Yield
 from harness.scan.iterators import EXACT, SLICE
+from harness.scan.state import OutOfSteps
 from harness.scan.trace import Nature
 from harness.scan.values import (
     UNKNOWN,
@@ -44,11 +46,13 @@ class Expressions(Attributes, ABC):
         """What the expression gives, and what it does."""
         if node is None:
             return UNKNOWN
-        self.spend()
+        self.left -= 1
+        if self.left < 0:
+            raise OutOfSteps
         handler = _HANDLERS.get(type(node))
         if handler is not None:
             return handler(self, node, scope)
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, ast.expr):
                 self.evaluate(child, scope)
         return UNKNOWN

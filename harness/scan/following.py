@@ -23,7 +23,6 @@ from harness.project.project import Project
 from harness.scan.agents import RUNS
 from harness.scan.arms import NOWHERE, exclusive
 from harness.scan.environment import Environment
-from harness.scan.expressions import goes_on
 from harness.scan.relevance import Importers
 from harness.scan.state import STEPS, Beginning, Meeting, OutOfSteps, Participant
 from harness.scan.statements import Interpreter
@@ -42,6 +41,7 @@ _STARTS = frozenset(
 _COMMON = frozenset(
     {"__init__", "__aenter__", "__aexit__", "__enter__", "__exit__", "__call__", "main", "run", "get", "close"}
 )
+_GOES_ON = frozenset({"call_next", "receive"})
 _REGISTERS = re.compile(r"pydantic_ai|\.tool\b|\.tool_plain\b|__main__|asyncio\.run")
 
 
@@ -299,18 +299,16 @@ def _seen(node: Function) -> _Seen:
     imports: list[ast.Import | ast.ImportFrom] = []
     keeps = False
     for each in below(node):
-        match each:
-            case ast.Name(id=name):
-                names.add(name)
-            case ast.Attribute(attr=name):
-                attributes.add(name)
-                keeps = keeps or (isinstance(each.ctx, ast.Store) and _is_state(each.value))
-            case ast.Import() | ast.ImportFrom():
-                imports.append(each)
-            case ast.Global():
-                keeps = True
-            case ast.Call() if goes_on(each):
-                keeps = True
+        if isinstance(each, ast.Name):
+            names.add(each.id)
+        elif isinstance(each, ast.Attribute):
+            attributes.add(each.attr)
+            keeps = keeps or (isinstance(each.ctx, ast.Store) and _is_state(each.value))
+        elif isinstance(each, ast.Import | ast.ImportFrom):
+            imports.append(each)
+        elif isinstance(each, ast.Global):
+            keeps = True
+    keeps = keeps or bool(names & _GOES_ON)
     stored = {each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
     return _Seen(names=frozenset(names - stored), attributes=frozenset(attributes), imports=imports, keeps=keeps)
 

@@ -1,5 +1,6 @@
 """Findings, from what meets: one for each session and each group of those that share it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.scan.codes import CODES, Code
@@ -46,8 +47,7 @@ def _of_meeting(meeting: Meeting, followed: Followed) -> Iterator[tuple[object, 
         yield _of_tools(meeting, route)
         return
     code = Code.LOCKED if meeting.locked else _CODES[meeting.spawn]
-    names = _listed(each.label for each in meeting.participants)
-    message = f"{CODES[code].sentence} Users: {names}."
+    message = f"{CODES[code].sentence} Users: {_named(meeting.participants)}."
     yield (
         (code, meeting.place, meeting.thing.made.place),
         _finding(code, meeting, meeting.place, message, variable=meeting.thing.name, steps=[]),
@@ -56,7 +56,7 @@ def _of_meeting(meeting: Meeting, followed: Followed) -> Iterator[tuple[object, 
 
 def _of_tools(meeting: Meeting, route: Route) -> tuple[object, Finding]:
     code = Code.LOCKED if meeting.locked else Code.ONE_TOOL if meeting.alone else route.code
-    names = _listed(each.label for each in meeting.participants)
+    names = _named(meeting.participants)
     place = (route.field if code is Code.DEPS else None) or _in_tool(meeting.participants[0].events[0])
     which = "Tool" if meeting.alone else "Tools"
     message = f"{CODES[code].sentence} {which}: {names}; by `{route.variable}`."
@@ -123,8 +123,18 @@ def _once(steps: Iterable[Step]) -> list[Step]:
     return list(dict.fromkeys(steps))
 
 
+def _named(participants: Sequence[Participant]) -> str:
+    """Their names; those that others have, too, with file and line, and what is started more than once, once."""
+    labels = Counter(each.label for each in participants)
+    seen = Counter((each.label, each.place.file, each.place.line) for each in participants)
+    return _listed(
+        f"`{label}`" if labels[label] == 1 else f"`{label}` ({file}:{line}{', again and again' if times > 1 else ''})"
+        for (label, file, line), times in seen.items()
+    )
+
+
 def _listed(names: Iterable[str]) -> str:
-    several = [f"`{name}`" for name in names]
+    several = list(names)
     return several[0] if len(several) == 1 else f"{', '.join(several[:-1])} and {several[-1]}"
 
 

@@ -141,6 +141,7 @@ class State(ABC):
         self.cached: dict[int, Values] = {}
         self.set_somewhere: dict[Thing, Values] = {}
         self.set_around: dict[Thing, Values] = {}
+        self.places: dict[ast.AST, Place] = {}
         self.lengths: dict[Thing, object] = {}
         self.positions: dict[Thing, int] = {}
         self.turns: dict[str, int] = {}
@@ -182,8 +183,11 @@ class State(ABC):
 
     def place(self, node: ast.AST, scope: Environment) -> Place:
         """Where a node stands."""
-        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
-        return Place(file=str(scope.module.path), line=line, column=column + 1)
+        known = self.places.get(node)
+        if known is None:
+            line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+            known = self.places[node] = Place(file=str(scope.module.path), line=line, column=column + 1)
+        return known
 
     def next_serial(self) -> int:
         """A number that is higher than those before; inside of something that was there before, the number of that."""

@@ -50,7 +50,7 @@ class Interpreter(Meetings, Blocks):
             handler = _HANDLERS.get(type(node))
             if handler is None:
                 continue
-            if self.ways < _WAYS and (choices := choices_of(node, body[order:])) is not None:
+            if self.ways < _WAYS and (choices := choices_of(node, body[order:], scope.module)) is not None:
                 return self._both_ways(choices, node, body[order:], scope)
             if handler(self, node, scope):
                 return True

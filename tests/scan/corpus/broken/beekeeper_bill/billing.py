@@ -1,0 +1,25 @@
+"""What an answer has cost."""
+
+from typing import Protocol
+
+from pydantic_ai.usage import RunUsage
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+class Meter(Protocol):
+    async def add(self, account: int, usage: RunUsage) -> None: ...
+
+
+class SqlMeter:
+    """A meter that writes into the database."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, account: int, usage: RunUsage) -> None:
+        await self._session.execute(
+            text("INSERT INTO bills (account, tokens) VALUES (:account, :tokens)"),
+            {"account": account, "tokens": usage.input_tokens + usage.output_tokens},
+        )
+        await self._session.commit()
