@@ -27,13 +27,14 @@ def blocks(text: str, language: str = "") -> list[str]:
 
 
 def commands() -> list[list[str]]:
+    """Each command once, though a walk may have it twice."""
     lines = [
         line.partition("#")[0].strip()
         for text in (PROTOCOL, START)
         for each in blocks(text)
         for line in each.splitlines()
     ]
-    return [shlex.split(line)[1:] for line in lines if line.startswith("sessionproof ")]
+    return [shlex.split(line)[1:] for line in dict.fromkeys(lines) if line.startswith("sessionproof ")]
 
 
 @pytest.mark.parametrize("arguments", commands(), ids=" ".join)
