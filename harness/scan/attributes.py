@@ -14,6 +14,7 @@ from harness.scan.values import (
     UNKNOWN,
     Arguments,
     ClassValue,
+    Constant,
     External,
     FunctionValue,
     Kind,
@@ -50,7 +51,8 @@ class Attributes(Agents, ABC):
             case Super(thing=thing, after=class_):
                 return self._method(thing, name, place, after=class_)
             case _:
-                return UNKNOWN
+                own = value.name if isinstance(value, FunctionValue) and name == "__name__" else None
+                return (Constant(value=own),) if own is not None else UNKNOWN
 
     def _thing_attribute(self, thing: Thing, name: str, place: Place) -> Values:
         if name in thing.attributes and name != "":

@@ -175,16 +175,19 @@ class Blocks(Expressions, ABC):
         for item in node.items:
             values = self.evaluate(item.context_expr, scope) or self._named_lock(item.context_expr, scope)
             given: Values = UNKNOWN
+            before, locks = self.held, []
             for value in values:
                 if isinstance(value, Pending) and value.spans:
                     children.append(self._span(value))
                     continue
                 entered = self.enter(value, self.place(item.context_expr, scope))
                 left.append(entered)
-                self.held = (*self.held, *entered.held)
+                locks.append((*self.held[len(before) :], *entered.held))
+                self.held = before
                 given = joined(given, entered.given)
                 if isinstance(value, Thing) and value.kind is Kind.GUARD and value.data is True:
                     self.sequential += 1
+            self.held = (*before, *_held_by_all(locks))
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, given, scope)
         ended = self.execute(node.body, scope)
@@ -213,6 +216,11 @@ class Blocks(Expressions, ABC):
                         if isinstance(task, Thing):
                             self.await_task(task)
             self.trace.events += entered.after
+
+
+def _held_by_all(locks: Sequence[tuple[Thing, ...]]) -> tuple[Thing, ...]:
+    """What is held whichever of several managers is entered: a lock in one of them keeps nobody apart in the others."""
+    return tuple(each for each in locks[0] if all(each in others for others in locks)) if locks else ()
 
 
 def _takes_all(case: ast.match_case) -> bool:

@@ -328,6 +328,7 @@ _HANDLERS: Mapping[tuple[str, str], _Handler] = {
     ("contextlib", "closing"): _C._same,
     ("typing", "cast"): _C._same,
     ("typing", "assert_type"): _C._same,
+    ("types", "MappingProxyType"): _C._same,
     ("copy", "copy"): _C._replace,
     ("dataclasses", "replace"): _C._replace,
     ("builtins", "getattr"): _C._getattr,

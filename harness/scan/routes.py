@@ -110,8 +110,9 @@ def _everywhere(interpreter: Interpreter) -> Iterator[tuple[Code, str, Values]]:
 
 def _search(value: Value, thing: Thing) -> list[tuple[Thing, str]] | None:
     """The way from a value to a thing, nearest first; each step is a thing and the name by which it is left."""
-    if not isinstance(value, Thing):
-        return None
+    if not isinstance(value, Thing):  # a function may have been bound to it
+        ways = (_search(each, thing) for each in _things((value,)))
+        return next((way for way in ways if way is not None), None)
     waiting: deque[tuple[Thing, list[tuple[Thing, str]]]] = deque([(value, [])])
     seen: set[Thing] = set()
     while waiting:
