@@ -375,7 +375,8 @@ class SessionWatch:
         self._problems += [problem for problem in left["problems"] if problem not in self._problems]
         self._limits += [limit for limit in left["limits"] if limit not in self._limits]
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    # quoted, because pytest has that name for others to use only since 8.4
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """What was found, what could not be seen, whether the sanitizer failed, and where the report is."""
         if not self._has_something_to_say():
             return

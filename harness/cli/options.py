@@ -25,16 +25,16 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PROVIDERS = ("auto", "container", "embedded")
+_PLACES = "AUTO|CONTAINER|EMBEDDED|URL"
 
 
-class _PostgresType(click.ParamType[str]):
-    name = "auto|container|embedded|URL"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in _PROVIDERS:
-            return value
-        complaint = _complaint(value)
-        return self.fail(complaint, param, ctx) if complaint else value
+def _postgres(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """The value, if it says where PostgreSQL comes from."""
+    if value is None or value in _PROVIDERS:
+        return value
+    if complaint := _complaint(value):
+        raise click.BadParameter(complaint)
+    return value
 
 
 def _complaint(value: str) -> str:
@@ -75,7 +75,7 @@ def debug_option(text: str = "Show tracebacks.") -> Callable[[F], F]:
 def server_options() -> Callable[[F], F]:
     """On which server it is done."""
     return _together(
-        click.option("--postgres", type=_PostgresType(), help="Where PostgreSQL comes from [auto]."),
+        click.option("--postgres", metavar=_PLACES, callback=_postgres, help="Where PostgreSQL comes from [auto]."),
         click.option("--image", help="The container's image."),
     )
 

@@ -134,7 +134,7 @@ def _test() -> None:
 def _refusal(reason: str) -> EnvironmentMissing:
     return EnvironmentMissing(
         f"the session sanitizer cannot watch here: {reason}. It was made for asyncio of Python 3.11 to 3.13, "
-        f"SQLAlchemy 2.0 and 2.1, asyncpg 0.31 and psycopg 3.2; this is Python {sys.version.split()[0]} with "
+        f"SQLAlchemy 2.0 and 2.1, asyncpg 0.30 to 0.32 and psycopg 3.2; this is Python {sys.version.split()[0]} with "
         f"SQLAlchemy {version}. Nothing is instrumented: install one of those versions, or report this one"
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 APPLICATION = """\
@@ -61,9 +63,14 @@ async def session(engine):
     async with AsyncSession(engine) as session:
         yield session
 """
-CONFIGURATION = """\
+STRICT = (
+    "strict = true"
+    if pytest.version_tuple >= (9,)
+    else "xfail_strict = true\naddopts = --strict-markers --strict-config"
+)
+CONFIGURATION = f"""\
 [pytest]
-strict = true
+{STRICT}
 filterwarnings = error
 """
 ASYNCIO = """\
