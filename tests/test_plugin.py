@@ -1,6 +1,7 @@
 """The pytest plugin, in projects of its own: what it runs, what it writes, and that it is inert otherwise."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": f"{ROOT}:{project}",
-        "PYTHONPYCACHEPREFIX": sys.pycache_prefix or str(project / "pycache"),
+        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", ""),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     return subprocess.run(

@@ -5,6 +5,7 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -247,7 +248,7 @@ async def outcomes_of(chosen: tuple[Program, ...], clones: Clones, template: str
             subprocess.run,
             script,
             cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": sys.pycache_prefix or ""},
+            env={"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", "")},
             capture_output=True,
             text=True,
             timeout=500,

@@ -1,6 +1,6 @@
 """Suites of others, each in a project of its own, with a database of its own."""
 
-import sys
+import os
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,11 @@ from tests.sessions.suites import Outcome, Suite, run_suite
 
 
 @pytest.fixture
-def suite(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, empty_database_url: str) -> Suite:
+def suite(tmp_path: Path, empty_database_url: str) -> Suite:
     """Run a suite of one module in a project of its own, in a process of its own, with no plugin but those named."""
     environment = {
         "DATABASE_URL": empty_database_url,
-        "PYTHONPYCACHEPREFIX": sys.pycache_prefix or str(tmp_path_factory.getbasetemp() / "pycache"),
+        "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", ""),
     }
 
     def run(module: str, *arguments: str, **options: str) -> Outcome:
