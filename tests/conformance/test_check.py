@@ -80,7 +80,7 @@ async def test_what_comes_after_a_second_start_that_failed_is_not_looked_at(sess
     """Each of these steps says so, and why; the violation is told once, however often the start was tried."""
     backend, part, _ = VIOLATING["a start that works once"]
 
-    said = await checked(backend, sessionproof_clones)
+    said = await checked(type(backend)(), sessionproof_clones)  # one that no other test has started
 
     again = "the application could not be started again, or stopped"
     assert [(step.name, step.undecided) for step in said.steps[2:]] == [
