@@ -26,12 +26,23 @@ from tests.sanitizer.world import SCHEMA
 pytest.register_assert_rewrite("tests.report.opening", "tests.report.pages")
 
 LOCAL_IMAGE = "sessionproof/postgres:pg18-local"
+_OF_CELLS = {Path(__file__).parent / room for room in ("conformance", "engine")}
+_LEFT_OUT = {"exhaustive", "local_model", "processes", "repeated", "searching"}
 
 
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: a collection that a test asks for looks at the test's own objects only."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are deselected by their markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cells, and checks of a whole backend, have their marker, unless they have one that leaves them out already."""
+    for item in items:
+        runs_cells = item.path.parent in _OF_CELLS and "sessionproof_clones" in getattr(item, "fixturenames", ())
+        if runs_cells and not _LEFT_OUT & {each.name for each in item.iter_markers()}:
+            item.add_marker("cells")
 
 
 @pytest.fixture(scope="session", autouse=True)
