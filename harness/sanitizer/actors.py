@@ -6,12 +6,11 @@ for by one, tells those who learn of it what that one knew.
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
-from harness.sanitizer import thread_locks
-from harness.sanitizer.clocks import EMPTY, NO_LOCKS, Actor, Clock, Clocks, Holding
+from harness.sanitizer.clocks import EMPTY, Actor, Clock, Clocks
 from harness.sanitizer.places import of_waiting
 
 __all__ = ["AnonymousCallbacks", "CallbackActor", "Local", "TaskActor", "ThreadActor", "completion", "registration"]
@@ -52,32 +51,13 @@ class TaskActor(Actor):
 class ThreadActor(Actor):
     """A thread outside of any event loop's step, or one piece of work in it."""
 
-    _holdings: Mapping[object, Holding] = NO_LOCKS
-
     def __init__(self, parent: Actor | None = None, *, clock: Clock = EMPTY) -> None:
         super().__init__(parent, name=threading.current_thread().name, clock=clock)
         self._thread = threading.get_ident()
 
-    @property
-    def holdings(self) -> Mapping[object, Holding]:
-        """The mutexes that it holds; of those of `threading` nobody tells, and they are looked for in its stack."""
-        locks = thread_locks.held(1) if threading.get_ident() == self._thread else ()
-        return {**self._holdings, **{lock: _episode(lock, self) for lock in locks}} if locks else self._holdings
-
-    @holdings.setter
-    def holdings(self, holdings: Mapping[object, Holding]) -> None:
-        self._holdings = {lock: held for lock, held in holdings.items() if held.active} or NO_LOCKS
-
     def thread(self) -> int:
         """The one that it was made in."""
         return self._thread
-
-
-def _episode(lock: object, holder: Actor) -> Holding:
-    """One that covers nobody whom the holder creates, because its end is not seen."""
-    episode = Holding(lock, holder)
-    episode.active = False
-    return episode
 
 
 class CallbackActor(Actor):

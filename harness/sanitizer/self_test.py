@@ -15,7 +15,6 @@ of it.
 import asyncio
 import concurrent.futures
 import functools
-import queue
 import signal
 import socket
 import sys
@@ -204,17 +203,6 @@ async def _threads() -> None:
     thread = threading.Thread(target=int)
     thread.start()
     thread.join()
-    _thread_signals(queue.Queue(), threading.Event())
-
-
-def _thread_signals(items: "queue.Queue[int]", event: threading.Event) -> None:
-    items.put(1)
-    items.get()
-    items.task_done()
-    items.join()
-    event.set()
-    event.wait()
-    event.is_set()
 
 
 class _Base(DeclarativeBase):

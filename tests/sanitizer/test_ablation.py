@@ -99,7 +99,7 @@ WITNESSES: dict[str, dict[str, str]] = {
         "notify": "anyio_notify_given_before",
         "notify_all": "anyio_condition_given_before",
     },
-    "anyio._backends._asyncio.AsyncIOBackend": {"run_sync_in_worker_thread": "two_tasks_with_one_worker_thread"},
+    "anyio._backends._asyncio.AsyncIOBackend": {"run_sync_in_worker_thread": "synchronous_endpoints"},
     "anyio._backends._asyncio.CapacityLimiter": {"_notify_next_waiter": "let_in_by_one_that_gave_up"},
     "anyio._backends._asyncio.Lock": {
         "acquire": "rollback_after_insert_by_core_behind_a_guard",
@@ -126,17 +126,6 @@ WITNESSES: dict[str, dict[str, str]] = {
         "set_result": "synchronous_session_of_an_executor",
     },
     "concurrent.futures.ThreadPoolExecutor": {"submit": "synchronous_session_of_an_executor"},
-    "queue.Queue": {
-        "get": "synchronous_session_from_a_queue",
-        "join": "queue_that_is_done",
-        "put": "synchronous_session_from_a_queue",
-        "task_done": "queue_that_is_done",
-    },
-    "threading.Event": {
-        "is_set": "event_of_a_thread_that_is_polled",
-        "set": "event_of_a_thread",
-        "wait": "event_of_a_thread",
-    },
     "threading.Thread": {"join": "thread_that_is_started", "start": "thread_that_is_started"},
     "sqlalchemy.orm.Session": {
         "add": "add_during_execute",
