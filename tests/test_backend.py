@@ -268,6 +268,12 @@ backend 'shop.adapter:amake' is a function (shop/adapter.py:5), which nobody is 
 """)
 
 
+@pytest.mark.parametrize(("spec", "kind"), [("os.path:join", "function"), ("pathlib:Path", "class")])
+def test_what_is_not_of_the_application_has_no_place(spec: str, kind: str) -> None:
+    """There are no brackets with nothing in them."""
+    assert refusal(spec).startswith(f"backend {spec!r} is a {kind}, ")
+
+
 def test_module_in_place_of_a_backend(shop: Path) -> None:
     """What is in it is named."""
     assert of_module(shop, "import fixtures.minimal as backend\n") == snapshot(

@@ -162,11 +162,17 @@ def _no_instance(candidate: object, spec: str, module: ModuleType) -> str:
     if isinstance(candidate, type):
         made = [key for key, value in vars(module).items() if type(value) is candidate]
         if made:
-            return f"a class ({place_of(candidate)}); the module has an instance of it: '{module.__name__}:{made[0]}'"
-        return f"a class ({place_of(candidate)}), and not an instance; write `backend = {name}()`, and name that"
+            return f"a class{_written(candidate)}; the module has an instance of it: '{module.__name__}:{made[0]}'"
+        return f"a class{_written(candidate)}, and not an instance; write `backend = {name}()`, and name that"
     if inspect.isroutine(candidate):
-        return f"a function ({place_of(candidate)}), which nobody is going to call; {_made_by(name, candidate)}"
+        return f"a function{_written(candidate)}, which nobody is going to call; {_made_by(name, candidate)}"
     return ""
+
+
+def _written(thing: Callable[..., Any] | type) -> str:
+    """Where it is written, in brackets; nothing for what is no part of the application."""
+    place = place_of(thing)
+    return f" ({place})" if place else ""
 
 
 def _made_by(name: str, factory: Callable[..., Any]) -> str:

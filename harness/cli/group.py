@@ -20,6 +20,7 @@ from harness.cli.prove import prove
 from harness.cli.report import report
 from harness.cli.reproduce import reproduce
 from harness.cli.scan import scan
+from harness.cli.streams import open_closed
 from harness.cli.verify import verify
 
 __all__ = ["main"]
@@ -31,8 +32,9 @@ class _Interruptible(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """As click does."""
+        """As click does, with streams that can be printed to."""
         try:
+            open_closed()
             return super().make_context(info_name, args, parent, **extra)
         except KeyboardInterrupt:
             return end_interrupted(signal.SIGINT)

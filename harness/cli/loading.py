@@ -31,17 +31,24 @@ def loading() -> Iterator[None]:
     """A time for imports, at whose end the command ends if a signal came.
 
     Raises:
-        UnreadableSettingsError: `pyproject.toml` cannot be read.
+        UnreadableSettingsError: `pyproject.toml` cannot be read, or its `tool` is no table.
         ConfigurationError: logfire cannot use its settings.
     """
-    try:
-        read_document(Path.cwd() / "pyproject.toml")
-    except ConfigurationError as error:
-        raise UnreadableSettingsError(str(error)) from error
+    _read_settings(Path.cwd() / "pyproject.toml")
     with signals_noted() as received, _settings_of_logfire():
         yield
     for number in received:
         end_interrupted(number)
+
+
+def _read_settings(path: Path) -> None:
+    try:
+        tool = read_document(path).get("tool", {})
+    except ConfigurationError as error:
+        raise UnreadableSettingsError(str(error)) from error
+    if not isinstance(tool, dict):
+        said = "has to be a table; write the settings of each tool as [tool.NAME], and remove what stands there now"
+        raise UnreadableSettingsError(f"{path}: 'tool' is of type {type(tool).__name__}, and {said}")
 
 
 @contextlib.contextmanager

@@ -106,6 +106,21 @@ def test_settings_that_logfire_cannot_use_are_told(tmp_path: Path) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("content", "kind"), [("tool = 3\n", "int"), ("[[tool]]\nlogfire = 1\n", "list")])
+@pytest.mark.parametrize("words", ["scan .", "verify"])
+def test_tools_have_to_be_a_table(words: str, content: str, kind: str, tmp_path: Path) -> None:
+    """It is that key which is wrong, and not the settings of a tool."""
+    (tmp_path / "pyproject.toml").write_text(content, encoding="utf-8")
+
+    status, said = call(tmp_path, words)
+
+    assert status == 2
+    assert said == (
+        f"error: FOLDER/pyproject.toml: 'tool' is of type {kind}, and has to be a table; write the settings of each "
+        "tool as [tool.NAME], and remove what stands there now\n"
+    )
+
+
 def test_help_needs_no_settings(tmp_path: Path) -> None:
     """It tells what commands there are."""
     (tmp_path / "pyproject.toml").write_text("[project\n", encoding="utf-8")
