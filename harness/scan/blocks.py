@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from harness.project.module import below
-from harness.scan.arms import Arms
 from harness.scan.calls import Entered
 from harness.scan.choices import End, crossed
 from harness.scan.counting import FEW_ROUNDS
@@ -80,12 +79,18 @@ class Blocks(Expressions, ABC):
             scope.names, self.held, self.crossings = dict(before), held, []
             self.arms = arms | {(visit, side ^ turned)}
             if not self.execute(body, scope):
-                ends += self.crossings or [End(names=scope.names, arms=self.arms)]
+                ends += self._ends(scope)
         self.held = held
         self.arms = ends[0].arms if len(ends) == 1 else arms
         scope.names = merged([each.names for each in ends]) if ends else before
         self.crossings = ends if crossed(ends) else []
         return not ends
+
+    def _ends(self, scope: Environment) -> list[End]:
+        """What the names are now, or at each of the ends that the last statement has."""
+        return [End(names=each.names, arms=each.arms | self.arms) for each in self.crossings] or [
+            End(names=scope.names, arms=self.arms)
+        ]
 
     def _match(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.Match)  # noqa: S101  # for the type checker
@@ -146,26 +151,32 @@ class Blocks(Expressions, ABC):
     def _try(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.Try | ast.TryStar)  # noqa: S101  # for the type checker
         before, arms, visit = dict(scope.names), self.arms, self.next_visit()
-        ends: list[dict[str, Values]] = []
-        left: list[Arms] = []
+        ends: list[End] = []
+        self.crossings = []
         if not self.execute(node.body, scope):
             self.arms |= {(visit, 0)}
             if not self.execute(node.orelse, scope):
-                ends.append(scope.names)
-                left.append(self.arms)
+                ends += self._ends(scope)
         held = self.held
         for side, handler in enumerate(node.handlers, start=1):
             scope.names = merged([before, scope.names])
-            self.arms = arms | {(visit, side)}
+            self.arms, self.crossings = arms | {(visit, side)}, []
             if handler.name:
                 scope.names[handler.name] = UNKNOWN
             if not self.execute(handler.body, scope):
-                ends.append(scope.names)
-                left.append(self.arms)
+                ends += self._ends(scope)
             self.held = held
-        scope.names = merged(ends) if ends else scope.names
-        self.arms = left[0] if len(left) == 1 else arms
-        return self.execute(node.finalbody, scope) or not ends
+        scope.names = merged([each.names for each in ends]) if ends else scope.names
+        self.arms = ends[0].arms if len(ends) == 1 else arms
+        return self._finally(node.finalbody, ends, scope) or not ends
+
+    def _finally(self, body: Sequence[ast.stmt], ends: Sequence[End], scope: Environment) -> bool:
+        """Follow what is done at each end, once: what it binds is bound at all of them."""
+        before = dict(scope.names)
+        ended = self.execute(body, scope)
+        bound = {name: values for name, values in scope.names.items() if values is not before.get(name)}
+        self.crossings = [End(names={**each.names, **bound}, arms=each.arms) for each in ends] if crossed(ends) else []
+        return ended
 
     def _with(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.With | ast.AsyncWith)  # noqa: S101  # for the type checker

@@ -3,26 +3,29 @@
 Problem: after `first, second = (a, b) if forward else (b, a)` each name may be either, but never both the same.
 
 Mechanism: a statement with such a choice, and what comes after it, is followed once for each side of the test. The same
-is done after a branch if one session is what one name has at the end of a side, and another name at the end of another.
+is done after a branch if one session is what one name has at the end of a side, and another name at the end of another;
+a place in a list, a key of a mapping and an attribute are like names. Several lists, mappings or objects that one name
+may be, and that have the same sessions crosswise, are followed one by one; where there is no name, the first counts.
 """
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
 from harness.project.module import Module, below, children
 from harness.scan.arms import Arms, names_of, plain
-from harness.scan.values import Kind, Thing, Values
+from harness.scan.values import Kind, Thing, Value, Values
 
-__all__ = ["Choices", "End", "choices_of", "crossed"]
+__all__ = ["Choices", "End", "are_alternatives", "choices_of", "crossed", "one_of"]
 
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _TRACKED = frozenset({Kind.SESSION, Kind.INSTANCE})
-_SEVERAL = 2
+_HOLDERS = frozenset({Kind.SEQUENCE, Kind.MAPPING, Kind.INSTANCE})
+_SEVERAL, _DEEP = 2, 3
 _ELSE = re.compile(r"\belse\b(?!\s*:)")
 
 
@@ -102,10 +105,18 @@ def _is_of_names(choice: ast.IfExp) -> bool:
 
 
 def _is_ordered(choice: ast.IfExp) -> bool:
-    """Whether it chooses one of two lists of several things."""
-    return all(
-        isinstance(each, ast.Tuple | ast.List) and len(each.elts) >= _SEVERAL for each in (choice.body, choice.orelse)
-    )
+    """Whether it chooses one of two lists, mappings or calls with several things."""
+    return all(len(_parts(each)) >= _SEVERAL for each in (choice.body, choice.orelse))
+
+
+def _parts(node: ast.expr) -> Sequence[ast.expr]:
+    match node:
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Dict(values=parts):
+            return parts
+        case ast.Call(args=given, keywords=named):
+            return [*given, *(each.value for each in named)]
+        case _:
+            return ()
 
 
 def crossed(ends: Sequence[End]) -> bool:
@@ -117,18 +128,44 @@ def _cross(first: Mapping[str, Values], second: Mapping[str, Values]) -> bool:
     changed = [name for name, values in first.items() if name in second and values is not second[name]]
     if not changed:
         return False
-    one, other = _holders(first, changed), _holders(second, changed)
+    return _is_moved(*(_holders((name, each) for name in changed for each in names[name]) for names in (first, second)))
+
+
+def are_alternatives(values: Values) -> bool:
+    """Whether some of the values have the same things at places that are exchanged: only one of them is there."""
+    return len(one_of(values)) < len(values)
+
+
+def one_of(values: Values) -> Values:
+    """The values without those that have crosswise what an earlier one has."""
+    if len(values) < _SEVERAL:
+        return values
+    kept: list[Value] = []
+    seen: list[Mapping[Thing, set[str]]] = []
+    for value in values:
+        own = _holders([("", value)]) if isinstance(value, Thing) and value.kind in _HOLDERS else {}
+        if not any(_is_moved(own, each) for each in seen):
+            kept.append(value)
+            seen.append(own)
+    return values if len(kept) == len(values) else tuple(kept)
+
+
+def _is_moved(one: Mapping[Thing, set[str]], other: Mapping[Thing, set[str]]) -> bool:
+    """Whether something is at a place that it has not in the other, and there at one that it has not here."""
     return any(one[thing] - other[thing] and other[thing] - one[thing] for thing in one.keys() & other.keys())
 
 
-def _holders(names: Mapping[str, Values], changed: Sequence[str]) -> Mapping[Thing, set[str]]:
-    """By which names, or places in a list, things are had."""
+def _holders(named: Iterable[tuple[str, Value]]) -> Mapping[Thing, set[str]]:
+    """By which names, or places in a list, a mapping or an object, things are had."""
     found: dict[Thing, set[str]] = {}
-    for name in changed:
-        for value in names[name]:
-            items = enumerate(value.items) if isinstance(value, Thing) and value.kind is Kind.SEQUENCE else ()
-            for place, values in ((name, (value,)), *((f"{name} {order}", item) for order, item in items)):
-                for each in values:
-                    if isinstance(each, Thing) and each.kind in _TRACKED:
-                        found.setdefault(each, set()).add(place)
+    waiting = [(name, value, 0) for name, value in named]
+    while waiting:
+        place, value, depth = waiting.pop()
+        if not isinstance(value, Thing):
+            continue
+        if value.kind in _TRACKED:
+            found.setdefault(value, set()).add(place)
+        if value.kind in _HOLDERS and depth < _DEEP:
+            inner = enumerate(value.items) if value.kind is Kind.SEQUENCE else value.attributes.items()
+            waiting += [(f"{place} {name}", each, depth + 1) for name, values in inner for each in values]
     return found

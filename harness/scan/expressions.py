@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.project.module import children
 from harness.scan.attributes import Attributes
 from harness.scan.calls import is_loaded
+from harness.scan.choices import one_of
 from harness.scan.counting import calculated, repeated
 from harness.scan.environment import Environment, Yield
 from harness.scan.iterators import EXACT, SLICE
@@ -165,7 +166,7 @@ class Expressions(Attributes, ABC):
     def _attribute(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Attribute)  # noqa: S101  # for the type checker
         place = self.place(node, scope)
-        owners = self.evaluate(node.value, scope)
+        owners = one_of(self.evaluate(node.value, scope))
         found = joined(UNKNOWN, *(self.attribute(owner, node.attr, place) for owner in owners))
         kept = state_of(node.value)
         if kept is None:
@@ -244,7 +245,7 @@ class Expressions(Attributes, ABC):
 
     def _item(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Subscript)  # noqa: S101  # for the type checker
-        owners = self.evaluate(node.value, scope)
+        owners = one_of(self.evaluate(node.value, scope))
         if isinstance(node.slice, ast.Slice):
             return self._slice(owners, node.slice, self.place(node, scope), scope)
         keys = self.evaluate(node.slice, scope)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
 from harness.scan.calls import Calls
+from harness.scan.choices import one_of
 from harness.scan.counting import FEW_ROUNDS, Round, Turn
 from harness.scan.values import (
     UNKNOWN,
@@ -38,6 +39,7 @@ class Iterators(Calls, ABC):
 
     def elements(self, values: Values) -> list[Values]:
         """What the values give one by one."""
+        values = one_of(values)
         lists = [each.items for each in values if isinstance(each, Thing) and each.kind is Kind.SEQUENCE]
         found = [joined(UNKNOWN, *each) for each in zip_longest(*lists, fillvalue=UNKNOWN)]
         for value in values:

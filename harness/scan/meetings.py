@@ -1,7 +1,8 @@
 """Which uses of one session may meet in a task's trace: of its children with each other, and with itself.
 
 Guarantee: one meeting for each session and each group of those that meet over it. A meeting from which a lock keeps all
-pairs apart is told as `locked`.
+pairs apart is told as `locked`. Background tasks that meet only what is over when a request is answered have a group of
+their own: what they do hides nothing worse.
 """
 
 from collections import defaultdict
@@ -26,18 +27,22 @@ class _Group:
     participants: dict[int, Participant] = field(default_factory=dict)
 
 
+_Key = tuple[Thing, bool, bool]
+
+
 class Meetings(State):
     """Looks for meetings at the end of each task."""
 
     def conclude(self, trace: Trace) -> None:
         """Add what meets to what was found from the present beginning."""
-        found: dict[tuple[Thing, bool], _Group] = {}
+        found: dict[_Key, _Group] = {}
         for first, second in combinations(trace.children, 2):
             if first.meets(second):
-                self._add(found, first, _participant(first), _participant(second))
+                chief, other = (second, first) if _goes_on(second) and _is_background(first) else (first, second)
+                self._add(found, chief, _participant(chief), _participant(other), mild=_is_mild(chief, other))
         for child in trace.children:
             own = Participant(label="the task that started it", place=child.place, events=[*trace.beside(child)])
-            self._add(found, child, _participant(child), own)
+            self._add(found, child, _participant(child), own, mild=_is_background(child))
             self._add_background(child)
         self.beginning.meetings += (
             Meeting(
@@ -47,15 +52,15 @@ class Meetings(State):
                 participants=[*group.participants.values()],
                 locked=locked,
             )
-            for (thing, locked), group in found.items()
-            if not locked or (thing, False) not in found
+            for (thing, locked, _), group in found.items()
+            if not locked or not any((thing, False, mild) in found for mild in (False, True))
         )
 
     def _add(
-        self, found: dict[tuple[Thing, bool], _Group], child: Child, first: Participant, second: Participant
+        self, found: dict[_Key, _Group], child: Child, first: Participant, second: Participant, *, mild: bool
     ) -> None:
         for thing, locked, pairs in _meeting(first.events, second.events):
-            group = found.setdefault((thing, locked), _Group(spawn=child.spawn, place=child.place))
+            group = found.setdefault((thing, locked, mild), _Group(spawn=child.spawn, place=child.place))
             for each, events in zip((first, second), pairs, strict=True):
                 known = Participant(label=each.label, place=each.place, events=events, function=each.function)
                 group.participants.setdefault(
@@ -64,7 +69,7 @@ class Meetings(State):
 
     def _add_background(self, child: Child) -> None:
         """A background task that uses what was made before it."""
-        if child.spawn is not Spawn.BACKGROUND:
+        if not _is_background(child):
             return
         for thing, events in by_thing(child.events).items():
             if thing.born < child.born:
@@ -94,6 +99,20 @@ def meeting_of(participants: Sequence[Participant]) -> Iterator[tuple[Thing, boo
     for (thing, locked), known_ones in met.items():
         if not locked or (thing, False) not in met:
             yield thing, locked, [known_ones[order] for order in sorted(known_ones)]
+
+
+def _is_background(child: Child) -> bool:
+    return child.spawn is Spawn.BACKGROUND
+
+
+def _goes_on(child: Child) -> bool:
+    """Whether it may be under way when the request is answered, and is no background task."""
+    return child.ended is None and not _is_background(child)
+
+
+def _is_mild(chief: Child, other: Child) -> bool:
+    """Whether a background task meets what has come to its end before, or another one."""
+    return (_is_background(chief) or _is_background(other)) and not _goes_on(chief)
 
 
 def _participant(child: Child) -> Participant:

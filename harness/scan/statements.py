@@ -9,7 +9,7 @@ from harness.project.module import Module, import_bindings
 from harness.scan.arms import NOWHERE
 from harness.scan.blocks import Blocks, merged
 from harness.scan.calls import is_loaded
-from harness.scan.choices import Choices, End, choices_of, crossed
+from harness.scan.choices import Choices, End, are_alternatives, choices_of, crossed, one_of
 from harness.scan.environment import Environment
 from harness.scan.expressions import state_of
 from harness.scan.known import key_of
@@ -36,6 +36,7 @@ __all__ = ["Interpreter"]
 
 _Handler = Callable[["Interpreter", ast.stmt, Environment], bool]
 _WAYS = 3
+_ENDING = (ast.If, ast.Match, ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.Assign, ast.AnnAssign)
 _MANAGERS = frozenset({"contextmanager", "asynccontextmanager"})
 _CACHES = frozenset({"cache", "lru_cache"})
 
@@ -59,8 +60,8 @@ class Interpreter(Meetings, Blocks):
         return False
 
     def _is_crossed(self, node: ast.stmt) -> bool:
-        """Whether the branch that was followed last is this statement, or its last part."""
-        if not isinstance(node, ast.If | ast.Match | ast.With | ast.AsyncWith) or self.ways >= _WAYS:
+        """Whether the branch, or the choice, that was followed last is this statement, or its last part."""
+        if not isinstance(node, _ENDING) or self.ways >= _WAYS:
             self.crossings = []
         return bool(self.crossings)
 
@@ -183,6 +184,7 @@ class Interpreter(Meetings, Blocks):
                 value.data.escaped = True
 
     def _unpack(self, targets: Sequence[ast.expr], values: Values, scope: Environment) -> None:
+        values = one_of(values)
         starred = next((order for order, each in enumerate(targets) if isinstance(each, ast.Starred)), None)
         for order, target in enumerate(targets):
             place = self.place(target, scope)
@@ -233,9 +235,23 @@ class Interpreter(Meetings, Blocks):
     def _assign(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.Assign)  # noqa: S101  # for the type checker
         values = self.evaluate(node.value, scope)
-        for target in node.targets:
-            self.assign(target, values, scope)
+        self._bind(node.targets, values, scope)
         return False
+
+    def _bind(self, targets: Sequence[ast.expr], values: Values, scope: Environment) -> None:
+        """Bind all targets; if the values are alternatives, what follows is done once for each of them."""
+        self.crossings = []
+        if self.ways < _WAYS and are_alternatives(values) and all(map(_is_of_names, targets)):
+            visit, names = self.next_visit(), scope.names
+            for side, value in enumerate(values):
+                scope.names = dict(names)
+                for target in targets:
+                    self.assign(target, (value,), scope)
+                self.crossings.append(End(names=scope.names, arms=self.arms | {(visit, side)}))
+            scope.names = merged([each.names for each in self.crossings])
+            return
+        for target in targets:
+            self.assign(target, values, scope)
 
     def _assign_annotated(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.AnnAssign)  # noqa: S101  # for the type checker
@@ -248,7 +264,7 @@ class Interpreter(Meetings, Blocks):
             values = self.symbolic(node.annotation, scope, made, self.next_serial()) or values
         self._fill_variable(values, node.annotation, scope, made)
         if node.value is not None or values:
-            self.assign(node.target, values, scope)
+            self._bind([node.target], values, scope)
         return False
 
     def _fill_variable(self, values: Values, annotation: ast.expr, scope: Environment, made: Step) -> None:
@@ -306,6 +322,10 @@ class Interpreter(Meetings, Blocks):
             scope.elsewhere[name] = there
             scope.names.pop(name, None)
         return False
+
+
+def _is_of_names(target: ast.expr) -> bool:
+    return not any(isinstance(each, ast.Attribute | ast.Subscript) for each in ast.walk(target))
 
 
 def _decorator_name(value: object) -> str:

@@ -133,8 +133,170 @@ RIGHT = {
                     first, second = second, first
                 await asyncio.gather(first.count(), second.count())
         """,
+    "mappings": """
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            if back:
+                pair = {"left": b, "right": a}
+            else:
+                pair = {"left": a, "right": b}
+            await asyncio.gather(use(pair["left"]), use(pair["right"]))
+        """,
+    "cases with mappings": """
+        async def f(a: AsyncSession, b: AsyncSession, mode: str):
+            match mode:
+                case "back":
+                    pair = {"left": b, "right": a}
+                case _:
+                    pair = {"left": a, "right": b}
+            await asyncio.gather(use(pair["left"]), use(pair.get("right")))
+        """,
+    "an expression gives a mapping": """
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            pair = {"left": b, "right": a} if back else {"left": a, "right": b}
+            await asyncio.gather(use(pair["left"]), use(pair["right"]))
+        """,
+    "objects with attributes": """
+        @dataclass
+        class Pair:
+            left: AsyncSession
+            right: AsyncSession
+
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            if back:
+                pair = Pair(left=b, right=a)
+            else:
+                pair = Pair(left=a, right=b)
+            await asyncio.gather(use(pair.left), use(pair.right))
+        """,
+    "a function that gives either pair": f"""
+        def chosen(a, b, back):
+            if back:
+                return b, a
+            return a, b
+
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            first, second = chosen(a, b, back)
+{BOTH}""",
+    "a coroutine that gives either pair, which is kept": """
+        async def chosen(a, b, back):
+            if back:
+                return b, a
+            return a, b
+
+        class Router:
+            async def run(self, a: AsyncSession, b: AsyncSession, back: bool):
+                self.pair = await chosen(a, b, back)
+                await asyncio.gather(use(self.pair[0]), use(self.pair[1]))
+        """,
+    "either pair is handed on at once": """
+        def chosen(a, b, back):
+            if back:
+                return b, a
+            return a, b
+
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            await asyncio.gather(*(use(each) for each in chosen(a, b, back)))
+            await asyncio.gather(*map(use, chosen(a, b, back)))
+        """,
+    "either pair is given by a manager": """
+        @contextlib.asynccontextmanager
+        async def pair(back):
+            async with factory() as a, factory() as b:
+                if back:
+                    yield b, a
+                else:
+                    yield a, b
+
+        async def f(back: bool):
+            async with pair(back) as (first, second):
+                await asyncio.gather(use(first), use(second))
+        """,
+    "swapped after an error": f"""
+        async def f(a: AsyncSession, b: AsyncSession):
+            try:
+                first, second = a, b
+                await use(first)
+            except ValueError:
+                first, second = b, a
+            finally:
+                done = True
+{BOTH}""",
+    "a branch in try": f"""
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            try:
+                if back:
+                    first, second = b, a
+                else:
+                    first, second = a, b
+            except ValueError:
+                return
+{BOTH}""",
 }
 BROKEN = {
+    "mappings, one of them with the same twice": """
+        async def f(a: AsyncSession, b: AsyncSession, mode: str):
+            if mode == "back":
+                pair = {"left": b, "right": a}
+            elif mode == "one":
+                pair = {"left": a, "right": a}
+            else:
+                pair = {"left": a, "right": b}
+            await asyncio.gather(use(pair["left"]), use(pair["right"]))
+        """,
+    "mappings, and one more use": """
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            pair = {"left": b, "right": a} if back else {"left": a, "right": b}
+            await asyncio.gather(use(pair["left"]), use(b))
+        """,
+    "the same attribute twice": """
+        @dataclass
+        class Pair:
+            left: AsyncSession
+            right: AsyncSession
+
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            pair = Pair(b, a) if back else Pair(a, b)
+            await asyncio.gather(use(pair.left), use(pair.left))
+        """,
+    "a function that gives either pair, and one more use": """
+        def chosen(a, b, back):
+            if back:
+                return b, a
+            return a, b
+
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            first, second = chosen(a, b, back)
+            await asyncio.gather(use(first), use(b))
+        """,
+    "a function that may give the same twice": f"""
+        def chosen(a, b, back):
+            if back:
+                return b, b
+            return a, b
+
+        async def f(a: AsyncSession, b: AsyncSession, back: bool):
+            first, second = chosen(a, b, back)
+{BOTH}""",
+    "the same after an error": f"""
+        async def f(a: AsyncSession, b: AsyncSession):
+            first, second = a, b
+            try:
+                await use(first)
+            except ValueError:
+                first = b
+            finally:
+                done = True
+{BOTH}""",
+    "bound at last": f"""
+        async def f(a: AsyncSession, b: AsyncSession):
+            try:
+                first, second = a, b
+                await use(first)
+            except ValueError:
+                first, second = b, a
+            finally:
+                second = first
+{BOTH}""",
     "the same after all": f"""
         async def f(a: AsyncSession, b: AsyncSession, back: bool):
             first, second = (a, b) if back else (b, b)
