@@ -148,6 +148,7 @@ class State(ABC):
         self.chosen: dict[ast.expr, int] = {}
         self.crossings: list[End] = []
         self.ways = 0
+        self.set_in: dict[tuple[Thing, str], Arms] = {}
         self.learned: set[object] = set()
         self.independent: set[int] = set()
         self.known_kinds: dict[int, set[Kind]] = {}

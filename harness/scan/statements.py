@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.project.classes import Class
 from harness.project.module import Module, import_bindings
-from harness.scan.arms import NOWHERE
+from harness.scan.arms import NOWHERE, exclusive
 from harness.scan.blocks import Blocks, merged
 from harness.scan.calls import is_loaded
 from harness.scan.choices import Choices, End, are_alternatives, choices_of, crossed, one_of
@@ -173,7 +173,9 @@ class Interpreter(Meetings, Blocks):
 
     def _set(self, thing: Thing, name: str, values: Values, place: Place) -> None:
         before = thing.attributes.get(name, UNKNOWN)
-        thing.attributes[name] = joined(values, before) if self.active and thing.symbolic else values
+        stays = self.active and thing.symbolic and not exclusive(self.arms, self.set_in.get((thing, name), NOWHERE))
+        thing.attributes[name] = joined(values, before) if stays else values
+        self.set_in[thing, name] = self.arms
         thing.fields.setdefault(name, place)
         self._escape(values)
 

@@ -211,6 +211,15 @@ RIGHT = {
             async with pair(back) as (first, second):
                 await asyncio.gather(use(first), use(second))
         """,
+    "attributes of whatever object it is": """
+        class Router:
+            async def run(self, a: AsyncSession, b: AsyncSession, back: bool):
+                if back:
+                    self.left, self.right = b, a
+                else:
+                    self.left, self.right = a, b
+                await asyncio.gather(use(self.left), use(self.right))
+        """,
     "swapped after an error": f"""
         async def f(a: AsyncSession, b: AsyncSession):
             try:
@@ -277,6 +286,15 @@ BROKEN = {
         async def f(a: AsyncSession, b: AsyncSession, back: bool):
             first, second = chosen(a, b, back)
 {BOTH}""",
+    "attributes, one of them twice": """
+        class Router:
+            async def run(self, a: AsyncSession, b: AsyncSession, back: bool):
+                if back:
+                    self.left, self.right = b, a
+                else:
+                    self.left, self.right = a, b
+                await asyncio.gather(use(self.left), use(self.left))
+        """,
     "the same after an error": f"""
         async def f(a: AsyncSession, b: AsyncSession):
             first, second = a, b
