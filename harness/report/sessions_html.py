@@ -17,7 +17,7 @@ from harness.report.sessions_causes import CauseShown, by_cause
 from harness.report.sessions_document import RaceDocument, SessionsDocument
 from harness.report.sessions_terminal import FAILED, UNWATCHED
 from harness.report.text import inline
-from harness.sanitizer.causes import made_places
+from harness.sanitizer.causes import narrowed
 
 __all__ = ["sessions_html"]
 
@@ -36,7 +36,7 @@ class _Access:
 
     who: str
     stack: tuple[str, ...]
-    created: str
+    created: tuple[str, ...]
     without: str
 
 
@@ -91,8 +91,7 @@ def sessions_html(document: SessionsDocument, *, source: str = "run.json") -> st
 
 def _race(document: SessionsDocument, of: CauseShown[R], reasons: Iterable[str]) -> _Race:
     example = of.example
-    race = example.race
-    places = made_places(race, example.seen[0].test if example.seen else "") or race.subject_created[-1:]
+    race = narrowed(example.race, example.seen[0].test if example.seen else "")
     others = [pair for pair in of.pairs if pair is not example]
     return _Race(
         title=words.title(document, of),
@@ -100,7 +99,7 @@ def _race(document: SessionsDocument, of: CauseShown[R], reasons: Iterable[str])
         repair=inline(example.repair),
         reasons=tuple(reasons),
         accesses=(("First", _access(document, race.first)), ("Second", _access(document, race.second))),
-        made=tuple(_frame(document, place) for place in reversed(places)),
+        made=tuple(_frame(document, place) for place in reversed(race.subject_created)),
         pairs=tuple(words.pair(document, pair) for pair in others[:_PAIRS]),
         more_pairs=max(0, len(others) - _PAIRS),
         count=len(of.seen),
@@ -109,11 +108,10 @@ def _race(document: SessionsDocument, of: CauseShown[R], reasons: Iterable[str])
 
 
 def _access(document: SessionsDocument, access: AccessSeen) -> _Access:
-    created = access.task_created[-1:]
     return _Access(
         who=inline(words.who(access), limit=500),
         stack=tuple(_frame(document, place) for place in reversed(access.stack)),
-        created=_frame(document, created[0]) if created else "",
+        created=tuple(_frame(document, place) for place in reversed(access.task_created)),
         without="no stack is known",
     )
 

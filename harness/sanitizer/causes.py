@@ -5,25 +5,29 @@ to change: who made the session, and handed it to the tasks that were made there
 
 Mechanism: an `Origin` says where the session was made, and by which functions the tasks were made that used it. Where
 it was made is told by the line, and, because many sessions come out of one factory, by its callers up to the function
-that made the tasks, too: whoever called both decides who gets the session. The test itself tells nothing apart: in
-which tests a mistake was seen is said beside it. Origins that have a session's place and a function in common are one
-cause; so are those of a connection below a session, whose place nobody saw, and of tasks of the same functions.
+that made the tasks, too: whoever called both decides who gets the session. Tasks are told by the function that made
+them and by its callers, up to the same function, because a helper makes tasks for many. The test itself tells nothing
+apart: in which tests a mistake was seen is said beside it. Origins that have a session's place and such functions in
+common are one cause; so are those of a connection below a session, whose place nobody saw, and of tasks of the same
+functions.
 
 Guarantee: pure. What races because of its thread or event loop is another cause than what is shared.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, TypeVar
 
-from harness.evidence import PlaceSeen, RaceKind, SessionRace
+from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
 from harness.sanitizer.reports import describe, shown_file
 
-__all__ = ["Origin", "describe_cause", "grouped", "headline", "made_places", "origin_of", "origins_of", "telling"]
+__all__ = ["Origin", "describe_cause", "grouped", "headline", "narrowed", "origin_of", "origins_of", "telling"]
 
 T = TypeVar("T")
 _Function = tuple[str, str]
+_Chain = tuple[_Function, ...]
 _APART = frozenset({RaceKind.FOREIGN_LOOP, RaceKind.FOREIGN_THREAD})
 _PROOFS = (RaceKind.BLEED, RaceKind.OVERLAP, RaceKind.FOREIGN_THREAD, RaceKind.FOREIGN_LOOP, RaceKind.UNORDERED)
 """What tells the most comes first: that rows were lost, and then, that it happened, before that it can happen."""
@@ -34,23 +38,23 @@ class Origin:
     """Where what races comes from; `made` is `None` if nobody saw where the session was made.
 
     `apart` is the kind, where that makes it a cause of its own. `tasks` has the functions in which the application made
-    the tasks; the test's own task, or a server's, is not made by the application.
+    the tasks, each with its callers before it; the test's own task, or a server's, is not made by the application.
     """
 
     apart: RaceKind | None
     made: tuple[PlaceSeen, ...] | None
-    tasks: frozenset[_Function]
+    tasks: frozenset[_Chain]
 
 
 def origin_of(race: SessionRace, test: str = "") -> Origin:
     """Where a finding comes from that the test of that name, if it was in one, has shown."""
-    places = (access.task_created[-1] for access in (race.first, race.second) if access.task_created)
-    made = made_places(race, test)
+    made = _made(race, test)
     is_apart = race.kind in _APART
+    stacks = (_makers(race, access, test) for access in (race.first, race.second) if access.task_created)
     return Origin(
         apart=race.kind if is_apart else None,
         made=made if race.subject_created else None,
-        tasks=frozenset() if is_apart else frozenset(map(_function, places)),
+        tasks=frozenset() if is_apart else frozenset(map(_chain, stacks)),
     )
 
 
@@ -61,16 +65,43 @@ def origins_of(races: Sequence[SessionRace], test: str = "") -> tuple[Origin, ..
     return tuple(next((each for each in seen if _is_below(origin, each)), origin) for origin in origins)
 
 
-def made_places(race: SessionRace, test: str = "") -> tuple[PlaceSeen, ...]:
+def narrowed(race: SessionRace, test: str = "") -> SessionRace:
+    """The finding with those frames only, of where its session and tasks were made, that tell its cause."""
+    return replace(
+        race,
+        subject_created=_made(race, test) or race.subject_created[-1:],
+        first=replace(race.first, task_created=_makers(race, race.first, test)),
+        second=replace(race.second, task_created=_makers(race, race.second, test)),
+    )
+
+
+def _made(race: SessionRace, test: str) -> tuple[PlaceSeen, ...]:
     """Where the session was made, innermost last: from who called both its factory and the tasks' on, if anybody did.
 
     Without the test itself; empty if the session was made by nobody else, or nobody saw where.
     """
-    name = test.partition("[")[0].rpartition("::")[2]
-    made = [place for place in race.subject_created if not name or _name(place) != name]
+    made = [place for place in race.subject_created if not _is_test(place, test)]
     others = {_function(place) for access in (race.first, race.second) for place in access.task_created}
     common = [number for number, place in enumerate(made) if _function(place) in others]
     return tuple(made[common[-1] if common else 0 :])
+
+
+def _makers(race: SessionRace, access: AccessSeen, test: str) -> tuple[PlaceSeen, ...]:
+    """Where the task of an access was made, innermost last: from who called the session's factory on, if anybody did.
+
+    Without the test and what called it, unless the test made the task itself.
+    """
+    places = access.task_created
+    tests = [number for number, place in enumerate(places) if _is_test(place, test)]
+    shared = next(map(_function, _made(race, test)), None)
+    common = [number for number, place in enumerate(places) if _function(place) == shared]
+    start = max(tests[-1] + 1 if tests else 0, common[-1] if common else 0)
+    return places[min(start, len(places) - 1) :] if places else ()
+
+
+def _chain(places: Sequence[PlaceSeen]) -> _Chain:
+    """The functions, innermost last; one that called itself is there once, however deep it went."""
+    return tuple(function for function, _ in groupby(map(_function, places)))
 
 
 def grouped(items: Iterable[T], origin: Callable[[T], Origin]) -> tuple[tuple[T, ...], ...]:
@@ -110,7 +141,7 @@ def describe_cause(
     Of the other findings `most` are named, on a line each; `more` says where the rest is. `shown` is as in `describe`.
     """
     example = races[telling(races)]
-    text = describe(example, shown=shown, made=len(made_places(example, test)))
+    text = describe(narrowed(example, test), shown=shown, whole=True)
     others = [race for race in races if race is not example]
     if not others:
         return text
@@ -127,11 +158,13 @@ def describe_cause(
 def headline(races: Sequence[SessionRace], *, test: str = "", shown: Callable[[str], str] = shown_file) -> str:
     """One root cause on one line: what happened where, on an object that was made where."""
     example = races[telling(races)]
-    made = (made_places(example, test) or example.subject_created[-1:])[:1]
-    places = [f" made at {shown(place.file)}:{place.line} in {place.function}" for place in made]
+    told = narrowed(example, test)
+    made = [f" made at {_frame(place, shown)}" for place in told.subject_created[:1]]
+    makers = [access.task_created[-2:] for access in (told.first, told.second) if len(access.task_created) > 1]
+    called = "".join(f", tasks in {by.function}, called at {_frame(place, shown)}" for place, by in makers[:1])
     others = len(races) - 1
     more = f", and {others} more {'pair' if others == 1 else 'pairs'} of operations" if others else ""
-    return f"session race: {_places(example, shown)}{more};{''.join(places) or ' nobody saw where it was made'}"
+    return f"session race: {_places(example, shown)}{more};{''.join(made) or ' nobody saw where it was made'}{called}"
 
 
 def telling(races: Sequence[SessionRace]) -> int:
@@ -142,6 +175,10 @@ def telling(races: Sequence[SessionRace]) -> int:
 def _rank(race: SessionRace) -> tuple[int, int, bool, int]:
     without = sum(access.place is None for access in (race.first, race.second)) + (not race.subject_created)
     return without, _PROOFS.index(race.kind), "onnection" in race.subject, -race.count
+
+
+def _frame(place: PlaceSeen, shown: Callable[[str], str]) -> str:
+    return f"{shown(place.file)}:{place.line} in {place.function}"
 
 
 def _places(race: SessionRace, shown: Callable[[str], str]) -> str:
@@ -156,8 +193,12 @@ def _is_one(one: Origin, other: Origin) -> bool:
 
 
 def _is_below(unseen: Origin, other: Origin) -> bool:
-    """Whether it is of an object that nobody saw being made, as a connection below the session that is the other's."""
-    return unseen.made is None and unseen.apart is other.apart and bool(unseen.tasks & other.tasks)
+    """Whether it is of an object that nobody saw being made, as a connection below the session that is the other's.
+
+    Who called the session's factory, too, is known of the session only: the callers above that are the other's alone.
+    """
+    is_alike = unseen.made is None and unseen.apart is other.apart
+    return is_alike and any(whole[-len(each) :] == each for whole in unseen.tasks for each in other.tasks)
 
 
 def _may_be_one(unseen: Origin, other: Origin) -> bool:
@@ -172,6 +213,7 @@ def _function(place: PlaceSeen) -> _Function:
     return place.file, place.function
 
 
-def _name(place: PlaceSeen) -> str:
-    """The name of the function, or, of one that is defined in another, of the outermost."""
-    return place.function.partition(".<locals>")[0].rpartition(".")[2]
+def _is_test(place: PlaceSeen, test: str) -> bool:
+    """Whether it is in the test of that name, or in a function that is defined in it."""
+    name = test.partition("[")[0].rpartition("::")[2]
+    return bool(name) and place.function.partition(".<locals>")[0].rpartition(".")[2] == name

@@ -6,12 +6,16 @@ Mechanism: conflicts are counted by kind and by the two places in the applicatio
 whole. Stacks are resolved then, once; where findings are suppressed by their stacks, with each conflict. What is
 suppressed is kept apart from what is not, also if both have the same two places.
 
-Guarantee: a finding holds text and numbers only, nothing of the program.
+Guarantee: a finding holds text and numbers only, nothing of the program. Conflicts may be added, and findings read, in
+several threads at once, and in a process that was forked meanwhile.
 """
 
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +26,7 @@ from harness.sanitizer.ownership import Access, Conflict
 from harness.sanitizer.places import resolve
 from harness.suppressions import SuppressedRace, Suppression, Suppressions, today
 
-__all__ = ["CAUSES", "REPAIRS", "Collector", "Noted", "describe", "root_cause", "shown_file"]
+__all__ = ["CAUSES", "REPAIRS", "Collector", "Guard", "Noted", "describe", "root_cause", "shown_file"]
 
 CAUSES: Mapping[RaceKind, str] = {
     RaceKind.OVERLAP: "the second operation began while the first was in flight",
@@ -56,11 +60,29 @@ class Noted:
     by: tuple[Suppression, ...] = ()
 
 
+class Guard:
+    """A lock that is free in a forked process, whoever held it at that moment: there is one for each process.
+
+    The same thread may take it again, because a finalizer may find a race in the middle of anything. What is done under
+    it calls nothing of the application's.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[int, AbstractContextManager[object]] = {}
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """The lock, to be taken by `with`."""
+        process = os.getpid()
+        lock = self._locks.get(process)
+        return self._locks.setdefault(process, threading.RLock()) if lock is None else lock
+
+
 class Collector:
     """The findings of one watch, one for each root cause; of `most` causes, and of others only how often."""
 
     def __init__(self, suppressions: Suppressions | None = None, *, most: int | None = None) -> None:
         self._most = most
+        self._guard = Guard()
         self.left_out = 0
         self._suppressions = suppressions if suppressions is not None and suppressions.entries else None
         self._findings: dict[Any, Noted] = {}
@@ -74,16 +96,27 @@ class Collector:
             whole = _finding(conflict)
             by = self._suppressions.naming(whole, on=today())
         key = (_cause(conflict), by)
+        if whole is None and self._has_room(key) and self._is_news(key, conflict.kind):
+            whole = _finding(conflict)
+        with self._guard():
+            if not self._has_room(key):
+                self.left_out += 1
+                return None
+            self._counts[key] += 1
+            count = self._counts[key]
+            if whole is None or not self._is_news(key, conflict.kind):
+                return replace(self._findings[key], is_new=False, count=count)
+            noted = Noted(key=key, finding=whole, count=count, is_new=True, by=by)
+            self._findings[key] = noted
+            return noted
+
+    def _has_room(self, key: Any) -> bool:
+        return self._most is None or key in self._findings or len(self._findings) < self._most
+
+    def _is_news(self, key: Any, kind: RaceKind) -> bool:
+        """Whether it is the first of its cause, or the first proof where there is a prediction; not so for ever."""
         known = self._findings.get(key)
-        if known is None and self._most is not None and len(self._findings) >= self._most:
-            self.left_out += 1
-            return None
-        self._counts[key] += 1
-        if known is not None and not (known.finding.kind is RaceKind.UNORDERED and conflict.kind is RaceKind.OVERLAP):
-            return replace(known, is_new=False, count=self._counts[key])
-        noted = Noted(key=key, finding=whole or _finding(conflict), count=self._counts[key], is_new=True, by=by)
-        self._findings[key] = noted
-        return noted
+        return known is None or (known.finding.kind is RaceKind.UNORDERED and kind is RaceKind.OVERLAP)
 
     @property
     def findings(self) -> tuple[SessionRace, ...]:
@@ -96,8 +129,10 @@ class Collector:
         return tuple(SuppressedRace(race=finding, by=by) for finding, by in self._counted() if by)
 
     def _counted(self) -> Iterator[tuple[SessionRace, tuple[Suppression, ...]]]:
-        for key, noted in self._findings.items():
-            yield replace(noted.finding, count=self._counts[key]), noted.by
+        with self._guard():
+            findings, counts = self._findings.copy(), self._counts.copy()
+        for key, noted in findings.items():
+            yield replace(noted.finding, count=counts[key]), noted.by
 
 
 def root_cause(finding: SessionRace) -> Any:
@@ -163,11 +198,13 @@ def shown_file(file: str) -> str:
         return file
 
 
-def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file, made: int = 1) -> str:
+def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file, whole: bool = False) -> str:
     """A finding in words, over several lines: what, on which object, both accesses with stacks, and the repair.
 
-    `shown` says how a file is to be called; of the frames in which the session was made the innermost `made` are told.
+    `shown` says how a file is to be called. Of the frames in which the session and the tasks were made all are told if
+    `whole` is true, else the innermost.
     """
+    start = 0 if whole else -1
     times = f", {finding.count} times" if finding.count > 1 else ""
     lines = [f"session race ({finding.kind}{times}) on {finding.subject}: {CAUSES[finding.kind]}"]
     for label, access in (("first", finding.first), ("second", finding.second)):
@@ -176,10 +213,10 @@ def describe(finding: SessionRace, *, shown: Callable[[str], str] = shown_file, 
         lines += _frames(reversed(access.stack), "    ", shown) or ["    no stack was taken"]
         if access.task_created:
             lines.append("    the task was created at")
-            lines += _frames(access.task_created[-1:], "      ", shown)
+            lines += _frames(reversed(access.task_created[start:]), "      ", shown)
     if finding.subject_created:
         lines.append("  the session was made at")
-        lines += _frames(reversed(finding.subject_created[-max(1, made) :]), "    ", shown)
+        lines += _frames(reversed(finding.subject_created[start:]), "    ", shown)
     lines.append(f"  repair: {REPAIRS[finding.kind]}")
     return "\n".join(lines)
 

@@ -196,6 +196,10 @@ def _findings(count: int) -> str:
     return f"{count} finding was" if count == 1 else f"{count} findings were"
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
+
+
 def _agree() -> None:
     """Watch in a way that suits all watches: the stacks of the one that wants the most.
 
@@ -243,7 +247,7 @@ def watch_sessions(
     has_entries = suppressions is not None and bool(suppressions.entries)
     if stacks is None:
         stacks = SAMPLED if chosen is WatchMode.LOG and not has_entries else 1.0
-    if not 0 <= stacks <= 1:
+    if not _is_share(stacks):
         raise UsageError(f"stacks={stacks!r} is no share of all accesses: it is between 0, for none, and 1, for all")
     if stacks < 1 and has_entries:
         raise UsageError(

@@ -2,7 +2,11 @@
 
 import asyncio
 import logging
+import os
+import sys
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -10,15 +14,17 @@ from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 from harness.errors import UsageError
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
 from harness.sanitizer import LogLimits, Suppressions, WatchMode, watch_sessions
 from harness.sanitizer.places import Sampler
 from harness.sanitizer.race_log import RaceLog
-from harness.sanitizer.reports import Noted
+from harness.sanitizer.reports import Guard, Noted
 from harness.sanitizer.runtime import runtime
 from harness.sanitizer.watch import SAMPLED
 from harness.suppressions import Place, Suppression
@@ -226,10 +232,18 @@ def test_the_fields_of_a_line(caplog: pytest.LogCaptureFixture, monkeypatch: pyt
 
 def test_what_cannot_be() -> None:
     """Is refused before anything is watched."""
-    for values in ({"interval": 0}, {"causes": 0}, {"kept": -1}, {"interval": float("nan")}):
-        with pytest.raises(UsageError, match="has to be above 0"):
-            LogLimits(**values)
-    for share in (-0.1, 1.5, float("nan")):
+    unusable: dict[str, tuple[Any, ...]] = {
+        "interval": (0, float("nan"), "a", None),
+        "causes": (0, 5.5, "20", None),
+        "kept": (-1, 1000.0, [1]),
+    }
+    for name, values in unusable.items():
+        said = f"{name}=.* is no limit of a log: it has to be a (whole )?number above 0"
+        for value in values:
+            with pytest.raises(UsageError, match=said):
+                LogLimits(**{name: value})
+    shares: tuple[Any, ...] = (-0.1, 1.5, float("nan"), "x", [0.5])
+    for share in shares:
         with pytest.raises(UsageError, match="is no share of all accesses"):
             watch_sessions("log", stacks=share)
     with pytest.raises(UsageError, match="limits are for the mode 'log', and the mode is 'collect'"):
@@ -248,6 +262,54 @@ async def _race(world: World, other: Callable[[AsyncSession], Awaitable[None]] =
     world.steps = Steps()
     async with world.session() as session:
         await by_luck(world, partial(_use, session), partial(other, session))
+
+
+def _pieces_of_work(count: int) -> list[Callable[[Session], object]]:
+    """Functions that are the same on different lines, so that each two of one make a finding of their own."""
+    made = []
+    for number in range(count):
+        names: dict[str, Any] = {"text": text}
+        source = "\n" * number + "def use(session):\n    session.execute(text('SELECT 1'))\n"
+        exec(compile(source, __file__, "exec"), names)
+        made.append(names["use"])
+    return made
+
+
+async def _race_in_threads(work: Sequence[Callable[[Session], object]]) -> None:
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    for each in work:
+        with Session(engine) as session:
+            both = (asyncio.to_thread(each, session) for _ in range(2))
+            await asyncio.gather(*both, return_exceptions=True)
+    engine.dispose()
+
+
+def test_findings_are_read_while_threads_find_more() -> None:
+    """What was found by then, whoever is just adding to it."""
+    interval = sys.getswitchinterval()
+    ended = threading.Event()
+
+    def read() -> list[int]:
+        counts = []
+        while not ended.is_set():
+            counts.append(len(watch.findings))
+        return counts
+
+    sys.setswitchinterval(1e-4)
+    try:
+        with ThreadPoolExecutor() as pool, watch_sessions() as watch:
+            reading = pool.submit(read)
+            try:
+                asyncio.run(_race_in_threads(_pieces_of_work(150)))
+            finally:
+                ended.set()
+            counts = reading.result()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert counts == sorted(counts)
+    assert len(watch.findings) == 150
+    assert watch.problems == ()
 
 
 async def test_memory_is_bounded_in_causes(make_world: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
@@ -327,6 +389,52 @@ def test_the_watch_that_wants_the_most_gets_it() -> None:
     assert _shares([1.0, 0.5]) == [True, True]
     assert _shares([0.5, 0.0]) == [False, False]
     assert runtime.sampler.all
+
+
+def test_a_handler_is_called_past_the_guard() -> None:
+    """One that waits for a thread that finds a race, too, hangs neither of the two."""
+    log = RaceLog(LOGGER, LogLimits())
+    ended = []
+
+    def wait(record: logging.LogRecord) -> bool:
+        if "other.py" not in record.getMessage():
+            other = threading.Thread(target=log.note, args=(_noted("other", 1),), daemon=True)
+            other.start()
+            other.join(10)
+            ended.append(not other.is_alive())
+        return True
+
+    LOGGER.addFilter(wait)
+    try:
+        log.note(_noted("chat", 1))
+    finally:
+        LOGGER.removeFilter(wait)
+
+    assert ended == [True]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_while_another_thread_counts() -> None:
+    """Has a guard that nobody holds."""
+    guard, held, ended = Guard(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with guard():
+            held.set()
+            ended.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    process = os.fork()
+    if not process:
+        free: Any = guard()
+        os._exit(0 if free.acquire(blocking=False) else 1)
+    ended.set()
+    thread.join()
+
+    assert os.waitpid(process, 0)[1] == 0
 
 
 async def test_a_sanitizer_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -101,6 +101,36 @@ def test_a_factory_whose_callers_made_no_tasks() -> None:
     assert _count(one, other) == 2
 
 
+def test_a_helper_that_makes_the_tasks() -> None:
+    """Its callers are told apart, and named, if the session is a fixture's; not who called the test or was it."""
+    fixture = ("session:4", "make_session:7")
+    orders, bills = ("test_orders:3", "route_orders:20", "both:11"), ("test_bills:5", "route_bills:22", "both:11")
+    found = [_race(fixture, orders), _race(fixture, orders, lines=(3, 4)), _race(fixture, bills)]
+    tally = Tally()
+    for test, race in zip(("test_orders", "test_orders", "test_bills"), found, strict=True):
+        tally.add(f"test_app.py::{test}", Found(races=(race,)))
+    tally.add("test_app.py::test_again", Found(races=(_race(fixture, ("wraps:1", "test_again:9", *bills[1:])),)))
+
+    assert [[list(pair.tests) for pair in pairs] for pairs in tally.races] == [
+        [["test_app.py::test_orders"], ["test_app.py::test_orders"]],
+        [["test_app.py::test_bills", "test_app.py::test_again"]],
+    ]
+    assert "app.py:11 in both\n      /srv/shop/app.py:22 in route_bills\n  second" in describe_cause(
+        [found[2]], test="test_app.py::test_bills"
+    )
+
+
+def test_whoever_is_above_the_session_tells_nothing_apart() -> None:
+    """Where both the session and the tasks come from one function; a connection below the session is its, too."""
+    found = [_race(("ask:21", "make_session:7"), (caller, *TOOLS)) for caller in ("chat:1", "mail:2")]
+    tally = Tally()
+    for race in found:
+        below = replace(race, subject="asyncpg.Connection 1", subject_created=())
+        tally.add("test_a", Found(races=(race, below)))
+
+    assert [len(pairs) for pairs in tally.races] == [1]
+
+
 def test_the_test_tells_nothing_apart() -> None:
     """Three hundred tests that hand a session to one function show one mistake, unless they make the tasks."""
     tally, own = Tally(), Tally()
@@ -154,12 +184,12 @@ def test_the_example_tells_the_most() -> None:
 
 
 def test_a_cause_on_one_line() -> None:
-    """What, where, and where the session was made."""
+    """What, where, where the session was made, and who had the tasks made."""
     races = [_race(("ask:21",), TOOLS, lines=(one, 9)) for one in range(1, 4)]
 
     assert headline(races, shown=lambda file: file.rpartition("/")[2]) == (
         "session race: app.py:1 and app.py:9 (overlap on Session 1), and 2 more pairs of operations; "
-        "made at app.py:21 in ask"
+        "made at app.py:21 in ask, tasks in run_tools, called at app.py:23 in ask"
     )
 
 
