@@ -210,7 +210,7 @@ class SessionWatch:
         new = [race for race in self._seen.races if root_cause(race) not in self._told]
         is_consequence = mode == WatchMode.RAISE and bool(self._told)
         self._told.update(map(root_cause, new))
-        causes = grouped(new, partial(origin_of, test=item.nodeid))
+        causes = grouped(new, partial(origin_of, test=item.nodeid), _itself)
         self._untold = "\n\n".join(
             describe_cause(cause, test=item.nodeid, most=_PAIRS_SHOWN, more="in the summary") for cause in causes
         )
@@ -242,7 +242,7 @@ class SessionWatch:
 
     def _warn(self, findings: Iterable[SessionRace], test: str) -> None:
         """One line for each root cause, past the filters, which may make errors of warnings: this fails nothing."""
-        for races in grouped(findings, partial(origin_of, test=test)):
+        for races in grouped(findings, partial(origin_of, test=test), _itself):
             place = races[telling(races)].second.place
             file, line = (place.file, place.line) if place is not None else ("", 0)
             message = SessionRaceWarning(f"{headline(races, test=test)}; the summary has it in full")
@@ -456,6 +456,10 @@ def _mode_of(item: pytest.Item, default: str) -> tuple[str, str]:
         return str(given[0]), ""
     got = ", ".join(map(repr, given)) or "nothing"
     return default, f"the marker `sessions` takes one mode of {', '.join(_modes())}, and got {got}"
+
+
+def _itself(race: SessionRace) -> SessionRace:
+    return race
 
 
 def _dump(found: Found) -> str:

@@ -15,13 +15,13 @@ Guarantee: pure. What races because of its thread or event loop is another cause
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, TypeVar
 
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
-from harness.sanitizer.reports import describe, shown_file
+from harness.sanitizer.reports import describe, root_cause, shown_file
 
 __all__ = ["Origin", "describe_cause", "grouped", "headline", "narrowed", "origin_of", "origins_of", "telling"]
 
@@ -104,14 +104,37 @@ def _chain(places: Sequence[PlaceSeen]) -> _Chain:
     return tuple(function for function, _ in groupby(map(_function, places)))
 
 
-def grouped(items: Iterable[T], origin: Callable[[T], Origin]) -> tuple[tuple[T, ...], ...]:
+def grouped(
+    items: Iterable[T], origin: Callable[[T], Origin], race: Callable[[T], SessionRace]
+) -> tuple[tuple[T, ...], ...]:
     """The items by root cause, each in its order, and the causes in the order of their first items."""
     found = [(origin(item), item) for item in items]
     causes = _causes(list(dict.fromkeys(each for each, _ in found)))
+    whole = _wholes([(each, root_cause(race(item))) for each, item in found], causes)
     groups: dict[int, list[T]] = {}
     for each, item in found:
-        groups.setdefault(causes[each], []).append(item)
+        groups.setdefault(whole.get(causes[each], causes[each]), []).append(item)
     return tuple(map(tuple, groups.values()))
+
+
+def _wholes(found: Sequence[tuple[Origin, Any]], causes: Mapping[Origin, int]) -> dict[int, int]:
+    """For a cause that shows on the same two places as one with more callers of the same functions: that one.
+
+    Nobody told who called them, because that was the test, or a task of its own.
+    """
+    places: dict[Any, list[tuple[_Chain, int]]] = {}
+    for origin, pair in dict.fromkeys(found):
+        for chain in origin.tasks:
+            places.setdefault((origin.apart, origin.made, pair, chain[-1]), []).append((chain, causes[origin]))
+    wholes: dict[int, int] = {}
+    for alike in places.values():
+        for chain, cause in sorted(alike, key=lambda each: -len(each[0])):
+            longer = (by for other, by in alike if len(other) > len(chain) and other[-len(chain) :] == chain)
+            whole = next(longer, cause)
+            whole = wholes.get(whole, whole)
+            if whole != cause and cause not in wholes and cause not in wholes.values():
+                wholes[cause] = whole
+    return wholes
 
 
 def _causes(origins: Sequence[Origin]) -> dict[Origin, int]:

@@ -9,7 +9,8 @@ root cause, as `causes` has it.
 Guarantee: what was added is counted once, under the test that it was added for. The order is that of the first time.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
@@ -82,11 +83,33 @@ class Tally:
     @property
     def races(self) -> tuple[tuple[Pair, ...], ...]:
         """The pairs that are not suppressed, by root cause."""
-        return grouped((pair for pair in self._pairs.values() if not pair.by), attrgetter("origin"))
+        return _by_cause(pair for pair in self._pairs.values() if not pair.by)
 
     @property
     def suppressed(self) -> tuple[tuple[Pair, ...], ...]:
         """Those that are, by what suppresses them, and by root cause."""
         entries = dict.fromkeys(pair.by for pair in self._pairs.values() if pair.by)
         by_entries = ([pair for pair in self._pairs.values() if pair.by == by] for by in entries)
-        return tuple(chain.from_iterable(grouped(pairs, attrgetter("origin")) for pairs in by_entries))
+        return tuple(chain.from_iterable(map(_by_cause, by_entries)))
+
+
+def _by_cause(pairs: Iterable[Pair]) -> tuple[tuple[Pair, ...], ...]:
+    causes = grouped(pairs, attrgetter("origin"), attrgetter("race"))
+    return tuple(map(_once_each, causes))
+
+
+def _once_each(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+    """The same two places are one pair, whoever called the functions of one cause."""
+    known: dict[Any, Pair] = {}
+    for pair in pairs:
+        key = root_cause(pair.race)
+        known[key] = _sum(known[key], pair) if key in known else pair
+    return tuple(known.values())
+
+
+def _sum(one: Pair, other: Pair) -> Pair:
+    is_proof = one.race.kind is RaceKind.UNORDERED and other.race.kind is RaceKind.OVERLAP
+    race = replace(other.race if is_proof else one.race, count=one.race.count + other.race.count)
+    tests = Counter(one.tests)
+    tests.update(other.tests)
+    return replace(one, race=race, tests=dict(tests))

@@ -41,7 +41,7 @@ def _race(
 
 
 def _count(*races: SessionRace, test: str = "") -> int:
-    return len(grouped(races, lambda race: origin_of(race, test)))
+    return len(grouped(races, lambda race: origin_of(race, test), lambda race: race))
 
 
 TOOLS = ("ask:23", "run_tools:18")
@@ -118,6 +118,16 @@ def test_a_helper_that_makes_the_tasks() -> None:
     assert "app.py:11 in both\n      /srv/shop/app.py:22 in route_bills\n  second" in describe_cause(
         [found[2]], test="test_app.py::test_bills"
     )
+
+
+def test_a_function_that_the_test_calls_too() -> None:
+    """Is one cause with itself below another on the same two places, and with one alone if several call it."""
+    direct, below = _race(("session:4",), ("share:7",)), _race(("session:4",), ("route:3", "share:7"))
+    other = _race(("session:4",), ("main:5", "share:7"))
+
+    assert _count(direct, below) == _count(below, direct) == 1
+    assert _count(direct, below, other) == _count(other, below, direct) == 2
+    assert _count(_race(("session:4",), ("share:7",), lines=(3, 4)), below) == 2
 
 
 def test_whoever_is_above_the_session_tells_nothing_apart() -> None:
