@@ -274,4 +274,5 @@ class _Turns:
 
 
 def _skipped(group: _Group, name: str, reason: str) -> Any:
+    # What a backend cannot do is not measured, and says why.
     return pytest.param(group.name, name, id=group.id(name), marks=pytest.mark.skip(reason=reason))

@@ -212,7 +212,7 @@ class Run:
         item.stash[_POSTGRES] = _postgres_document(running).model_dump(mode="json")
         if isinstance(planned, engine.NotVerified):
             item.stash[_DOCUMENT] = planned.document.model_dump_json()
-            pytest.skip(planned.document.reason)
+            pytest.skip(planned.document.reason)  # what a backend cannot do is no failure; the report lists it
         if not isinstance(planned, Cell):
             raise UsageError(f"{item.nodeid} was parametrised with {planned!r}, which is no cell")
         item.stash[_GAPS] = [gap.model_dump_json() for gap in self._engine.gaps(planned)]

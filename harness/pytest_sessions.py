@@ -153,7 +153,7 @@ class SessionWatch:
         __tracebackhide__ = True
         try:
             result = yield
-        except BaseException:  # as above
+        except BaseException:  # a skip and an exit, too: what was found is told, and it is raised on
             self._charge(item)
             raise
         self._charge(item)
@@ -167,7 +167,7 @@ class SessionWatch:
         __tracebackhide__ = True
         try:
             result = yield
-        except BaseException:  # as above
+        except BaseException:  # a skip and an exit, too: what was found is told, and it is raised on
             self._charge(item, then=self._mode)
             raise
         self._charge(item, then=self._mode)

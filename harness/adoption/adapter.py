@@ -121,7 +121,7 @@ def _head(page: Page, survey: Survey, project: str, root: str, choices: Choices)
         "It prepares a database, starts the project on it, sends it messages, and reads its ledger. All of this was "
         "found by reading the sources: nothing was imported or run. Read the comments, and change what is wrong."
     )
-    lines += ["", *page.library_imports(), ""]
+    lines += ["", *page.package_imports(), ""]
     if survey.placeholders:
         lines += _environment(survey)
     lines += [*page.project_imports(late=bool(survey.placeholders)), ""]

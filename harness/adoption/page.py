@@ -91,7 +91,7 @@ class Page:
         """The project's modules that something is imported from."""
         return {module for module, _ in self._project}
 
-    def library_imports(self) -> list[str]:
+    def package_imports(self) -> list[str]:
         """The lines that import libraries: whole modules first, then names."""
         standard, others = self._imports(standard=True), self._imports(standard=False)
         return [*standard, "", *others]

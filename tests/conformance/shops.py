@@ -142,7 +142,9 @@ async def _awaited(function: Callable[[], Any]) -> None:
 
 
 def _task() -> None:
-    _TASKS.append(asyncio.create_task(asyncio.sleep(60), name="heartbeat"))  # what is left behind, and told
+    _TASKS.append(
+        asyncio.create_task(asyncio.sleep(60), name="heartbeat")
+    )  # never waited for: it is left behind, and told
 
 
 _TASKS: list[Any] = []
