@@ -34,7 +34,7 @@ def _run(suite: Suite, module: str, *arguments: str, project: str = "") -> Outco
 
 def _without_numbers(text: str) -> str:
     """Without what is another one each time, and without the frames of comprehensions, which Python 3.11 still has."""
-    return re.sub(r"Task-\d+", "Task", text).replace(".<locals>.<listcomp>", "")
+    return re.sub(r"Task-\d+", "Task", re.sub(r"^.* in \w+\.<locals>\.<listcomp>\n", "", text, flags=re.MULTILINE))
 
 
 @pytest.mark.processes
