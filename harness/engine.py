@@ -9,23 +9,19 @@ poisons a pool for all that come after it; the tools of a parallel round meet at
 operation, so that a race that is possible happens; and a turn ends in the time allowed, if only by being cancelled.
 """
 
-import asyncio
 import gc
-import os
 import secrets
-import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from harness.backend import Application, Backend, BackendSettings, Capability, PoolSettings
+from harness.backend import Backend, BackendSettings, Capability, PoolSettings
 from harness.cell_command import cell_command
 from harness.cell_watch import CellWatch
 from harness.checks import choices_of, damage_of, default_checks, fault_checks, run_checks
@@ -54,7 +50,6 @@ from harness.providers.provider import Provider
 from harness.providers.recorded import RecordedProvider
 from harness.real_models import missing_for, provider_for
 from harness.report.document import CellDocument, NotVerifiedDocument
-from harness.report.redact import masker
 from harness.sanitizer.unseen import unseen
 from harness.scenario import (
     Cell,
@@ -69,9 +64,10 @@ from harness.scenario import (
     ToolStep,
     cells_of,
 )
+from harness.startup import in_time, started
 from harness.verdict import CheckResult, ModelChoices, judge
 
-__all__ = ["Engine", "NotVerified", "in_time", "repeats", "started"]
+__all__ = ["Engine", "NotVerified", "repeats"]
 
 FULL_LENGTH = 10.0
 """By how much the full-length option multiplies every latency: 0.24 s become 2.4 s."""
@@ -84,8 +80,6 @@ BARRIER_MODES = PAIRED_MODES
 
 CHOSEN_WIDTH = 4
 """For how many tools at once a warm pool has connections where the model decides how many it calls."""
-
-T = TypeVar("T")
 
 WARM_UP = Scenario(
     name="warm_up",
@@ -423,37 +417,3 @@ def _connections(cell: Cell) -> int:
 async def _renewed(engine: AsyncEngine, cell: Cell) -> None:
     """Between turns that are not to know of each other: one racy turn poisons a pool for all that come after it."""
     await renew(engine, cell.pool_state, connections=_connections(cell))
-
-
-@asynccontextmanager
-async def started(backend: Backend, settings: BackendSettings, seconds: float) -> AsyncIterator[Application]:
-    """The application, started and stopped in so many seconds each.
-
-    Raises:
-        BackendError: it does not start, or does not stop.
-    """
-    context = backend.start(settings)
-    application = await in_time(context.__aenter__(), f"backend {backend.name!r} did not start", seconds)
-    try:
-        yield application
-    finally:
-        await in_time(context.__aexit__(None, None, None), f"backend {backend.name!r} did not stop", seconds)
-
-
-async def in_time(awaitable: Awaitable[T], failure: str, seconds: float) -> T:
-    """The awaitable's result; raises `BackendError` if it raises, or takes longer."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await awaitable
-    except TimeoutError as error:
-        raise BackendError(f"{failure} within {seconds:g} s") from error
-    except (Exception, SystemExit) as error:
-        raise BackendError(f"{failure}: {_described(error)}") from error
-
-
-def _described(error: BaseException) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    lines = [line.strip() for line in str(error).splitlines()]
-    said = " ".join(line for line in lines if line and not line.startswith(("[SQL:", "[parameters:", "(Background")))
-    return masker(os.environ)(f"{type(error).__name__}: {said}{place}")

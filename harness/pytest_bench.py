@@ -29,13 +29,13 @@ from harness.bench.parts import Part
 from harness.bench.pools import pools
 from harness.bench.run import free_connections
 from harness.config import Config
-from harness.engine import in_time
 from harness.errors import SessionproofError, UsageError
 from harness.gaps import first_gap
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer
 from harness.report.redact import masker
 from harness.scenario import SessionMode
+from harness.startup import in_time
 
 __all__ = ["BenchmarkFixture", "Benchmarks"]
 

@@ -26,7 +26,6 @@ from harness.bench.interleave import Sample
 from harness.bench.parts import Part, spent_on
 from harness.checks import Timing
 from harness.conversation import Conversation
-from harness.engine import in_time, started
 from harness.errors import BackendError, MissingEvidence
 from harness.evidence import Evidence, PlannedCall, Record, ToolOutcome, Turn
 from harness.explorer.gate import Gate
@@ -45,6 +44,7 @@ from harness.providers.create import create_provider
 from harness.providers.guard import only_local_models
 from harness.providers.provider import Provider
 from harness.scenario import Cell, Message, ModelTier, PoolState, Scenario, SessionMode, ToolStep
+from harness.startup import in_time, started
 from harness.verdict import FindingKind, Verdict
 
 __all__ = ["Arm", "Setting"]

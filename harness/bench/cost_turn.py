@@ -36,7 +36,7 @@ from harness.bench.interleave import Sample
 from harness.cell_watch import CellWatch
 from harness.config import Config
 from harness.conversation import Conversation, tenant_of
-from harness.engine import BARRIER_MODES, Engine, in_time
+from harness.engine import BARRIER_MODES, Engine
 from harness.errors import BackendError, UsageError
 from harness.explorer.gate import Gate
 from harness.explorer.latency import Latency
@@ -48,6 +48,7 @@ from harness.postgres.server import RunningServer
 from harness.providers.provider import ScriptedCall, ScriptedResponse, TurnScript
 from harness.sanitizer.unseen import unseen
 from harness.scenario import Cell, Message, Scenario
+from harness.startup import in_time
 
 __all__ = ["BARE", "GATED", "RECORDED", "WATCHED", "Turns", "Work", "cell_ways", "turn_ways"]
 

@@ -33,7 +33,6 @@ from harness.bench.pools import pools
 from harness.bench.run import TIME_IS_UP, Bench, Told, free_connections, no_room
 from harness.command.interruption import Interruption
 from harness.config import Config
-from harness.engine import in_time
 from harness.errors import BackendError, EnvironmentMissing, UsageError
 from harness.gaps import first_gap
 from harness.postgres.choose import choose
@@ -44,6 +43,7 @@ from harness.report.document import PostgresDocument
 from harness.report.environment import describe_environment, describe_machine
 from harness.report.redact import masker
 from harness.scenario import SessionMode
+from harness.startup import in_time
 
 __all__ = ["FULL", "LATENCY", "POINT", "QUICK", "Measuring", "Section"]
 

@@ -23,7 +23,7 @@ from sqlalchemy import __version__ as version
 from harness.errors import EnvironmentMissing
 from harness.patching import Patches
 from harness.sanitizer import agents, self_test
-from harness.sanitizer.hooks import anyio_primitives, drivers, engine, groups, loops, orm, primitives, threads
+from harness.sanitizer.hooks import anyio_primitives, drivers, engine, groups, loops, orm, primitives, queues, threads
 from harness.sanitizer.ownership import Shadow
 from harness.sanitizer.runtime import runtime
 
@@ -37,7 +37,7 @@ _LIBRARIES = (
     "sqlalchemy.dialects.postgresql.asyncpg",
     "uvloop",
 )
-_PARTS = (loops, primitives, groups, threads, anyio_primitives, orm, engine)
+_PARTS = (loops, primitives, queues, groups, threads, anyio_primitives, orm, engine)
 
 
 class _Installation:

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from harness.errors import SessionRaceError
 from harness.sanitizer import Caller, Watch, WatchMode, clocks, ownership, watch_sessions
-from harness.sanitizer.hooks import futures, groups, primitives, threads
+from harness.sanitizer.hooks import futures, groups, primitives, queues, threads
 from harness.sanitizer.ownership import Conflict
 from harness.sanitizer.reports import Collector
 from harness.sanitizer.runtime import Runtime, runtime
@@ -529,8 +529,8 @@ _tick = clocks.Clocks.tick
 
 MUTATIONS: dict[str, Mutation] = {
     "a set event teaches nothing": unhooked(primitives._EVENT, "set"),
-    "a put item teaches nothing": unhooked(primitives._QUEUE, "put_nowait"),
-    "a finished queue teaches nothing": unhooked(primitives._QUEUE, "task_done"),
+    "a put item teaches nothing": unhooked(queues._QUEUE, "put_nowait"),
+    "a finished queue teaches nothing": unhooked(queues._QUEUE, "task_done"),
     "a notified condition teaches nothing": unhooked(primitives._CONDITION, "notify"),
     "a lock orders": replaced(primitives.Mutex, "released", orders),
     "a lock keeps nobody apart": replaced(primitives.Mutex, "acquired", nothing),

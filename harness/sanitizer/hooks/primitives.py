@@ -3,19 +3,17 @@
 Problem: a primitive orders two tasks also if nobody had to wait, and then nothing is scheduled. And a lock orders
 nobody, though it wakes up the next in line: in another run the other one may be first.
 
-Mechanism: `Event`, `Condition`, `Barrier` and the queues keep a clock of what was released into them, and hand it to
-who passes. `Lock` and semaphores of one place are held, which makes the mutexes of an access; waking up the next in
-line releases nothing. A semaphore that starts at zero is a signal, and orders; one of several places does neither.
+Mechanism: `Event`, `Condition` and `Barrier` keep a clock of what was released into them, and hand it to who passes.
+`Lock` and semaphores of one place are held, which makes the mutexes of an access; waking up the next in line releases
+nothing. A semaphore that starts at zero is a signal, and orders; one of several places does neither.
 
 Guarantee: a lock or a semaphore of one place that is let go by somebody else than its holder was a signal, and
-orders. Queues of database libraries hand over pooled connections and order nobody. An item of a queue orders its
-producer before its consumer, and in a bounded queue the consumer before the producer who takes the slot; no others.
+orders. Conditions of database libraries hand over pooled connections and order nobody.
 """
 
 import asyncio
 import sys
-from asyncio import locks, queues
-from collections import deque
+from asyncio import locks
 from collections.abc import Callable
 from functools import reduce, wraps
 from types import CodeType
@@ -35,7 +33,7 @@ _DATABASE_LIBRARIES = frozenset({"sqlalchemy", "asyncpg", "psycopg", "psycopg_po
 
 
 def install(patches: Patches) -> None:
-    """Instrument `asyncio.locks` and `asyncio.queues`."""
+    """Instrument `asyncio.locks`."""
     for name in ("acquire", "release"):
         patches.replace(locks.Lock, name, _HELD[name](getattr(locks.Lock, name), 1))
         patches.replace(locks.Semaphore, name, _HELD[name](getattr(locks.Semaphore, name), None))
@@ -47,8 +45,6 @@ def install(patches: Patches) -> None:
     for name, wrap in _CONDITION.items():
         patches.replace(locks.Condition, name, wrap(getattr(locks.Condition, name)))
     patches.replace(locks.Barrier, "wait", _barrier(locks.Barrier.wait))
-    for name, wrap in _QUEUE.items():
-        patches.replace(queues.Queue, name, wrap(getattr(queues.Queue, name)))
 
 
 def quiet(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,6 +85,17 @@ def deaf(original: Callable[..., Any]) -> Callable[..., Any]:
             local.deaf -= 1
 
     return unlearning
+
+
+def used_by_a_database_library() -> bool:
+    """Whether the nearest caller outside of asyncio belongs to SQLAlchemy or a driver."""
+    frame: Any = sys._getframe(2)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
+    while frame is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in {"asyncio", "harness"}:
+            return package in _DATABASE_LIBRARIES
+        frame = frame.f_back
+    return False
 
 
 # -- locks and semaphores ---------------------------------------------------------------------------------------
@@ -354,112 +361,3 @@ def _arrivals(barrier: Any) -> _Arrivals:
     if known is None:
         known = barrier._sessionproof = _Arrivals()  # noqa: SLF001  # as above
     return known
-
-
-# -- queues -----------------------------------------------------------------------------------------------------
-
-
-class _Traffic:
-    """What is in a queue, by identity of the items, and the clocks of those who made room in it."""
-
-    __slots__ = ("done", "items", "puts", "slots")
-
-    def __init__(self, puts: int) -> None:
-        self.items: dict[int, deque[Clock]] = {}
-        self.slots: deque[Clock] = deque()
-        self.puts = puts
-        self.done = EMPTY
-
-
-def _traffic(queue: Any) -> _Traffic | None:
-    """The traffic of a queue; `None` if a database library uses it to hand over connections."""
-    try:
-        found: _Traffic | None = queue._sessionproof  # noqa: SLF001  # queues have a dictionary
-    except AttributeError:
-        found = runtime.looked_up(_new_traffic, queue, None)
-    return found
-
-
-def _new_traffic(queue: Any) -> _Traffic | None:
-    found = None if used_by_a_database_library() else _Traffic(queue.qsize())
-    queue._sessionproof = found  # noqa: SLF001  # as above
-    return found
-
-
-def used_by_a_database_library() -> bool:
-    """Whether the nearest caller outside of asyncio belongs to SQLAlchemy or a driver."""
-    frame: Any = sys._getframe(2)  # noqa: SLF001  # `inspect.currentframe` is the same, and slower
-    while frame is not None:
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in {"asyncio", "harness"}:
-            return package in _DATABASE_LIBRARIES
-        frame = frame.f_back
-    return False
-
-
-def _put_nowait(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def put_nowait(self: Any, item: Any) -> None:
-        traffic = _traffic(self) if runtime.active else None
-        original(self, item)
-        if traffic is None:
-            return
-        if self._maxsize > 0:
-            traffic.puts += 1
-            if traffic.puts > self._maxsize and traffic.slots:
-                runtime.acquire(traffic.slots.popleft())
-        if _live:
-            traffic.items.setdefault(id(item), deque()).append(runtime.release())
-
-    return put_nowait
-
-
-def _get_nowait(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def get_nowait(self: Any) -> Any:
-        traffic = _traffic(self) if runtime.active else None
-        item = original(self)
-        if traffic is None:
-            return item
-        if traffic.items:
-            clocks = traffic.items.get(id(item))
-            if clocks:
-                runtime.acquire(clocks.popleft())
-            if self.empty():
-                traffic.items.clear()
-            elif clocks is not None and not clocks:
-                del traffic.items[id(item)]
-        if self._maxsize > 0:
-            traffic.slots.append(runtime.release() if _live else EMPTY)
-        return item
-
-    return get_nowait
-
-
-def _task_done(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def task_done(self: Any) -> None:
-        if _live and (traffic := _traffic(self)) is not None:
-            traffic.done = runtime.joined(traffic.done, runtime.release())
-        original(self)
-
-    return task_done
-
-
-def _join(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    async def join(self: Any) -> None:
-        await original(self)
-        if _live and (traffic := _traffic(self)) is not None:
-            runtime.acquire(traffic.done)
-
-    return join
-
-
-_QUEUE: dict[str, Callable[..., Any]] = {
-    "put_nowait": _put_nowait,
-    "get_nowait": _get_nowait,
-    "task_done": _task_done,
-    "join": _join,
-    "_wakeup_next": quiet,
-}
