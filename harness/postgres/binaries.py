@@ -84,7 +84,7 @@ def find() -> Binaries:
 def version(binaries: Binaries) -> str:
     """What the server program says of itself, such as ``postgres (PostgreSQL) 18.4``."""
     command = [str(binaries.postgres), "--version"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603  # its own path
 
 
 def unprivileged_account(names: Iterable[str] = ACCOUNTS) -> Account | None:
@@ -139,7 +139,7 @@ def _complaint(binaries: Binaries, account: Account | None) -> str:
     who = {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": ()}
     try:
         for program in (binaries.initdb, binaries.postgres):
-            subprocess.run(  # noqa: S603
+            subprocess.run(  # noqa: S603  # as above
                 [str(program), "--version"],
                 capture_output=True,
                 check=True,

@@ -145,7 +145,8 @@ def _enter(original: Callable[..., Any], clocks: "WeakKeyDictionary[Any, Clock]"
 def _put_in(stream: Any) -> None:
     if _live:
         state = stream._state  # noqa: SLF001  # what both ends and their clones share
-        state._sessionproof = runtime.joined(getattr(state, "_sessionproof", EMPTY), runtime.release())  # noqa: SLF001
+        clock = getattr(state, "_sessionproof", EMPTY)
+        state._sessionproof = runtime.joined(clock, runtime.release())  # noqa: SLF001  # it has a dictionary
 
 
 def _send(original: Callable[..., Any]) -> Callable[..., Any]:

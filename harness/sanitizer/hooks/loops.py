@@ -58,7 +58,7 @@ def install(patches: Patches) -> None:
         patches.replace(owner, "call_at", _call_at(owner.call_at))  # type: ignore[attr-defined]  # as above
         if owner is not asyncio.base_events.BaseEventLoop:
             patches.replace(owner, "call_later", _call_at(owner.call_later))  # type: ignore[attr-defined]  # as above
-        patches.replace(owner, "create_future", _create_future(owner.create_future))  # type: ignore[attr-defined]
+        patches.replace(owner, "create_future", _create_future(owner.create_future))  # type: ignore[attr-defined]  # as above
         patches.replace(owner, "create_task", _create_task(owner, owner.create_task))  # type: ignore[attr-defined]  # as above
     for factory in loop_factories():
         for name in _REGISTRATIONS:

@@ -37,8 +37,8 @@ def install(patches: Patches) -> None:
     for name in ("acquire", "release"):
         patches.replace(locks.Lock, name, _HELD[name](getattr(locks.Lock, name), 1))
         patches.replace(locks.Semaphore, name, _HELD[name](getattr(locks.Semaphore, name), None))
-    patches.replace(locks.Lock, "_wake_up_first", _wake_up(locks.Lock._wake_up_first))  # type: ignore[attr-defined]  # noqa: SLF001
-    patches.replace(locks.Semaphore, "_wake_up_next", _wake_up(locks.Semaphore._wake_up_next))  # noqa: SLF001
+    for owner, name in ((locks.Lock, "_wake_up_first"), (locks.Semaphore, "_wake_up_next")):
+        patches.replace(owner, name, _wake_up(getattr(owner, name)))
     patches.replace(locks.Semaphore, "__init__", _semaphore(locks.Semaphore.__init__))
     for name, wrap in _EVENT.items():
         patches.replace(locks.Event, name, wrap(getattr(locks.Event, name)))
