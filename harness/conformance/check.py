@@ -3,8 +3,8 @@
 Problem: a backend that violates its protocol makes a verification fail somewhere, far from what is wrong.
 
 Mechanism: first what can be read (`harness.backend.contract`), then `prepare` on an empty database, then a start and a
-stop in each mode and with each kind of pool, then a conversation: tenants, roles, capabilities, ledger. What needs
-something that is violated is not tried, and said to be undecided.
+stop in each mode and with each kind of pool, then whose session tools use in which mode, then a conversation: tenants,
+roles, capabilities, ledger. What needs something that is violated is not tried, and said to be undecided.
 
 Guarantee: each call into the backend has a time limit. No model but the scripted one answers. Databases that were made
 are dropped.
@@ -29,6 +29,8 @@ from harness.conformance.limits import GUARDED
 from harness.conformance.outcome import Conformance, Step, StepFailed
 from harness.conformance.preparing import prepared
 from harness.conformance.roles import offered_roles, role_violations
+from harness.conformance.session_uses import watched_uses
+from harness.conformance.sessions import OWN_SESSIONS, Told, heard_with_tools, told_of_one, told_of_own
 from harness.conformance.starting import Starts, entered
 from harness.conformance.watched import WatchedProvider
 from harness.evidence import LedgerGrain
@@ -41,8 +43,16 @@ from harness.scenario import INTENDED_FAILURES, SessionMode, ToolRole
 
 __all__ = ["check_backend"]
 
-_LATER = ("prepare", "start and stop in each mode", "tenants and roles", "ledger", "capabilities")
+_LATER = (
+    "prepare",
+    "start and stop in each mode",
+    "sessions of each mode",
+    "tenants and roles",
+    "ledger",
+    "capabilities",
+)
 _NOT_STARTED = "the application could not be started again, or stopped"
+_NO_MODE = "no turn was answered in a mode that says whose session a tool has"
 _STOPPING_SECONDS = 5.0
 _ORDINARY = frozenset(ToolRole) - INTENDED_FAILURES - {ToolRole.RETRY}
 
@@ -100,7 +110,7 @@ async def _checked(
     tell(starts.found)
     if not starts.works:
         return starts.found + _steps(name, _LATER[2:], "no turn was answered in any mode")
-    check = _Check(backend=backend, clones=clones, template=template, seconds=seconds, mode=starts.works[0])
+    check = _Check(backend=backend, clones=clones, template=template, seconds=seconds, works=starts.works)
     return starts.found + await check.run()
 
 
@@ -110,26 +120,67 @@ def _steps(name: str, steps: Sequence[str], reason: str = "") -> Conformance:
 
 @dataclass(slots=True, kw_only=True)
 class _Check:
-    """What is asked of an application that starts and answers, in `mode`; what `hung` once is not called again."""
+    """What is asked of an application that starts and answers in the modes `works`, the first of which is used.
+
+    What `hung` once is not called again; turns that are `entangled`, because they have a session in common, are not
+    sent together: how that ends is the session's matter.
+    """
 
     backend: Backend
     clones: Clones
     template: str
     seconds: float
-    mode: SessionMode
+    works: Sequence[SessionMode]
     hung: set[str] = field(default_factory=set)
+    entangled: bool = False
 
     async def run(self) -> Conformance:
-        """Tenants and roles first, then each claim in an application of its own."""
-        found, streaming = await self._tenants()
+        """Sessions first, then tenants and roles, then each claim in an application of its own."""
+        found = await self._sessions()
+        conversation, streaming = await self._tenants()
+        found += conversation
         reason = "" if streaming is not None else _NOT_STARTED
         found += self._split(streaming or ())
-        for step in (self._per_request, self._fallback, self._shared):
+        for step in (self._per_request, self._fallback):
             try:
                 found += self._split(await step())
             except StepFailed as failed:
                 found, reason = found + self._of([failed.violation]), _NOT_STARTED
         return found + self._hints(self._without_table()) + _steps(self.backend.name, ["capabilities"], reason)
+
+    async def _sessions(self) -> Conformance:
+        """Whose session a tool has, in each mode that says so; of sessions of their own, until one mode is wrong."""
+        found, reasons = self._of([]), list[str]()
+        modes = [mode for mode in (*OWN_SESSIONS, SessionMode.SHARED) if mode in self.works]
+        for mode in modes:
+            if mode in OWN_SESSIONS and found.violations:
+                continue
+            told, failed = await self._sessions_in(mode)
+            found += self._of([each for each in (told.violation, failed) if each is not None])
+            reasons += [f"in the mode {mode.value!r} {told.undecided}"] if told.undecided else []
+            self.entangled |= told.turns
+        return found + _steps(self.backend.name, [_LATER[2]], "; ".join(reasons) if modes else _NO_MODE)
+
+    async def _sessions_in(self, mode: SessionMode) -> tuple[Told, Violation | None]:
+        """What is to be said of the mode, and why the application could not be started or stopped, if so."""
+        provider, failed = WatchedProvider(), None
+        settings = replace(self._settings(provider), session_mode=mode)
+        heard: list[Heard] = []
+        with watched_uses() as watched:
+            try:
+                async with self._application(f"sessions_{mode}", provider, settings) as (application, conversing, _):
+                    heard = await heard_with_tools(application, conversing, self.backend.tenants[0])
+            except StepFailed as error:
+                failed = error.violation
+        if not heard:
+            return Told(undecided=_NOT_STARTED), failed
+        if mode is SessionMode.SHARED:
+            return told_of_one(watched.uses, heard, mode, place=place_of(self.backend.start)), failed
+        instead = "leave out" if SessionMode.SHARED in self.backend.modes else "name SessionMode.SHARED in place of"
+        change = (
+            f"open a session where it is used, from a factory that keeps none, or {instead} SessionMode.{mode.name}"
+        )
+        return told_of_own(watched.uses, heard, mode, change=change), failed
 
     @asynccontextmanager
     async def _application(
@@ -145,7 +196,7 @@ class _Check:
                     yield application, conversing, database.url
 
     def _settings(self, provider: WatchedProvider) -> BackendSettings:
-        return BackendSettings(database_url="", session_mode=self.mode, pool=PoolSettings(), model=provider.model)
+        return BackendSettings(database_url="", session_mode=self.works[0], pool=PoolSettings(), model=provider.model)
 
     async def _tenants(self) -> tuple[Conformance, list[Violation] | None]:
         """Each tenant's turns and the ledger that they leave; and what can be streamed, if it came so far."""
@@ -160,7 +211,7 @@ class _Check:
                         heard, violations = await self._tenant(conversing, tenant, f"tenants[{number}]", cast)
                         plain.append(heard)
                         found += self._of(violations)
-                    at_once = await claims.at_once(conversing, self.backend.tenants)
+                    at_once = [] if self.entangled else await claims.at_once(conversing, self.backend.tenants)
                 for part, heard in cast:
                     found += self._of(list(role_violations(conversing, heard, observation.records, part)))
                 found += self._of(at_once)
@@ -174,7 +225,7 @@ class _Check:
         except StepFailed as failed:
             found += self._of([failed.violation])
         found += _steps(self.backend.name, looked)
-        return found + _steps(self.backend.name, _LATER[2 + len(looked) : 4], _NOT_STARTED), streaming
+        return found + _steps(self.backend.name, _LATER[3 + len(looked) : 5], _NOT_STARTED), streaming
 
     async def _tenant(
         self, conversing: Conversing, tenant: Tenant, part: str, cast: list[tuple[str, Heard]]
@@ -254,15 +305,6 @@ class _Check:
         settings = claims.failing_first(self._settings(provider), provider)
         async with self._application("fallback", provider, settings) as (_, conversing, _url):
             return await claims.turned_to_fallback(conversing, self.backend, self.backend.tenants[0])
-
-    async def _shared(self) -> list[Violation]:
-        tenant = self.backend.tenants[0]
-        if SessionMode.SHARED not in self.backend.modes or not {ToolRole.READ, ToolRole.SEARCH} <= tenant.tools.keys():
-            return []
-        provider = WatchedProvider()
-        settings = replace(self._settings(provider), session_mode=SessionMode.SHARED)
-        async with self._application("shared", provider, settings) as (application, conversing, _):
-            return await claims.shared_session(application, conversing, tenant, place=place_of(self.backend.start))
 
     def _of(self, violations: Sequence[Violation]) -> Conformance:
         return Conformance(backend=self.backend.name, violations=tuple(violations))

@@ -1,26 +1,23 @@
 """Claims: does a backend do what its capabilities and its modes say, and does it do anything that they do not say?"""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from harness.backend import Application, Backend, BackendSettings, Capability, Tenant, Violation
+from harness.backend import Backend, BackendSettings, Capability, Tenant, Violation
 from harness.conformance.conversing import Conversing, Heard
 from harness.conformance.watched import WatchedProvider
-from harness.evidence import LedgerGrain, LedgerRow, Record, SessionOperation
-from harness.observe.observation import Observation
-from harness.scenario import SessionMode, ToolRole
+from harness.evidence import LedgerGrain, LedgerRow, Record
 
 __all__ = [
     "at_once",
     "billed_by_request",
     "failing_first",
     "ledger_violations",
-    "shared_session",
     "streaming",
     "turned_to_fallback",
 ]
@@ -113,39 +110,6 @@ async def turned_to_fallback(conversing: Conversing, backend: Backend, tenant: T
             change="give the agent a FallbackModel of the two, or what does the same",
         )
     )
-
-
-async def shared_session(
-    application: Application, conversing: Conversing, tenant: Tenant, *, place: str
-) -> list[Violation]:
-    """Two tools at once in the mode `shared`: on connections of their own they do not share a session.
-
-    It is told at the line where the second tool's session is used, or at `place`, if it has none of the ORM's.
-    """
-    observation = Observation(application.engine)
-    async with observation:
-        heard = await conversing.send(tenant, ToolRole.READ, ToolRole.SEARCH)
-    used = [
-        {each.connection for each in observation.records["statements"] if each.tool_call_id == call}
-        for _, call in heard.calls
-    ]
-    if all(used) and used[0].isdisjoint(used[1]):
-        return [
-            Violation(
-                part="modes",
-                seen="in the mode 'shared' two tools of a turn had database connections of their own",
-                asked=f"in {SessionMode.SHARED!s} all tools of a turn use one session",
-                change="use `settings.session_mode` where sessions are made, or leave out SessionMode.SHARED",
-                place=_session_used(observation.records["operations"], heard.calls[1][1]) or place,
-            )
-        ]
-    return []
-
-
-def _session_used(operations: Iterable[SessionOperation], call: str) -> str:
-    """The application's line at which a tool call first used a session, `path:line`; empty if it used none."""
-    stacks = [each.stack for each in operations if each.tool_call_id == call and each.stack]
-    return stacks[0][-1].partition(" in ")[0] if stacks else ""
 
 
 def ledger_violations(backend: Backend, rows: Record[LedgerRow], heard: Sequence[Heard]) -> Iterator[Violation]:

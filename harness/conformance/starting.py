@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import AssertionPool, NullPool, QueuePool, SingletonThreadPool, StaticPool
 
 from harness.backend import Application, Backend, BackendSettings, PoolSettings, Violation
 from harness.backend.reading import Unreadable, read
@@ -42,6 +42,8 @@ _CLOSING_SECONDS = 1.0
 _SETTLE_SECONDS = 1.0
 _STATES = (PoolState.COLD, PoolState.PRE_PING, PoolState.NULL)
 """Those with settings of their own: a warm pool is a matter of what is done with it."""
+_OF_ONE = (NullPool, StaticPool, SingletonThreadPool, AssertionPool)
+"""Pools that keep none, or lend one to everybody; of all others the sizes are compared, as far as they have any."""
 _KEPT_THREADS = ("asyncio_", "AnyIO worker thread", "ThreadPoolExecutor-")
 """Threads of pools that belong to the event loop or to a library, and end with it."""
 
@@ -284,9 +286,11 @@ def _kind_of_engine(engine: object) -> str:
 
 
 def _pool_differences(pool: object, settings: PoolSettings) -> Iterator[tuple[str, object, object]]:
-    if settings.null or isinstance(pool, NullPool):
-        if settings.null is not isinstance(pool, NullPool):
-            yield "poolclass", "NullPool" if settings.null else "a pool that keeps connections", type(pool).__name__
+    if settings.null and not isinstance(pool, NullPool):
+        yield "poolclass", "NullPool", type(pool).__name__
+    elif not settings.null and isinstance(pool, _OF_ONE):
+        yield "poolclass", "a pool of several connections", type(pool).__name__
+    if settings.null or isinstance(pool, _OF_ONE):
         return
     if isinstance(pool, QueuePool):
         seen = {"pool_size": pool.size(), "max_overflow": pool._max_overflow, "pool_timeout": pool.timeout()}  # noqa: SLF001  # the pool tells it nowhere else

@@ -501,7 +501,7 @@ VIOLATING: Mapping[str, tuple[MinimalBackend, str, str]] = {
     "a mode that is another": (
         made(modes=frozenset({SessionMode.SHARED})),
         "modes",
-        "in the mode 'shared' two tools of a turn had database connections of their own",
+        "in the mode 'shared' two tool calls of a turn had database connections of their own",
     ),
 }
 """What is wrong, the backend, the part that it is told of, and a piece of what is seen."""

@@ -88,6 +88,7 @@ async def test_what_comes_after_a_second_start_that_failed_is_not_looked_at(sess
             "start in mode 'per_operation', with each kind of pool",
             "what is violated with 'pre_ping' comes before 'null'",
         ),
+        ("sessions of each mode", f"in the mode 'per_operation' {again}"),
         ("tenants and roles", again),
         ("ledger", again),
         ("capabilities", again),

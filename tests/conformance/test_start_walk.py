@@ -88,7 +88,7 @@ def test_the_walk_is_as_it_is_written(tmp_path: Path) -> None:
         statuses.append(done.returncode)
         assert missing(output, done.stdout) == [], done.stdout + done.stderr
 
-    assert statuses == [0, 0, 1, 0, 1]
+    assert statuses == [0, 1, 1, 0, 0, 1]
 
 
 def test_a_line_that_is_not_printed_is_missed() -> None:
