@@ -20,14 +20,13 @@ import inspect
 import warnings
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from harness.errors import EnvironmentMissing, SessionproofError, UsageError
-from harness.project_table import misplaced
+from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
+from harness.project_table import misplaced, read_table
 from harness.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -66,6 +65,7 @@ _SESSIONS_REPORT_HELP = (
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
 _BENCHMARKS: pytest.StashKey[Benchmarks] = pytest.StashKey()
 _IDLE: pytest.StashKey[bool] = pytest.StashKey()
+_UNWATCHED: pytest.StashKey[EnvironmentMissing] = pytest.StashKey()
 
 
 def scenario(*experiments: Scenario) -> pytest.MarkDecorator:
@@ -127,8 +127,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Watch sessions, if that is asked for, before a conftest makes an engine."""
-    with suppress(EnvironmentMissing):  # it is said where pytest can end in order
+    try:
         _watch_sessions(early_config, early_config.known_args_namespace)
+    except EnvironmentMissing as error:  # it is said where pytest can end in order
+        early_config.stash[_UNWATCHED] = error
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -141,6 +143,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", f"{_SESSIONS}(mode): under --sessions, watch the test in another mode; 'off' exempts it"
     )
     try:
+        if (missing := config.stash.get(_UNWATCHED, None)) is not None:
+            raise missing  # a second try might come further, and watch less
         _watch_sessions(config, config.option)
     except EnvironmentMissing as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
@@ -378,13 +382,23 @@ def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
         return
     if config.pluginmanager.has_plugin("sessionproof-sessions"):
         return
+    _look_at_settings(config)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, which another suite may have made errors
         try:
             from harness import pytest_sessions  # noqa: PLC0415  # heavy, and needed only where it is asked for
-        except (AttributeError, ImportError) as error:
-            raise EnvironmentMissing(f"the session sanitizer cannot be loaded here: {error}") from error
+        except Exception as error:  # plugins of Pydantic's are loaded with it, and raise what they like
+            said = f"{type(error).__name__}: {error}"
+            raise EnvironmentMissing(f"the session sanitizer cannot be loaded here: {said}") from error
         pytest_sessions.start(config, mode, report=_report_of(config, options))
+
+
+def _look_at_settings(config: pytest.Config) -> None:
+    """See that the table in pytest's root can be read, before anything is loaded that reads the same file."""
+    try:
+        read_table(config.rootpath)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _report_of(config: pytest.Config, options: Namespace) -> tuple[str, Path] | None:

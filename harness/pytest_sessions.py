@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import ConfigurationError, UsageError
 from harness.evidence import SessionRace
-from harness.project_table import nearest_table, read_table
+from harness.project_table import nearest_table
 from harness.report.sessions_files import SessionsFiles, files_named, prepare_files
 from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, watch_sessions
 from harness.sanitizer.causes import describe_cause, grouped, headline, origin_of, telling
@@ -73,7 +73,6 @@ def start(config: pytest.Config, mode: str, *, report: tuple[str, Path] | None =
         )
     try:
         files = files_named(*report) if report is not None else None
-        read_table(config.rootpath)  # what is wrong there is told, wherever the suppressions are
         suppressions = read_suppressions(nearest_table(config.rootpath))
     except UsageError as error:
         raise pytest.UsageError(str(error)) from error

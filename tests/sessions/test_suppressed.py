@@ -156,9 +156,8 @@ def test_a_root_below_the_table(suite: Suite, tmp_path: Path) -> None:
 @pytest.mark.parametrize("project", ["[tool.sessionproof", "[project]\nname = "])
 def test_a_file_that_is_no_toml(tmp_path: Path, project: str) -> None:
     """Is one line with the file and the line in it, whoever comes upon it first, pytest or the flag."""
-    environment = {"PYDANTIC_DISABLE_PLUGINS": "1"}  # one of them reads the file, too
-    by_pytest = run_suite(tmp_path, environment, KNOWN, "--sessions=raise", project=project)
-    by_flag = run_suite(tmp_path, environment, KNOWN, "--sessions=raise", "-c", "pytest.ini", project=project)
+    by_pytest = run_suite(tmp_path, {}, KNOWN, "--sessions=raise", project=project)
+    by_flag = run_suite(tmp_path, {}, KNOWN, "--sessions=raise", "-c", "pytest.ini", project=project)
 
     for outcome in (by_pytest, by_flag):
         assert outcome.status == pytest.ExitCode.USAGE_ERROR
@@ -166,3 +165,16 @@ def test_a_file_that_is_no_toml(tmp_path: Path, project: str) -> None:
         assert line.startswith(f"ERROR: {tmp_path}/pyproject.toml")
     assert " is not valid TOML: " in by_flag.text
     assert re.search(r"\(at line \d, ", by_flag.text)
+
+
+def test_a_file_that_is_no_toml_in_another_folder_than_the_root(tmp_path: Path) -> None:
+    """Nobody asks for it, but a plugin of Pydantic's that comes along reads it, and that is said in one line."""
+    (tmp_path / "root").mkdir()
+    nowhere = {"DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"}
+    outcome = run_suite(
+        tmp_path, nowhere, KNOWN, "--sessions=raise", "-c", "pytest.ini", "--rootdir=root", project="[project"
+    )
+
+    said = "Exit: the session sanitizer cannot be loaded here: LogfireConfigError: Invalid config file: pyproject.toml"
+    assert said in outcome.text
+    assert "Traceback" not in outcome.text
