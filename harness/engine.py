@@ -47,8 +47,7 @@ from harness.postgres.server import RunningServer
 from harness.providers.choosing import ChoosingModel
 from harness.providers.guard import Refusals, only_local_models
 from harness.providers.provider import Provider
-from harness.providers.recorded import RecordedProvider
-from harness.real_models import missing_for, provider_for
+from harness.real_models import missing_for, provider_for, replay_of
 from harness.report.document import CellDocument, NotVerifiedDocument
 from harness.sanitizer.unseen import unseen
 from harness.scenario import (
@@ -305,7 +304,7 @@ class Engine:
                     async with started(self.backend, settings, self.config.turn_timeout):
                         pass  # it finishes what it could not before
             ledger = await read_ledger(self.backend, database.url, limit=self.config.turn_timeout)
-        replay = provider.replay if isinstance(provider, RecordedProvider) else None
+        replay = replay_of(provider)
         return replace(
             seen,
             ledger_grain=settings.ledger_grain,

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
+from harness.imports import without_plugins
 from harness.project_table import misplaced, read_table
 from harness.scenario import Scenario
 
@@ -363,7 +364,8 @@ def _benchmarks(config: pytest.Config) -> Benchmarks:
 
 def _run(config: pytest.Config) -> Run:
     if _RUN not in config.stash:
-        from harness.pytest_run import Run  # noqa: PLC0415  # heavy, and needed only where the harness is used
+        with without_plugins():
+            from harness.pytest_run import Run  # noqa: PLC0415  # heavy, and needed only where the harness is used
 
         config.stash[_RUN] = Run(config, worker_input=_worker_input(config))
     return config.stash[_RUN]

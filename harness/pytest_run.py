@@ -1,8 +1,9 @@
 """What the pytest plugin does once it is needed: plan cells, run them, collect their documents, write the reports.
 
-One `Run` stands in each process. In a pytest-xdist worker it plans and runs cells, and hands over what kept it from
-deciding; in the process that the user started it also starts the server for the workers, collects every cell's
-document from the test reports, and writes the run's document at the end.
+One `Run` stands in each process. In a pytest-xdist worker it plans and runs cells (`harness.pytest_cells`), and hands
+over what kept it from deciding; in the process that the user started it also starts the server for the workers,
+collects every cell's document from the test reports, and writes the run's document at the end. With workers, that
+process loads neither the engine nor the backend, so that they start without waiting for it.
 """
 
 import asyncio
@@ -17,27 +18,29 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness import engine
-from harness.backend import Backend, load_backend
 from harness.config import Config, resolve
 from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
+from harness.imports import uncollected
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer, Server
 from harness.project_table import SETTINGS
-from harness.providers.budget import Budget
 from harness.report.document import CellDocument, CostsDocument, NotVerifiedDocument, PostgresDocument, RunDocument
 from harness.report.environment import describe_environment
 from harness.report.redact import masker, redact
 from harness.report.terminal import render
 from harness.report.write import write_reports
-from harness.scenario import Cell, Scenario, SessionMode
+from harness.scenario import Cell, Scenario
 from harness.scenario_file import read_scenario
 from harness.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from harness.backend import Backend
+    from harness.pytest_cells import Cells
 
 __all__ = ["CellNotAsExpectedError", "Run"]
 
@@ -81,23 +84,24 @@ class Run:
         options = {name: self._pytest.getoption(f"sessionproof_{name}") for name in SETTINGS}
         return resolve(options, directory=self._pytest.rootpath)
 
-    @cached_property
-    def backend(self) -> Backend:
+    @property
+    def backend(self) -> "Backend":
         """The backend under test."""
-        return load_backend(self.config.backend)
+        return self._own.backend
 
     @cached_property
-    def _engine(self) -> engine.Engine:
-        return engine.Engine(
-            backend=self.backend, config=self.config, purse=self._purse, before_turns=self._watchdog.goes_on
-        )
+    def _own(self) -> "Cells":
+        """The cells that this process plans and runs."""
+        with uncollected():
+            from harness.pytest_cells import Cells  # noqa: PLC0415  # seconds, and not for who starts workers
+
+        return Cells(lambda: self.config, purse=self._purse, before_turns=self._watchdog.goes_on)
 
     # the server
 
     def start_server_for_workers(self) -> None:
-        """Load the backend and start the server, or end the run with a clear message."""
+        """Start the server, or end the run with a clear message. What is wrong with the backend, the workers tell."""
         try:
-            self.backend  # noqa: B018  # before the server, so that a wrong name is answered at once
             self._server = self._choose()
             self._running = asyncio.run(self._server.start())
         except SessionproofError as error:
@@ -148,18 +152,16 @@ class Run:
 
     def plan(self, scenarios: Sequence[Scenario]) -> tuple[list[object], list[str]]:
         """What `verify_cell` is parametrised with, and the identifiers; of several scenarios they have its name."""
-        values: list[object] = []
-        names: list[str] = []
+        if not self.is_ready:  # nothing will be run, and a backend that cannot be loaded is not tried for each test
+            return [], []
         try:
-            for scenario in self._asked_for(scenarios):
-                prefix = f"{scenario.name}-" if len(scenarios) > 1 else ""
-                for name, planned in self._engine.plan(scenario):
-                    values.append(planned)
-                    names.append(prefix + name)
+            cells = self._own.plan(self._asked_for(scenarios))
         except SessionproofError as error:
             self.note(error)
             return [], []
-        return values, names
+        several = len(scenarios) > 1
+        names = [f"{scenario.name}-{name}" if several else name for scenario, name, _ in cells]
+        return [planned for _, _, planned in cells], names
 
     def _asked_for(self, scenarios: Sequence[Scenario]) -> Sequence[Scenario]:
         """A test's own scenarios; with a scenario from a file, that one for the test that has none, and no others."""
@@ -181,21 +183,14 @@ class Run:
             names = ", ".join(map(repr, unknown))
             self.note(UsageError(f"there is no scenario {names}; there are {', '.join(sorted(known))}"))
             return list(items)
-        dropped = [item for item in items if not self._is_asked_for(item)]
+        dropped = [item for item in items if not self._own.is_asked_for(item)]
         if len(dropped) == len(items):
-            self.note(UsageError(_no_cell(items)))
+            self.note(UsageError(self._own.none_of(items)))
         return dropped
-
-    def _is_asked_for(self, item: pytest.Item) -> bool:
-        cell = _cell_of(item)
-        return cell is not None and self.config.admits(
-            scenario=cell.scenario.name, mode=cell.mode, pool_state=cell.pool_state, tier=cell.tier
-        )
 
     def is_short(self, item: pytest.Item) -> bool:
         """Whether a test is not one of those cells that repeat their turn, which last longest."""
-        cell = _cell_of(item)
-        return cell is None or not engine.repeats(cell)
+        return self._own.is_short(item)
 
     def announce(self, cells: int) -> None:
         """Say once how many cells there are."""
@@ -210,16 +205,16 @@ class Run:
     ) -> Callable[[], Awaitable[CellDocument]]:
         """What a test calls to run its cell; skips the test if the backend cannot."""
         item.stash[_POSTGRES] = _postgres_document(running).model_dump(mode="json")
-        if isinstance(planned, engine.NotVerified):
-            item.stash[_DOCUMENT] = planned.document.model_dump_json()
-            pytest.skip(planned.document.reason)  # what a backend cannot do is no failure; the report lists it
+        if (lacking := self._own.lacking(planned)) is not None:
+            item.stash[_DOCUMENT] = lacking.model_dump_json()
+            pytest.skip(lacking.reason)  # what a backend cannot do is no failure; the report lists it
         if not isinstance(planned, Cell):
             raise UsageError(f"{item.nodeid} was parametrised with {planned!r}, which is no cell")
-        item.stash[_GAPS] = [gap.model_dump_json() for gap in self._engine.gaps(planned)]
+        item.stash[_GAPS] = [gap.model_dump_json() for gap in self._own.gaps(planned)]
 
         async def verify() -> CellDocument:
             with self._watchdog.watching(planned.scenario.turn_seconds or self.config.turn_timeout):
-                document = await self._engine.verify(planned, clones=clones, running=running)
+                document = await self._own.verify(planned, clones=clones, running=running)
             item.stash[_DOCUMENT] = document.model_dump_json()
             if not document.as_expected:
                 raise CellNotAsExpectedError(self._mask(_explain(document)))
@@ -362,6 +357,8 @@ class Run:
         try:
             if self.config.budget is None:
                 return None
+            from harness.providers.budget import Budget  # noqa: PLC0415  # Pydantic AI, and only what costs needs it
+
             costs = Budget(self.config.budget, self._purse).costs()
         except UsageError:  # it is noted where cells are planned
             return None
@@ -392,25 +389,6 @@ class _Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the cell off a test's report."""
         self._run.collect(report)
-
-
-def _no_cell(items: Sequence[pytest.Item]) -> str:
-    """What is wrong with a selection that leaves none of these."""
-    there = {cell.mode for item in items if (cell := _cell_of(item)) is not None}
-    modes = ", ".join(mode for mode in SessionMode if mode in there)
-    return (
-        "there is no cell that is in all of the modes, pool states and tiers asked for; there are cells in the session "
-        f"modes {modes or '(none)'}, and a scenario from a file (--scenario-file) names its own"
-    )
-
-
-def _cell_of(item: pytest.Item) -> Cell | None:
-    """The cell of a scenario's test, also if the backend cannot run it."""
-    callspec = getattr(item, "callspec", None)
-    planned = callspec.params.get("verify_cell") if callspec is not None else None
-    if isinstance(planned, engine.NotVerified):
-        return planned.cell
-    return planned if isinstance(planned, Cell) else None
 
 
 def _postgres_document(running: RunningServer) -> PostgresDocument:

@@ -2,28 +2,30 @@
 
 The models that decide by themselves need something that not every machine has: weights, a key and a budget, or a
 recording. Where it is missing, nothing is started and nothing is sent: the cell is *not verified*, with the reason.
+
+Each of these tiers is loaded where a cell of it is planned or run: their clients take seconds, and most runs have none.
 """
 
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from harness.bundled import default_backend
 from harness.config import Config
 from harness.errors import ConfigurationError, EnvironmentMissing, UsageError
 from harness.observe.attribution import current_turn
-from harness.providers.budget import Budget, Rates
-from harness.providers.cassette import read_cassette
 from harness.providers.create import create_provider
-from harness.providers.live import LiveProvider, not_verified
-from harness.providers.local import LocalProvider
 from harness.providers.provider import Provider
-from harness.providers.recorded import RecordedProvider, cassette_of, recording_of
-from harness.providers.recording import Recording
 from harness.providers.weights import find_weights
 from harness.scenario import Cell, ModelTier
 
-__all__ = ["missing_for", "provider_for"]
+if TYPE_CHECKING:
+    from harness.providers.budget import Rates
+    from harness.providers.recording import Recording
+    from harness.providers.replay import Replay
+
+__all__ = ["missing_for", "provider_for", "replay_of"]
 
 FALLBACK_MODEL = "gpt-4o-mini"
 """The second model of a scenario that asks for one."""
@@ -38,10 +40,14 @@ def provider_for(cell: Cell, config: Config, *, purse: Path | None = None) -> Pr
     """
     match cell.tier:
         case ModelTier.RECORDED:
+            from harness.providers.recorded import RecordedProvider
+
             return RecordedProvider.of(
                 cell, turn_of=current_turn.get, folder=config.cassettes, timed=config.recorded_timing
             )
         case ModelTier.LOCAL:
+            from harness.providers.local import LocalProvider
+
             return LocalProvider(current_turn.get, _recording(cell, config))
         case ModelTier.LIVE:
             if config.model is None or config.budget is None:
@@ -51,6 +57,9 @@ def provider_for(cell: Cell, config: Config, *, purse: Path | None = None) -> Pr
                     f"nobody counts what the requests of the tier {cell.tier.value!r} cost: give the run a purse, "
                     "a file of its own that all its processes use"
                 )
+            from harness.providers.budget import Budget
+            from harness.providers.live import LiveProvider
+
             return LiveProvider(
                 current_turn.get,
                 model=config.model,
@@ -85,6 +94,15 @@ def missing_for(cell: Cell, config: Config) -> str:
         return str(error)
 
 
+def replay_of(provider: Provider) -> "Replay | None":
+    """What a provider plays, if it plays a recording."""
+    if provider.tier is not ModelTier.RECORDED:
+        return None
+    from harness.providers.recorded import RecordedProvider
+
+    return provider.replay if isinstance(provider, RecordedProvider) else None
+
+
 def _missing_for(cell: Cell, config: Config) -> str:
     match cell.tier:
         case ModelTier.RECORDED:
@@ -94,11 +112,16 @@ def _missing_for(cell: Cell, config: Config) -> str:
                     f"{config.backend!r}: record that one in the tier {ModelTier.LOCAL.value!r} or "
                     f"{ModelTier.LIVE.value!r} (--record), and replay it (--cassettes)"
                 )
+            from harness.providers.cassette import read_cassette
+            from harness.providers.recorded import cassette_of
+
             read_cassette(cassette_of(cell, folder=config.cassettes))
         case ModelTier.LOCAL:
             find_weights()
             _recording(cell, config)
         case ModelTier.LIVE:
+            from harness.providers.live import not_verified
+
             budget = None if config.budget is None else f"{config.budget:f}"
             rates = _rates(config)
             reason = not_verified(config.model, budget, os.environ, base_url=config.base_url, rates=rates)
@@ -108,7 +131,7 @@ def _missing_for(cell: Cell, config: Config) -> str:
     return ""
 
 
-def _recording(cell: Cell, config: Config, *, model: str | None = None) -> Recording | None:
+def _recording(cell: Cell, config: Config, *, model: str | None = None) -> "Recording | None":
     """What records a cell, if anything does; whether that can be written is tried before anything is asked or paid."""
     if config.record is None:
         return None
@@ -120,13 +143,17 @@ def _recording(cell: Cell, config: Config, *, model: str | None = None) -> Recor
         raise ConfigurationError(
             f"recordings cannot be written to {str(config.record)!r}: {error.strerror}; name another folder (--record)"
         ) from error
+    from harness.providers.recorded import recording_of
+
     if model is None:
         return recording_of(cell, config.record)
     return recording_of(cell, config.record, model=model)
 
 
-def _rates(config: Config) -> Rates | None:
+def _rates(config: Config) -> "Rates | None":
     if config.price is None:
         return None
+    from harness.providers.budget import Rates
+
     prompt, completion = config.price
     return Rates(prompt=prompt, completion=completion)

@@ -55,7 +55,7 @@ def prove(
 ) -> None:
     """Prove that a bug shows at one git revision, and not at another; your work tree is not touched."""
     with Guard(context, debug=debug):
-        with loading():
+        with loading(plugins=False):
             from harness.cli.terminal import console
             from harness.command import prove as command
             from harness.command.child import PYTEST

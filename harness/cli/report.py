@@ -34,7 +34,7 @@ def report(
 ) -> None:
     """Make any report again from its document, or say what changed between two runs."""
     with Guard(context, debug=debug):
-        with loading():
+        with loading(plugins=False):
             from harness.cli.terminal import console
             from harness.command import report as command
 

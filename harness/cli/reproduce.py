@@ -93,7 +93,7 @@ def reproduce(
 ) -> None:
     """Show the bug in the sources as they lie there: 0 if it shows, 1 if it does not, 3 if that is not known."""
     with Guard(context, debug=debug):
-        with _skipping(context), loading():
+        with _skipping(context), loading(plugins=False):
             from harness.cli.terminal import console
             from harness.command import reproduce as command
             from harness.command.child import PYTEST

@@ -25,7 +25,7 @@ __all__ = ["scan"]
 def scan(context: click.Context, /, *, paths: tuple[str, ...], name: str, debug: bool, **options: Any) -> None:
     """Find sessions that parallel tools or tasks share, in source that is not run."""
     with Guard(context, debug=debug):
-        with loading():
+        with loading(plugins=False):
             from harness.cli.terminal import console
             from harness.command import scan as command
 

@@ -50,7 +50,7 @@ def verify(
 ) -> None:
     """Run the verification suite; --mode, --pool-state, --scenario and --tier can be repeated."""
     with Guard(context, debug=debug):
-        with loading():
+        with loading(plugins=False):
             from harness.cli.terminal import console
             from harness.command import verify as command
             from harness.command.child import PYTEST

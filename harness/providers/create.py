@@ -3,7 +3,6 @@
 from harness.errors import UsageError
 from harness.providers.provider import Provider
 from harness.providers.scripted import ScriptedProvider
-from harness.providers.wire import CLIENT_SECONDS, WireProvider
 from harness.scenario import ModelTier
 
 __all__ = ["create_provider"]
@@ -15,19 +14,21 @@ def create_provider(
     model_name: str = "gpt-4o",
     fallback_model_name: str | None = None,
     max_retries: int = 0,
-    client_seconds: float = CLIENT_SECONDS,
+    client_seconds: float | None = None,
 ) -> Provider:
     """A provider of the tier, not yet started.
 
-    `client_seconds` has no meaning in the tier `scripted`, which has no client. Raises `UsageError` for a tier that
-    does not exist, and for what it cannot do.
+    `client_seconds` is the client's default if it is `None`, and has no meaning in the tier `scripted`, which has no
+    client. Raises `UsageError` for a tier that does not exist, and for what it cannot do.
     """
     if tier is ModelTier.WIRE:
+        from harness.providers.wire import CLIENT_SECONDS, WireProvider  # noqa: PLC0415  # a client and a server
+
         return WireProvider(
             model_name=model_name,
             fallback_model_name=fallback_model_name,
             max_retries=max_retries,
-            client_seconds=client_seconds,
+            client_seconds=CLIENT_SECONDS if client_seconds is None else client_seconds,
         )
     if tier is not ModelTier.SCRIPTED:
         raise UsageError(

@@ -14,7 +14,6 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from harness.backend import load_backend
 from harness.errors import ConfigurationError
 from harness.revisions.witness import imported
 from harness.scenario import SessionMode
@@ -41,6 +40,8 @@ class Look(BaseModel):
     @classmethod
     def at(cls, spec: str) -> Self:
         """What is at `package.module:attribute`."""
+        from harness.backend import load_backend  # noqa: PLC0415  # Pydantic AI, which who reads a look does not need
+
         try:
             backend = load_backend(spec)
             modes = tuple(mode for mode in SessionMode if mode in backend.modes)

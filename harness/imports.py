@@ -1,0 +1,46 @@
+"""Importing what is large, without paying for what nobody asked for.
+
+Problem: where everything is loaded, half a second goes into looking for garbage among classes and functions that stay,
+and a second into pydantic's plugins: the first model that is made loads all that are installed, logfire among them,
+though no model of ours is to be observed.
+
+Mechanism: the collector rests while modules are loaded; and pydantic is told, for as long as our models are made, to
+leave its plugins out. It asks again for each model, so that those of the application have theirs.
+
+Guarantee: afterwards everything is as it was before.
+"""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["uncollected", "without_plugins"]
+
+_VARIABLE = "PYDANTIC_DISABLE_PLUGINS"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """A time without garbage collection."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def without_plugins() -> Iterator[None]:
+    """A time in which pydantic loads no plugins for the models that are made."""
+    before = os.environ.get(_VARIABLE)
+    os.environ[_VARIABLE] = "__all__"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_VARIABLE]
+        else:
+            os.environ[_VARIABLE] = before
