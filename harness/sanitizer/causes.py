@@ -7,9 +7,10 @@ Mechanism: an `Origin` says where the session was made, and by which functions t
 it was made is told by the line, and, because many sessions come out of one factory, by its callers up to the function
 that made the tasks, too: whoever called both decides who gets the session. Tasks are told by the function that made
 them and by its callers, up to the same function, because a helper makes tasks for many. The test itself tells nothing
-apart: in which tests a mistake was seen is said beside it. Origins that have a session's place and such functions in
-common are one cause; so are those of a connection below a session, whose place nobody saw, and of tasks of the same
-functions.
+apart: in which tests a mistake was seen is said beside it. Nor does who made the task that made the session: a server
+makes such a task for each request, and the session's own `close` is in tasks for everybody. Origins that have a
+session's place and such functions in common are one cause; so are those of a connection below a session, whose place
+nobody saw, and of tasks of the same functions.
 
 Guarantee: pure. What races because of its thread or event loop is another cause than what is shared.
 """
@@ -39,23 +40,45 @@ class Origin:
 
     `apart` is the kind, where that makes it a cause of its own. `tasks` has the functions in which the application made
     the tasks, each with its callers before it; the test's own task, or a server's, is not made by the application.
+    `distinctive` has those that tell one mistake from another: not who made the session's own task, if there are any.
     """
 
     apart: RaceKind | None
     made: tuple[PlaceSeen, ...] | None
     tasks: frozenset[_Chain]
+    distinctive: frozenset[_Chain]
 
 
 def origin_of(race: SessionRace, test: str = "") -> Origin:
     """Where a finding comes from that the test of that name, if it was in one, has shown."""
     made = _made(race, test)
     is_apart = race.kind in _APART
-    stacks = (_makers(race, access, test) for access in (race.first, race.second) if access.task_created)
+    tasks, distinctive = (
+        frozenset(_chain(_makers(race, access, test)) for access in accesses if access.task_created and not is_apart)
+        for accesses in ((race.first, race.second), _sharing(race))
+    )
     return Origin(
         apart=race.kind if is_apart else None,
         made=made if race.subject_created else None,
-        tasks=frozenset() if is_apart else frozenset(map(_chain, stacks)),
+        tasks=tasks,
+        distinctive=distinctive or tasks,
     )
+
+
+def _sharing(race: SessionRace) -> tuple[AccessSeen, ...]:
+    """The accesses whose tasks were given the session; both, if neither is known to be of whoever made it."""
+    both = race.first, race.second
+    return tuple(access for access in both if not _is_the_makers(race, access)) or both
+
+
+def _is_the_makers(race: SessionRace, access: AccessSeen) -> bool:
+    """Whether the task that made the session made the access, as far as that can be told: both began in one function.
+
+    Or a task that the function made that made the session, such as the one in which SQLAlchemy closes it.
+    """
+    made, used, makers = race.subject_created, access.stack, access.task_created
+    began = bool(made and used) and used != makers and _function(made[0]) == _function(used[0])
+    return began or (bool(made and makers) and _function(made[-1]) == _function(makers[-1]))
 
 
 def origins_of(races: Sequence[SessionRace], test: str = "") -> tuple[Origin, ...]:
@@ -81,7 +104,7 @@ def _made(race: SessionRace, test: str) -> tuple[PlaceSeen, ...]:
     Without the test itself; empty if the session was made by nobody else, or nobody saw where.
     """
     made = [place for place in race.subject_created if not _is_test(place, test)]
-    others = {_function(place) for access in (race.first, race.second) for place in access.task_created}
+    others = {_function(place) for access in _sharing(race) for place in access.task_created}
     common = [number for number, place in enumerate(made) if _function(place) in others]
     return tuple(made[common[-1] if common else 0 :])
 
@@ -229,7 +252,8 @@ def _may_be_one(unseen: Origin, other: Origin) -> bool:
 
 
 def _meet(one: Origin, other: Origin) -> bool:
-    return bool(one.tasks & other.tasks) or one.tasks == other.tasks
+    """Whether they have a function in common that tells one of them from others, or there are none."""
+    return bool(one.tasks & other.tasks & (one.distinctive | other.distinctive)) or one.tasks == other.tasks
 
 
 def _function(place: PlaceSeen) -> _Function:

@@ -130,6 +130,38 @@ def test_a_function_that_the_test_calls_too() -> None:
     assert _count(_race(("session:4",), ("share:7",), lines=(3, 4)), below) == 2
 
 
+def _with(race: SessionRace, used: str, *made: str) -> SessionRace:
+    """The finding, whose second access is one in a task that was made there."""
+    return replace(race, second=replace(race.second, stack=_stack(used), task_created=_stack(*made)))
+
+
+@pytest.mark.parametrize(
+    ("used", "made"),
+    [
+        ("get_session:18", ("serve:90", "each_request:95")),
+        ("get_session:18", ("test_pages:45",)),
+        ("get_session:13", ("get_session:13",)),
+    ],
+)
+def test_who_made_the_task_of_the_session_tells_nothing_apart(used: str, made: tuple[str, ...]) -> None:
+    """Two routes share what one dependency makes, and rolls back or closes in the end: two things are to be changed."""
+    orders = _race(("get_session:13",), ("orders:33",))
+    bills = _race(("get_session:13",), ("bills:28",))
+    findings = (orders, bills, _with(orders, used, *made), _with(bills, used, *made))
+
+    assert _count(*findings, test="test_app.py::test_pages") == 2
+    assert _count(orders, _with(orders, used, *made), test="test_app.py::test_pages") == 1
+
+
+def test_who_made_the_session_and_the_tasks() -> None:
+    """Is one cause on its own, though its tasks begin in library code, and with what a function that it calls makes."""
+    own = _with(_race(("ask:21",), ("ask:25",)), "ask:24", "ask:24")
+    below = _race(("ask:21",), ("ask:23", "run_tools:18"))
+
+    assert _count(own, _race(("ask:21",), ("ask:25",))) == 1
+    assert _count(own, _with(below, "ask:24", "ask:24")) == 1
+
+
 def test_whoever_is_above_the_session_tells_nothing_apart() -> None:
     """Where both the session and the tasks come from one function; a connection below the session is its, too."""
     found = [_race(("ask:21", "make_session:7"), (caller, *TOOLS)) for caller in ("chat:1", "mail:2")]
@@ -238,6 +270,46 @@ def test_eight_tasks_of_eight_lines(suite: Suite, workers: tuple[str, ...]) -> N
     assert " pairs of operations have this root cause (" in outcome.summary
     assert " more, shown by -v, and in the report of --sessions-report=FILE\n" in outcome.summary
     assert failure_of(outcome, "test_eight_again").count("session race") == 1
+
+
+ROUTES = """
+from contextlib import asynccontextmanager
+
+@asynccontextmanager
+async def get_session(engine):
+    async with AsyncSession(engine) as session:
+        try:
+            yield session
+            await session.commit()
+        except Exception:
+            await session.rollback()
+            raise
+
+async def orders(engine):
+    async with get_session(engine) as session:
+        await asyncio.gather(session.execute(SELECT), session.execute(SELECT))
+
+async def bills(engine):
+    async with get_session(engine) as session:
+        await session.connection()
+        await asyncio.gather(session.execute(SELECT), session.execute(SELECT))
+
+@pytest.mark.parametrize("route", [orders, bills])
+async def test_route(engine, route):
+    try:
+        await asyncio.create_task(route(engine))
+    except Exception:
+        pass
+"""
+
+
+@pytest.mark.processes
+def test_two_routes_that_take_their_session_from_one_dependency(suite: Suite) -> None:
+    """Are two causes, each seen in its own test, though the dependency meets the tasks of both."""
+    outcome = suite(ROUTES, "--sessions=collect")
+
+    assert outcome.summary.count("session race") == 2, outcome.summary
+    assert outcome.summary.count("test_route[orders]") == outcome.summary.count("test_route[bills]") == 1
 
 
 @pytest.mark.processes
