@@ -23,6 +23,15 @@ __all__ = [
 ]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_WITHOUT_NODES = frozenset(
+    {"arg", "asname", "attr", "conversion", "ctx", "id", "kind", "level", "module", "type_comment"}
+)
+_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in _WITHOUT_NODES)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The fields of each kind of node that may have nodes in them."""
 _BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While)
 
 
@@ -100,14 +109,14 @@ def import_bindings(node: ast.Import | ast.ImportFrom, module: Module) -> Iterat
 
 
 def children(node: ast.AST) -> list[ast.AST]:
-    """What is directly below a node, but contexts: as `ast.iter_child_nodes`, in less than half the time."""
+    """What is directly below a node, but contexts: as `ast.iter_child_nodes`, in a fraction of the time."""
     found: list[ast.AST] = []
-    for inner in vars(node).values():  # and not `_fields`: the other attributes are numbers
-        if isinstance(inner, ast.AST):
-            if not isinstance(inner, ast.expr_context):
-                found.append(inner)
-        elif isinstance(inner, list):
+    for name in _FIELDS[type(node)]:
+        inner = getattr(node, name, None)
+        if isinstance(inner, list):
             found += [each for each in inner if isinstance(each, ast.AST)]
+        elif isinstance(inner, ast.AST):
+            found.append(inner)
     return found
 
 

@@ -49,6 +49,9 @@ class Project:
     foreign: frozenset[str] = frozenset()
     _classes: dict[str, Class | None] = field(default_factory=dict, repr=False)
     _resolved: dict[tuple[Module, str], str | None] = field(default_factory=dict, repr=False)
+    _near: dict[tuple[str, Module | None], Module | None] = field(default_factory=dict, repr=False)
+    _ancestors: dict[Class, Sequence[Class | str]] = field(default_factory=dict, repr=False)
+    _fields: dict[Class, Mapping[str, Field]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, paths: Iterable[Path], *, foreign: Iterable[str] = ()) -> "Project":
@@ -81,6 +84,12 @@ class Project:
 
     def module(self, name: str, *, near: Module | None = None) -> Module | None:
         """The module of this name; of several the one that is closest to the file of `near`."""
+        key = name, near
+        if key not in self._near:
+            self._near[key] = self._nearest(name, near)
+        return self._near[key]
+
+    def _nearest(self, name: str, near: Module | None) -> Module | None:
         top = name.partition(".")[0]
         if top in self.foreign:
             return None
@@ -111,6 +120,8 @@ class Project:
 
         `within` are the functions around the expression, the outermost first: what they import is seen, too.
         """
+        if isinstance(expression, str) and not within and (module, expression) in self._resolved:
+            return self._resolved[module, expression]
         node = _parsed(expression)
         if isinstance(node, ast.Subscript):
             return self.resolve(module, node.value, within=within)
@@ -159,8 +170,13 @@ class Project:
         ]
         return [found for name in names if (found := self.class_(name)) is not None]
 
-    def ancestors(self, class_: Class) -> Iterator[Class | str]:
+    def ancestors(self, class_: Class) -> Sequence[Class | str]:
         """The class, and its bases near to far: classes of the project, and dotted names of others."""
+        if class_ not in self._ancestors:
+            self._ancestors[class_] = tuple(self._upwards(class_))
+        return self._ancestors[class_]
+
+    def _upwards(self, class_: Class) -> Iterator[Class | str]:
         waiting: list[Class | str] = [class_]
         seen: set[str] = set()
         while waiting:
@@ -175,8 +191,10 @@ class Project:
 
     def fields(self, class_: Class) -> Mapping[str, Field]:
         """The fields of the class and its bases, as a dataclass orders them: those of the bases first."""
-        own = [each for each in self.ancestors(class_) if isinstance(each, Class)]
-        return {name: found for each in reversed(own) for name, found in each.fields.items()}
+        if class_ not in self._fields:
+            own = [each for each in self.ancestors(class_) if isinstance(each, Class)]
+            self._fields[class_] = {name: found for each in reversed(own) for name, found in each.fields.items()}
+        return self._fields[class_]
 
     def owner(self, class_: Class, name: str) -> Class:
         """The class in which a field stands: the class itself, or the nearest of its bases that has it."""
@@ -247,8 +265,9 @@ class _Packages:
 
 def _unless_standard(found: Module, top: str, near: Module | None) -> Module | None:
     """A file with the name of a standard module hides it only for its neighbours."""
-    beside = near is None or found.path.parent == near.path.parent
-    return found if beside or top not in sys.stdlib_module_names else None
+    if near is None or top not in sys.stdlib_module_names:
+        return found
+    return found if found.path.parent == near.path.parent else None
 
 
 def _parsed(expression: ast.expr | str) -> ast.expr | None:

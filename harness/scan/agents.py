@@ -53,6 +53,8 @@ _ENDS = frozenset({"commit", "rollback", "close", "aclose", "reset", "invalidate
 class Agents(Methods, ABC):
     """Registers tools, and runs agents."""
 
+    __slots__ = ()
+
     def make_agent(self, thing: Thing, given: Arguments) -> None:
         """Give a new agent or toolset the tools that it is made with."""
         self.agents.append(thing)

@@ -10,9 +10,10 @@ from abc import ABC
 from collections.abc import Iterator
 from functools import lru_cache
 
-from harness.project.module import Assigned, below
+from harness.project.module import Assigned
 from harness.scan.environment import Environment
 from harness.scan.known import is_synchronous, key_of, kind_of, short
+from harness.scan.lookups import stored_on_self
 from harness.scan.state import State
 from harness.scan.trace import Trace
 from harness.scan.values import (
@@ -43,8 +44,12 @@ _CALLABLES = frozenset({"Callable", "Awaitable", "Coroutine", "AbstractAsyncCont
 class Annotations(State, ABC):
     """Values that are known by their annotations alone."""
 
+    __slots__ = ()
+
     def symbolic(self, annotation: ast.expr | None, scope: Environment, made: Step, born: int) -> Values:
         """One thing for each class that the annotation allows; dependencies of FastAPI are carried out."""
+        if annotation is None:
+            return UNKNOWN
         found: Values = UNKNOWN
         for value, _ in self._named(annotation, scope, 0):
             found = joined(found, self._symbolic_one(value, made, born))
@@ -81,9 +86,7 @@ class Annotations(State, ABC):
 
     def kind_of_class(self, value: ClassValue) -> Kind | None:
         """What a class of the project is by the libraries' classes among its bases."""
-        bases = [each for each in self.project.ancestors(value.class_) if isinstance(each, str)]
-        kinds = [kind_of(base) for base in bases]
-        return next((kind for kind in kinds if kind is not None and kind is not Kind.RUN_CONTEXT), None)
+        return self.lookups.kind_of_class(value.class_)
 
     def arguments_of(self, annotation: ast.expr | None, scope: Environment) -> Iterator[tuple[ast.expr, Environment]]:
         """What stands in the brackets of an annotation, such as the deps of a `RunContext`."""
@@ -189,7 +192,7 @@ class Annotations(State, ABC):
         thing.attributes[mark] = UNKNOWN
         for class_ in self.project.ancestors(thing.class_):
             for method in getattr(class_, "methods", {}).values():
-                if method.name != "__init__" and _sets(method, name):
+                if name in stored_on_self(method) and method.name != "__init__":
                     self._run_aside(thing, method.name)
 
     def _run_aside(self, thing: Thing, name: str) -> None:
@@ -242,15 +245,3 @@ def _is_alias(node: ast.expr | None) -> bool:
             return True
         case _:
             return False
-
-
-@lru_cache(maxsize=4096)
-def _sets(method: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Store)
-        and node.attr == name
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "self"
-        for node in below(method)
-    )

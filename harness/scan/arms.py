@@ -11,8 +11,9 @@ Guarantee: what excludes each other is never in one run of the program.
 
 import ast
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-__all__ = ["NOWHERE", "Arms", "Tests", "exclusive", "names_of", "plain"]
+__all__ = ["NOWHERE", "Arms", "Asked", "Tests", "asked_by", "exclusive", "names_of", "plain"]
 
 Arms = frozenset[tuple[int, int]]
 NOWHERE: Arms = frozenset()
@@ -38,6 +39,31 @@ class Tests:
         """The number of the test with these names; `fresh` if it was not met since they were bound."""
         versions = tuple(sorted((name, self.bound.get(name, 0)) for name in names))
         return self.known.setdefault((key, versions), fresh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a test asks: the name that is the whole test, if one is, the names in it, and how it is written.
+
+    `turned` says whether it is turned round. `names` is `None` if it asks for more than names.
+    """
+
+    turned: bool
+    name: str = ""
+    names: frozenset[str] | None = None
+    text: str = ""
+
+
+@lru_cache(maxsize=65536)
+def asked_by(test: ast.expr) -> Asked:
+    """What a test asks; many tests are met again and again."""
+    inner, turned = plain(test)
+    names = names_of(inner)
+    if names is None:
+        return Asked(turned=turned)
+    return Asked(
+        turned=turned, name=inner.id if isinstance(inner, ast.Name) else "", names=names, text=ast.unparse(inner)
+    )
 
 
 def plain(test: ast.expr) -> tuple[ast.expr, bool]:

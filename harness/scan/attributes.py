@@ -9,6 +9,7 @@ from harness.project.module import Module
 from harness.scan.agents import Agents
 from harness.scan.environment import Environment
 from harness.scan.known import key_of
+from harness.scan.lookups import marks_of
 from harness.scan.trace import Nature
 from harness.scan.values import (
     UNKNOWN,
@@ -31,11 +32,14 @@ from harness.scan.values import (
 
 __all__ = ["Attributes"]
 
+_PROPERTIES = frozenset({"property", "cached_property"})
 _LIBRARY_KINDS = frozenset(Kind) - {Kind.INSTANCE, Kind.RUN_CONTEXT, Kind.DEPENDS, Kind.GUARD, Kind.OPAQUE}
 
 
 class Attributes(Agents, ABC):
     """Looks attributes and names up."""
+
+    __slots__ = ()
 
     def attribute(self, value: Value, name: str, place: Place) -> Values:
         """What an attribute is."""
@@ -119,8 +123,13 @@ class Attributes(Agents, ABC):
 
     def _method(self, thing: Thing, name: str, place: Place, *, after: Class | None = None) -> Values:
         """The method of the nearest class that has it; beyond `after`, if that is given."""
-        passed = after is None
-        for class_ in self.project.ancestors(thing.class_) if thing.class_ is not None else ():
+        if thing.class_ is None:
+            return UNKNOWN
+        if after is None:
+            owner = self.lookups.having_method(thing.class_, name)
+            return self._bound_method(thing, owner, name, place) if owner is not None else UNKNOWN
+        passed = False
+        for class_ in self.project.ancestors(thing.class_):
             if passed and isinstance(class_, Class) and name in class_.methods:
                 return self._bound_method(thing, class_, name, place)
             passed = passed or class_ is after
@@ -128,15 +137,15 @@ class Attributes(Agents, ABC):
 
     def _bound_method(self, thing: Thing, class_: Class, name: str, place: Place) -> Values:
         node = class_.methods[name]
-        marks = _marks(node)
+        marks = marks_of(node)
         environment = thing.data if class_ is thing.class_ and isinstance(thing.data, Environment) else None
         scope = environment or self.module_environment(class_.module)
         found: list[Value] = []
         for each in self.defined(node, scope, class_=class_):
             if not isinstance(each, FunctionValue) or "staticmethod" in marks:
                 found.append(each)
-            elif marks & {"property", "cached_property"}:
-                given = self.call(self.with_first(each, thing), Arguments(place=place))
+            elif not marks.isdisjoint(_PROPERTIES):
+                given = self.call(each.bound_to(thing), Arguments(place=place))
                 if "cached_property" in marks:
                     thing.attributes[name] = given
                 return given
@@ -145,19 +154,19 @@ class Attributes(Agents, ABC):
                     replace(each, bound=True, first=[(ClassValue(class_=class_, environment=scope),), *each.first])
                 )
             else:
-                found.append(self.with_first(each, thing))
+                found.append(each.bound_to(thing))
         return tuple(found)
 
     def _field(self, thing: Thing, name: str) -> Values | None:
         """What a field of the class is: what its annotation says of a symbolic thing, or the class's own value."""
         assert thing.class_ is not None  # noqa: S101  # for the type checker
-        each = self.project.fields(thing.class_).get(name)
-        if each is None:
+        shaped = self.lookups.shape(thing.class_).get(name)
+        if shaped is None:
             return None
+        each, place = shaped.field, shaped.place
         owner = self.project.owner(thing.class_, name)
         scope = thing.data if owner is thing.class_ and isinstance(thing.data, Environment) else None
         scope = scope or self.module_environment(owner.module)
-        place = Place(file=str(owner.module.path), line=each.line)
         thing.fields[name] = place
         if each.annotation is not None and (thing.symbolic or each.default is None):
             made = Step(place=place, words=f"it is the field `{name}` of `{owner.node.name}`")
@@ -177,7 +186,7 @@ class Attributes(Agents, ABC):
             if name in class_.methods:
                 scope = value.environment if class_ is value.class_ else self.module_environment(class_.module)
                 found = self.defined(class_.methods[name], scope, class_=class_)
-                if "classmethod" in _marks(class_.methods[name]):
+                if "classmethod" in marks_of(class_.methods[name]):
                     return tuple(
                         replace(each, bound=True, first=[(value,)]) if isinstance(each, FunctionValue) else each
                         for each in found
@@ -195,7 +204,7 @@ class Attributes(Agents, ABC):
 
     def member(self, module: Module, name: str) -> Values:
         """What a module's name is bound to."""
-        environment = self.module_environment(module)
+        environment = self.modules.get(module) or self.module_environment(module)
         if name in environment.names:
             return environment.names[name]
         dotted = self.project.resolve(module, name)
@@ -245,15 +254,3 @@ class Attributes(Agents, ABC):
     def defined(self, node: ast.stmt, scope: Environment, *, class_: Class | None = None) -> Values:
         """A function with its decorators."""
         raise NotImplementedError
-
-
-def _marks(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
-    """The last parts of the names of the decorators."""
-    found: set[str] = set()
-    for each in node.decorator_list:
-        head = each.func if isinstance(each, ast.Call) else each
-        if isinstance(head, ast.Name):
-            found.add(head.id)
-        elif isinstance(head, ast.Attribute):
-            found.add(head.attr)
-    return found

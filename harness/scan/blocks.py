@@ -21,11 +21,14 @@ _STARTING = frozenset(
     {"create_task", "ensure_future", "start_soon", "append", "add", "add_task", "submit", "start", "run_in_executor"}
 )
 _ONCE = frozenset({Kind.SESSION, Kind.FACTORY, Kind.ENGINE, Kind.POOL, Kind.INSTANCE, Kind.AGENT})
+_TWO = 2
 _LOCKS = re.compile(r"(?i)lock|mutex|semaphore|guard")
 
 
 class Blocks(Expressions, ABC):
     """Follows the statements that have others inside; each handler says whether what follows is never reached."""
+
+    __slots__ = ()
 
     def _if(self, node: ast.stmt, scope: Environment) -> bool:
         assert isinstance(node, ast.If)  # noqa: S101  # for the type checker
@@ -242,6 +245,10 @@ def merged(ends: Sequence[dict[str, Values]]) -> dict[str, Values]:
     """What names are after any of these."""
     if len(ends) == 1:
         return ends[0]
+    if len(ends) == _TWO:
+        first, second = ends
+        both = {name: joined(values, second[name]) if name in second else values for name, values in first.items()}
+        return both | {name: values for name, values in second.items() if name not in first}
     names = dict.fromkeys(name for end in ends for name in end)
     return {name: joined(*(end[name] for end in ends if name in end)) for name in names}
 

@@ -8,15 +8,15 @@ items are asked for; what a context manager does after its `yield` is done when 
 import ast
 from abc import ABC
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from harness.project.classes import Class
-from harness.project.module import children
 from harness.scan.annotations import Annotations
 from harness.scan.arms import NOWHERE
-from harness.scan.environment import Environment, Yield
+from harness.scan.environment import Environment
 from harness.scan.known import bills
+from harness.scan.lookups import is_generator
 from harness.scan.state import DEPTH, FEW, RESULT, Self
 from harness.scan.trace import Event
 from harness.scan.values import (
@@ -54,12 +54,21 @@ class Entered:
 class Calls(Annotations, ABC):
     """Calls functions, makes instances, and carries out dependencies."""
 
+    __slots__ = ()
+
     def call_function(self, function: FunctionValue, given: Arguments) -> Values:
         """What a function of the project gives."""
         if function.cached and id(function.node) in self.cached:
             return self.cached[id(function.node)]
-        with self.under_arms(NOWHERE if function.cached else function.arms), self.anywhere(once=function.cached):
+        before = self.arms, self.round
+        if function.cached:
+            self.arms, self.round = NOWHERE, None
+        elif function.arms:
+            self.arms |= function.arms
+        try:
             return self._called(function, given)
+        finally:
+            self.arms, self.round = before
 
     def _called(self, function: FunctionValue, given: Arguments) -> Values:
         if self.active.count(id(function.node)) > 1:
@@ -75,7 +84,7 @@ class Calls(Annotations, ABC):
         scope = self._bound(function, given)
         if isinstance(function.node, ast.Lambda):
             return self.evaluate(function.node.body, scope)
-        if function.manager or ("yield" in function.module.text and _is_generator(function.node)):
+        if function.manager or is_generator(function.node, function.module):
             found: Values = (self._generator(function, scope, given.place),)
         elif isinstance(function.node, ast.AsyncFunctionDef):
             found = (
@@ -107,7 +116,7 @@ class Calls(Annotations, ABC):
 
     def _unfollowed(self, function: FunctionValue, place: Place) -> Values:
         assert not isinstance(function.node, ast.Lambda)  # noqa: S101  # for the type checker
-        made = Step(place=function.place, words=f"`{function.name}` gives it")
+        made = Step(place=self.place(function.node, function.environment), words=f"`{function.name}` gives it")
         found = self.symbolic(function.node.returns, function.environment, made, self.next_serial())
         if isinstance(function.node, ast.AsyncFunctionDef):
             return (Pending(label=function.name, run=lambda: found, place=place),)
@@ -125,8 +134,7 @@ class Calls(Annotations, ABC):
         place = self._asked_from(class_, given.place) if kind is None else given.place
         thing = self.make(kind or Kind.INSTANCE, Step(place=place, words=words), name=class_.node.name)
         thing.class_, thing.data = class_, value.environment
-        own = [each for each in self.project.ancestors(class_) if isinstance(each, Class)]
-        if any("__init__" in each.methods for each in own):
+        if self.lookups.having_method(class_, "__init__") is not None:
             for method in self.attribute(thing, "__init__", given.place):
                 self.call(method, given)
         else:
@@ -169,20 +177,18 @@ class Calls(Annotations, ABC):
         events = self.trace.events
         start = len(events)
         given = pending.run()
-        last, self._last_yield = self._last_yield, None
+        last, self.last_yield = self.last_yield, None
         index = max(last.index, start) if last is not None else len(events)
         after = events[index:]
         del events[index:]
         return Entered(given=given, after=after, held=last.held if last is not None else ())
 
-    _last_yield: Yield | None = None
-
     def _generator(self, function: FunctionValue, scope: Environment, place: Place) -> Pending:
         def run() -> Values:
-            self._last_yield = None
+            self.last_yield = None
             self._invoke(function, scope)
             yields = scope.yields
-            self._last_yield = yields[-1] if yields else None
+            self.last_yield = yields[-1] if yields else None
             return joined(*(each.values for each in yields)) if yields else UNKNOWN
 
         return Pending(label=function.name, run=self.from_here(run), place=place, manager=True)
@@ -211,7 +217,7 @@ class Calls(Annotations, ABC):
         self.quiet[id(node)] = self.quiet.get(id(node), 0) + 1 if quiet else -_NEVER
         if node.returns is None or scope.yields or not all(map(is_loaded, found)):
             return found
-        made = Step(place=function.place, words=f"`{function.name}` gives it")
+        made = Step(place=self.place(function.node, function.environment), words=f"`{function.name}` gives it")
         return self.typed(found, node.returns, function.environment, made)
 
     def typed(self, loaded: Values, annotation: ast.expr | None, scope: Environment, made: Step) -> Values:
@@ -238,10 +244,14 @@ class Calls(Annotations, ABC):
     def _takes_what_it_says(self, function: FunctionValue, scope: Environment) -> bool:
         """Whether what is given are sessions where its annotations say so: a test's double tells nothing of it."""
         assert not isinstance(function.node, ast.Lambda)  # noqa: S101  # for the type checker
-        for parameter in _parameters(function.node.args):
-            kinds = self.kinds_in(parameter.annotation, function.environment) & _TRACKED
-            given = {value.kind for value in scope.names.get(parameter.arg, ()) if isinstance(value, Thing)}
-            if kinds and not kinds & given:
+        node = function.node
+        if node not in self.told:
+            kinds = [
+                (each.arg, self.kinds_in(each.annotation, function.environment)) for each in _parameters(node.args)
+            ]
+            self.told[node] = [(name, each & _TRACKED) for name, each in kinds if each & _TRACKED]
+        for name, wanted in self.told[node]:
+            if not any(isinstance(value, Thing) and value.kind in wanted for value in scope.names.get(name, ())):
                 return False
         return True
 
@@ -271,7 +281,10 @@ class Calls(Annotations, ABC):
             return self._missing(function, parameter)
         if parameter.annotation is None or not all(map(is_loaded, values)):
             return values
-        made = Step(place=function.place, words=f"`{parameter.arg}` is a parameter of `{function.name}`")
+        made = Step(
+            place=self.place(function.node, function.environment),
+            words=f"`{parameter.arg}` is a parameter of `{function.name}`",
+        )
         return self.typed(values, parameter.annotation, function.environment, made)
 
     def _bind_rest(
@@ -299,27 +312,31 @@ class Calls(Annotations, ABC):
         if default and (self.active or not _is_none(default)):
             return default
         if parameter.arg == "self" and function.class_ is not None and not function.bound:
-            made = Step(place=function.place, words=f"`self` of `{function.name}`")
+            made = Step(place=self.place(function.node, function.environment), words=f"`self` of `{function.name}`")
             value = ClassValue(class_=function.class_, environment=function.environment)
             return (self.instance_of(value, made, self.next_serial()),)
         return self._of_annotation(function, parameter) or default or self.some(parameter.annotation)
 
     def _of_annotation(self, function: FunctionValue, parameter: ast.arg) -> Values:
-        place = Place(file=str(function.module.path), line=parameter.lineno, column=parameter.col_offset + 1)
+        born = self.next_serial()
+        if parameter.annotation is None:
+            return UNKNOWN
+        place = self.place(parameter, function.environment)
         made = Step(place=place, words=f"`{parameter.arg}` is a parameter of `{function.name}`")
-        found = self.symbolic(parameter.annotation, function.environment, made, self.next_serial())
+        found = self.symbolic(parameter.annotation, function.environment, made, born)
         for value in found:
             if isinstance(value, Thing) and value.kind is Kind.SESSION and self.active:
                 value.data = "unknown"  # the caller has it from somewhere that is not seen
         return found
 
     def _fill_fields(self, thing: Thing, class_: Class, given: Arguments) -> None:
-        fields = self.project.fields(class_)
+        fields = self.lookups.shape(class_)
         positional = list(given.positional)
-        if not [each for each in fields.values() if each.annotation is not None]:
+        if not any(each.field.annotation is not None for each in fields.values()):
             thing.carried = [value for value in given.all() if isinstance(value, Thing | Pending)]
-        for name, each in fields.items():
-            thing.fields[name] = Place(file=str(self.project.owner(class_, name).module.path), line=each.line)
+        for name, shaped in fields.items():
+            each = shaped.field
+            thing.fields[name] = shaped.place
             if each.annotation is None or _is_class_variable(each.annotation):
                 continue
             if name in given.named:
@@ -352,10 +369,6 @@ class Calls(Annotations, ABC):
                 if keyword.arg == "default":
                     return self.evaluate(keyword.value, thing.data)
         return self.evaluate(node, thing.data)
-
-    def with_first(self, function: FunctionValue, thing: Thing) -> FunctionValue:
-        """The function as a bound method."""
-        return replace(function, first=((thing,), *function.first), bound=True)
 
 
 def is_loaded(value: Value) -> bool:
@@ -414,18 +427,6 @@ def _self_of(function: FunctionValue, scope: Environment) -> list[Self]:
 
 def _parameters(arguments: ast.arguments) -> list[ast.arg]:
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-
-
-@cache
-def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    waiting: list[ast.AST] = [*node.body]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, ast.Yield | ast.YieldFrom):
-            return True
-        if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            waiting += children(each)
-    return False
 
 
 def _is_none(values: Values) -> bool:

@@ -19,7 +19,7 @@ from harness.project.module import Module, below, children
 from harness.scan.arms import Arms, names_of, plain
 from harness.scan.values import Kind, Thing, Value, Values
 
-__all__ = ["Choices", "End", "are_alternatives", "choices_of", "crossed", "one_of"]
+__all__ = ["Choices", "End", "are_alternatives", "choices_of", "crossed", "may_choose", "one_of"]
 
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Return)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -51,12 +51,16 @@ def _lines_of(module: Module) -> frozenset[int]:
     return frozenset(number for number, line in enumerate(module.text.splitlines(), start=1) if _ELSE.search(line))
 
 
-def choices_of(statement: ast.stmt, rest: Sequence[ast.stmt], module: Module) -> Choices | None:
-    """The choices in a statement that hang together, or with some in the rest of the block, if there are any."""
+@lru_cache(maxsize=65536)
+def may_choose(statement: ast.stmt, module: Module) -> bool:
+    """Whether there may be choices in a statement: of most, their lines say that there are none."""
     lines = _lines_of(module)
     last = statement.end_lineno or statement.lineno
-    if not lines or not isinstance(statement, _SIMPLE) or lines.isdisjoint(range(statement.lineno, last + 1)):
-        return None
+    return bool(lines) and isinstance(statement, _SIMPLE) and not lines.isdisjoint(range(statement.lineno, last + 1))
+
+
+def choices_of(statement: ast.stmt, rest: Sequence[ast.stmt]) -> Choices | None:
+    """The choices in a statement that hang together, or with some in the rest of the block, if there are any."""
     for text, group in _groups(statement).items():
         first = next(iter(group))
         if len(group) >= _SEVERAL or _is_ordered(first) or (_is_of_names(first) and _is_asked_again(text, rest)):
@@ -138,7 +142,7 @@ def are_alternatives(values: Values) -> bool:
 
 def one_of(values: Values) -> Values:
     """The values without those that have crosswise what an earlier one has."""
-    if len(values) < _SEVERAL:
+    if len(values) < _SEVERAL or not any(isinstance(each, Thing) and each.kind in _HOLDERS for each in values):
         return values
     kept: list[Value] = []
     seen: list[Mapping[Thing, set[str]]] = []

@@ -5,13 +5,13 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from harness.project.module import children
 from harness.scan.attributes import Attributes
 from harness.scan.calls import is_loaded
 from harness.scan.choices import one_of
 from harness.scan.counting import calculated, repeated
 from harness.scan.environment import Environment, Yield
 from harness.scan.iterators import EXACT, SLICE
+from harness.scan.lookups import expressions_in
 from harness.scan.state import OutOfSteps
 from harness.scan.trace import Nature
 from harness.scan.values import (
@@ -43,6 +43,8 @@ _Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 class Expressions(Attributes, ABC):
     """Evaluates expressions."""
 
+    __slots__ = ()
+
     def evaluate(self, node: ast.expr | None, scope: Environment) -> Values:
         """What the expression gives, and what it does."""
         if node is None:
@@ -53,9 +55,8 @@ class Expressions(Attributes, ABC):
         handler = _HANDLERS.get(type(node))
         if handler is not None:
             return handler(self, node, scope)
-        for child in children(node):
-            if isinstance(child, ast.expr):
-                self.evaluate(child, scope)
+        for child in expressions_in(node):
+            self.evaluate(child, scope)
         return UNKNOWN
 
     def settle(self, values: Values, place: Place) -> Values:
@@ -132,18 +133,15 @@ class Expressions(Attributes, ABC):
     def _name(self, node: ast.expr, scope: Environment) -> Values:
         assert isinstance(node, ast.Name)  # noqa: S101  # for the type checker
         found = scope.find(node.id)
-        if found is not None:
-            return self.named_here(found)
-        module = self.member(scope.module, node.id)
-        return self.named_here(module) or (External(name=f"builtins.{node.id}"),)
+        if found is None:
+            found = self.member(scope.module, node.id) or (External(name=f"builtins.{node.id}"),)
+        return self.named_here(found) if self.arms else found
 
     def named_here(self, values: Values) -> Values:
         """Functions, as they are where they are named: what is done with them is done in these branches."""
         if not self.arms:
             return values
-        return tuple(
-            replace(each, arms=each.arms | self.arms) if isinstance(each, FunctionValue) else each for each in values
-        )
+        return tuple([each.under(self.arms) if isinstance(each, FunctionValue) else each for each in values])
 
     def chosen_here(self, values: Values) -> Values:
         """What is chosen in a branch: of lists and toolsets, those that are chosen are others than elsewhere."""
@@ -167,7 +165,7 @@ class Expressions(Attributes, ABC):
         assert isinstance(node, ast.Attribute)  # noqa: S101  # for the type checker
         place = self.place(node, scope)
         owners = one_of(self.evaluate(node.value, scope))
-        found = joined(UNKNOWN, *(self.attribute(owner, node.attr, place) for owner in owners))
+        found = joined(*[self.attribute(owner, node.attr, place) for owner in owners])
         kept = state_of(node.value)
         if kept is None:
             return found
@@ -184,7 +182,7 @@ class Expressions(Attributes, ABC):
             self.around_requests()
         if not callees:
             return self._unknown(External(name="something"), given)
-        return joined(UNKNOWN, *(self.call(callee, given) for callee in callees))
+        return joined(*[self.call(callee, given) for callee in callees])
 
     def _super(self, scope: Environment) -> Values:
         function = scope.function
@@ -406,10 +404,10 @@ def state_of(node: ast.expr) -> str | None:
 
 def goes_on(node: ast.Call) -> bool:
     """Whether a middleware goes on to what is inside of it: `call_next(request)`, `self.app(scope, receive, send)`."""
-    match node:
-        case ast.Call(func=ast.Name(id="call_next")):
-            return True
-        case ast.Call(args=[_, ast.Name(id="receive"), ast.Name(id="send")]):
+    if isinstance(node.func, ast.Name) and node.func.id == "call_next":
+        return True
+    match node.args:
+        case [_, ast.Name(id="receive"), ast.Name(id="send")]:
             return True
         case _:
             return False

@@ -29,12 +29,15 @@ from harness.scan.values import (
 
 __all__ = ["External_"]
 
+_HOLDERS = frozenset({Kind.SEQUENCE, Kind.MAPPING})
 _SAME_SECOND = frozenset({"cast", "assert_type"})
 _Handler = Callable[["External_", External, Arguments], Values]
 
 
 class External_(Iterators, ABC):  # noqa: N801  # a part of the interpreter, beside the value of that name
     """Knows what libraries do."""
+
+    __slots__ = ()
 
     def call_external(self, callee: External, given: Arguments) -> Values:
         """What a function or class of a library gives."""
@@ -86,11 +89,10 @@ class External_(Iterators, ABC):  # noqa: N801  # a part of the interpreter, bes
 
     def inside(self, values: Values) -> Values:
         """The values, and those in lists and mappings among them."""
-        found = list(values)
-        for value in values:
-            if isinstance(value, Thing) and value.kind in {Kind.SEQUENCE, Kind.MAPPING}:
-                found += joined(*value.items, *value.attributes.values())
-        return tuple(found)
+        holders = [each for each in values if isinstance(each, Thing) and each.kind in _HOLDERS]
+        if not holders:
+            return values
+        return (*values, *(inner for each in holders for inner in joined(*each.items, *each.attributes.values())))
 
     def spawn(self, values: Values, spawn: Spawn, place: Place, *, group: int = 0) -> Values:
         """Start coroutines as tasks; what is a task already stays one."""
@@ -123,7 +125,7 @@ class External_(Iterators, ABC):  # noqa: N801  # a part of the interpreter, bes
 
     def called(self, callees: Values, given: Arguments) -> Values:
         """Call whatever may be called, and await what it gives."""
-        return joined(UNKNOWN, *(self.settle(self.call(callee, given), given.place) for callee in callees))
+        return joined(*[self.settle(self.call(callee, given), given.place) for callee in callees])
 
     def later(self, callees: Values, given: Arguments, label: str = "") -> Pending:
         """A call that is carried out when it is awaited, or started."""

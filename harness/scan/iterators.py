@@ -37,6 +37,8 @@ _Handler = Callable[["Iterators", External, Arguments], Values]
 class Iterators(Calls, ABC):
     """Knows what functions that iterate give."""
 
+    __slots__ = ()
+
     def elements(self, values: Values) -> list[Values]:
         """What the values give one by one."""
         values = one_of(values)

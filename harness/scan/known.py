@@ -5,6 +5,7 @@ modules: `sqlalchemy.ext.asyncio.AsyncSession` is `sqlalchemy.ext.asyncio.sessio
 """
 
 import re
+from functools import lru_cache
 
 from harness.scan.trace import Nature
 from harness.scan.values import Kind
@@ -130,6 +131,7 @@ _BILLING = frozenset(
 )
 
 
+@lru_cache(maxsize=4096)
 def key_of(name: str) -> tuple[str, str]:
     """The uppermost and the last part of a dotted name."""
     return name.partition(".")[0].removeprefix("_"), name.rpartition(".")[2]

@@ -33,6 +33,8 @@ _Key = tuple[Thing, bool, bool]
 class Meetings(State):
     """Looks for meetings at the end of each task."""
 
+    __slots__ = ()
+
     def conclude(self, trace: Trace) -> None:
         """Add what meets to what was found from the present beginning."""
         found: dict[_Key, _Group] = {}

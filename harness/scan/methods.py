@@ -35,6 +35,8 @@ _Handler = Callable[["Methods", Thing, str, Arguments], Values]
 class Methods(External_, ABC):
     """Knows what the methods of things do."""
 
+    __slots__ = ()
+
     def call_method(self, method: Method, given: Arguments) -> Values:
         """What a method of a library's object gives."""
         handler = _HANDLERS.get(method.thing.kind)

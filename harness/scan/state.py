@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 
 from harness.project.module import Function, Module
 from harness.project.project import Project
-from harness.scan.arms import NOWHERE, Arms, names_of, plain
+from harness.scan.arms import NOWHERE, Arms, asked_by
 from harness.scan.choices import End
-from harness.scan.environment import Environment
+from harness.scan.environment import Environment, Yield
 from harness.scan.known import bills
+from harness.scan.lookups import Lookups
 from harness.scan.relevance import relevant_modules
 from harness.scan.trace import Child, Event, Nature, Spawn, Trace
 from harness.scan.values import Arguments, FunctionValue, Kind, Place, Step, Thing, Value, Values
@@ -114,8 +115,57 @@ class Beginning:
 class State(ABC):
     """The state, and the parts of following that the others build on."""
 
+    __slots__ = (
+        "active",
+        "after",
+        "age",
+        "agents",
+        "arms",
+        "beginning",
+        "cached",
+        "chosen",
+        "class_attributes",
+        "clock",
+        "crossings",
+        "dependencies",
+        "done",
+        "files",
+        "held",
+        "independent",
+        "kept_states",
+        "known_kinds",
+        "last_yield",
+        "learned",
+        "left",
+        "lengths",
+        "lookups",
+        "modules",
+        "named_locks",
+        "places",
+        "positions",
+        "project",
+        "quiet",
+        "relevant",
+        "round",
+        "run",
+        "selves",
+        "sequential",
+        "serial",
+        "set_around",
+        "set_in",
+        "set_somewhere",
+        "somes",
+        "told",
+        "trace",
+        "turns",
+        "visits",
+        "way",
+        "ways",
+    )
+
     def __init__(self, project: Project) -> None:
         self.project = project
+        self.lookups = Lookups(project)
         self.relevant = relevant_modules(project)
         self.files = frozenset(str(module.path) for module in self.relevant)
         self.trace = Trace()
@@ -151,10 +201,12 @@ class State(ABC):
         self.set_in: dict[tuple[Thing, str], Arms] = {}
         self.learned: set[object] = set()
         self.independent: set[int] = set()
+        self.told: dict[Function, Sequence[tuple[str, frozenset[Kind] | set[Kind]]]] = {}
         self.known_kinds: dict[int, set[Kind]] = {}
         self.done = 0
         self.quiet: dict[int, int] = {}
         self.named_locks: dict[str, Thing] = {}
+        self.last_yield: Yield | None = None
         self.class_attributes: dict[tuple[str, str], Values] = {}
         self.kept_states: dict[tuple[str, str], Values] = {}
 
@@ -264,8 +316,12 @@ class State(ABC):
         arms, number = self.arms, self.round
 
         def carried_out() -> Values:
-            with self.in_round(number), self.under_arms(arms):
+            before = self.round, self.arms
+            self.round, self.arms = number, self.arms | arms
+            try:
                 return run()
+            finally:
+                self.round, self.arms = before
 
         return carried_out
 
@@ -274,13 +330,12 @@ class State(ABC):
         fresh = self.next_visit()
         if test is None:
             return fresh, False
-        inner, turned = plain(test)
-        names = names_of(inner)
-        if names is None or not names <= scope.names.keys() - scope.elsewhere.keys():
-            return fresh, turned
-        if isinstance(inner, ast.Name) and any(isinstance(each, Thing) for each in scope.names[inner.id]):
-            return fresh, turned  # a list may be empty at first, and not later
-        return scope.tests.visit(ast.unparse(inner), names, fresh), turned
+        asked = asked_by(test)
+        if asked.names is None or not all(name in scope.names and name not in scope.elsewhere for name in asked.names):
+            return fresh, asked.turned
+        if asked.name and any(isinstance(each, Thing) for each in scope.names[asked.name]):
+            return fresh, asked.turned  # a list may be empty at first, and not later
+        return scope.tests.visit(asked.text, asked.names, fresh), asked.turned
 
     def unknown_key(self) -> str:
         """The name for a key that is not known, but is the same in one round of a loop."""

@@ -9,7 +9,7 @@ from harness.project.module import Module, import_bindings
 from harness.scan.arms import NOWHERE, exclusive
 from harness.scan.blocks import Blocks, merged
 from harness.scan.calls import is_loaded
-from harness.scan.choices import Choices, End, are_alternatives, choices_of, crossed, one_of
+from harness.scan.choices import Choices, End, are_alternatives, choices_of, crossed, may_choose, one_of
 from harness.scan.environment import Environment
 from harness.scan.expressions import state_of
 from harness.scan.known import key_of
@@ -44,6 +44,8 @@ _CACHES = frozenset({"cache", "lru_cache"})
 class Interpreter(Meetings, Blocks):
     """Follows statements."""
 
+    __slots__ = ()
+
     def execute(self, body: Sequence[ast.stmt], scope: Environment) -> bool:
         """Follow the statements; whether what comes after them is never reached."""
         for order, node in enumerate(body, start=1):
@@ -51,8 +53,10 @@ class Interpreter(Meetings, Blocks):
             handler = _HANDLERS.get(type(node))
             if handler is None:
                 continue
-            if self.ways < _WAYS and (choices := choices_of(node, body[order:], scope.module)) is not None:
-                return self._both_ways(choices, node, body[order:], scope)
+            if self.ways < _WAYS and may_choose(node, scope.module):
+                choices = choices_of(node, body[order:])
+                if choices is not None:
+                    return self._both_ways(choices, node, body[order:], scope)
             if handler(self, node, scope):
                 return True
             if self.crossings and self._is_crossed(node) and order < len(body):

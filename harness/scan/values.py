@@ -178,6 +178,40 @@ class FunctionValue:
     plain: bool = False
     arms: Arms = NOWHERE
 
+    def bound_to(self, thing: Thing) -> "FunctionValue":
+        """The function as a bound method."""
+        return FunctionValue(
+            node=self.node,
+            name=self.name,
+            environment=self.environment,
+            class_=self.class_,
+            first=((thing,), *self.first),
+            named=self.named,
+            defaults=self.defaults,
+            bound=True,
+            manager=self.manager,
+            cached=self.cached,
+            plain=self.plain,
+            arms=self.arms,
+        )
+
+    def under(self, arms: Arms) -> "FunctionValue":
+        """The same, also in these arms: as `dataclasses.replace`, in half the time."""
+        return FunctionValue(
+            node=self.node,
+            name=self.name,
+            environment=self.environment,
+            class_=self.class_,
+            first=self.first,
+            named=self.named,
+            defaults=self.defaults,
+            bound=self.bound,
+            manager=self.manager,
+            cached=self.cached,
+            plain=self.plain,
+            arms=self.arms | arms,
+        )
+
     @property
     def module(self) -> Module:
         """The module in which it is defined."""
@@ -270,11 +304,11 @@ def key_in(constant: object) -> str | None:
 
 def joined(*several: Values) -> Values:
     """All values once, in their order; of many, the first ones."""
-    several = tuple(values for values in several if values)
-    if len(several) <= 1:
-        return several[0] if several else UNKNOWN
+    known = [values for values in several if values]
+    if len(known) <= 1:
+        return known[0] if known else UNKNOWN
     found: dict[Any, Value] = {}
-    for values in several:
+    for values in known:
         for value in values:
-            found.setdefault(value if isinstance(value, External) else id(value), value)
+            found.setdefault(value if type(value) is External else id(value), value)
     return tuple(found.values())[:_MOST]
