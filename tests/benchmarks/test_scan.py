@@ -42,7 +42,7 @@ def test_a_big_tree_is_scanned_fast() -> None:
     assert result.lines / seconds >= AT_LEAST
 
 
-@pytest.mark.parametrize("folder", ["harness/checks", "harness/observe", "fixtures", "tests/scan/corpus"])
+@pytest.mark.parametrize("folder", ["harness", "harness/checks", "harness/observe", "fixtures", "tests/scan/corpus"])
 def test_what_applications_are_like(folder: str) -> None:
     """No bound: how fast code is followed that is full of agents, sessions and tasks."""
     before = process_time()
