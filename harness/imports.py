@@ -1,21 +1,22 @@
 """Importing what is large, without paying for what nobody asked for.
 
 Problem: where everything is loaded, half a second goes into looking for garbage among classes and functions that stay,
-and a second into pydantic's plugins: the first model that is made loads all that are installed, logfire among them,
-though no model of ours is to be observed.
+more than a second into looking for it once more at the end, and a second into pydantic's plugins: the first model that
+is made loads all that are installed, logfire among them, though no model of ours is to be observed.
 
-Mechanism: the collector rests while modules are loaded; and pydantic is told, for as long as our models are made, to
-leave its plugins out. It asks again for each model, so that those of the application have theirs.
+Mechanism: the collector rests while modules are loaded, and when the process ends; and pydantic is told, for as long as
+our models are made, to leave its plugins out. It asks again for each model: those of the application have theirs.
 
-Guarantee: afterwards everything is as it was before.
+Guarantee: after loading, everything is as it was before.
 """
 
+import atexit
 import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["uncollected", "without_plugins"]
+__all__ = ["keep_until_the_end", "uncollected", "without_plugins"]
 
 _VARIABLE = "PYDANTIC_DISABLE_PLUGINS"
 
@@ -30,6 +31,11 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def keep_until_the_end() -> None:
+    """What is there when the process ends goes with it, and is not looked through before."""
+    atexit.register(gc.freeze)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ import pytest
 
 from harness.config import Config, resolve
 from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
-from harness.imports import uncollected
+from harness.imports import keep_until_the_end, uncollected
 from harness.postgres.choose import choose
 from harness.postgres.clones import Clones
 from harness.postgres.server import RunningServer, Server
@@ -92,6 +92,7 @@ class Run:
     @cached_property
     def _own(self) -> "Cells":
         """The cells that this process plans and runs."""
+        keep_until_the_end()
         with uncollected():
             from harness.pytest_cells import Cells  # noqa: PLC0415  # seconds, and not for who starts workers
 

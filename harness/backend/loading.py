@@ -20,6 +20,7 @@ from harness.backend.import_failure import describe_failure, own_code
 from harness.backend.protocol import Backend
 from harness.backend.violation import place_of
 from harness.errors import ConfigurationError
+from harness.imports import uncollected
 
 __all__ = ["find_candidate", "load_backend"]
 
@@ -83,7 +84,8 @@ def _import(spec: str, module_name: str) -> ModuleType:
     if "/" in module_name or module_name.endswith(".py"):
         raise ConfigurationError(_misspelt(spec))
     try:
-        return importlib.import_module(module_name)
+        with uncollected():
+            return importlib.import_module(module_name)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except ModuleNotFoundError as error:

@@ -20,7 +20,7 @@ from typing import Any
 from harness.cli.interruption import end_interrupted
 from harness.command.signals import signals_noted
 from harness.errors import ConfigurationError
-from harness.imports import uncollected, without_plugins
+from harness.imports import keep_until_the_end, uncollected, without_plugins
 from harness.project_table import read_document
 
 __all__ = ["UnreadableSettingsError", "loading"]
@@ -43,6 +43,7 @@ def loading(*, plugins: bool = True) -> Iterator[None]:
     tool = _read_settings(Path.cwd() / "pyproject.toml")
     wanted = plugins or "logfire" in tool or any(name.startswith("LOGFIRE_") for name in os.environ)
     models = contextlib.nullcontext() if wanted else without_plugins()
+    keep_until_the_end()
     with signals_noted() as received, _settings_of_logfire(), uncollected(), models:
         yield
     for number in received:

@@ -15,6 +15,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.errors import ConfigurationError
+from harness.imports import keep_until_the_end, uncollected
 from harness.revisions.witness import imported
 from harness.scenario import SessionMode
 
@@ -40,7 +41,8 @@ class Look(BaseModel):
     @classmethod
     def at(cls, spec: str) -> Self:
         """What is at `package.module:attribute`."""
-        from harness.backend import load_backend  # noqa: PLC0415  # Pydantic AI, which who reads a look does not need
+        with uncollected():
+            from harness.backend import load_backend  # noqa: PLC0415  # Pydantic AI, which who reads a look does not need
 
         try:
             backend = load_backend(spec)
@@ -78,6 +80,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m harness.revisions.look MODULE:ATTRIBUTE FILE\n")
         return 2
     Path(arguments[2]).write_text(Look.at(arguments[1]).model_dump_json(), encoding="utf-8")
+    keep_until_the_end()
     return 0
 
 
