@@ -28,6 +28,8 @@ pytest.register_assert_rewrite("tests.report.opening", "tests.report.pages")
 LOCAL_IMAGE = "sessionproof/postgres:pg18-local"
 _OF_CELLS = {Path(__file__).parent / room for room in ("conformance", "engine")}
 _LEFT_OUT = {"exhaustive", "local_model", "processes", "repeated", "searching"}
+_WRITTEN = _LEFT_OUT | {"benchmark_suite", "browser", "embeddings", "installed"}
+"""The markers that a test has by their name in its own module, and in no other way."""
 
 
 def pytest_collection_finish() -> None:
@@ -36,10 +38,21 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where the tests of one such marker are asked for, a module that does not name it has none, and is not loaded."""
+    marker: str = config.getoption("markexpr")
+    if marker not in _WRITTEN or not collection_path.match("test_*.py"):
+        return None
+    return True if marker not in collection_path.read_text(encoding="utf-8") else None
+
+
 @pytest.hookimpl(tryfirst=True)  # before tests are deselected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Cells, and checks of a whole backend, have their marker, unless they have one that leaves them out already."""
+    texts = {path: path.read_text(encoding="utf-8") for path in {item.path for item in items}}
     for item in items:
+        if unwritten := {each.name for each in item.iter_markers() if each.name not in texts[item.path]} & _WRITTEN:
+            raise pytest.UsageError(f"{item.nodeid} has the marker {min(unwritten)!r}: name it in the module itself")
         runs_cells = item.path.parent in _OF_CELLS and "sessionproof_clones" in getattr(item, "fixturenames", ())
         if runs_cells and not _LEFT_OUT & {each.name for each in item.iter_markers()}:
             item.add_marker("cells")
