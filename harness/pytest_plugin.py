@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from harness.errors import ConfigurationError, EnvironmentMissing, SessionproofError, UsageError
-from harness.imports import without_plugins
+from harness.imports import uncollected, without_plugins
 from harness.project_table import misplaced, read_table
 from harness.scenario import Scenario
 
@@ -388,7 +388,8 @@ def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the libraries' own, which another suite may have made errors
         try:
-            from harness import pytest_sessions  # noqa: PLC0415  # heavy, and needed only where it is asked for
+            with uncollected(), without_plugins():
+                from harness import pytest_sessions  # noqa: PLC0415  # heavy, and needed only where it is asked for
         except Exception as error:  # plugins of Pydantic's are loaded with it, and raise what they like
             said = f"{type(error).__name__}: {error}"
             raise EnvironmentMissing(f"the session sanitizer cannot be loaded here: {said}") from error

@@ -30,6 +30,7 @@ from pydantic import TypeAdapter
 
 from harness.errors import ConfigurationError, UsageError
 from harness.evidence import SessionRace
+from harness.imports import without_plugins
 from harness.project_table import nearest_table
 from harness.report.sessions_files import SessionsFiles, files_named, prepare_files
 from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, watch_sessions
@@ -434,8 +435,8 @@ class SessionWatch:
 
 @contextmanager
 def _libraries_warn_of_nothing() -> Iterator[None]:
-    """What is loaded late may warn, and the suite's filters may make errors of that."""
-    with warnings.catch_warnings():
+    """What is loaded late may warn, and the suite's filters may make errors of that; pydantic's plugins do, too."""
+    with warnings.catch_warnings(), without_plugins():
         warnings.simplefilter("ignore")
         yield
 
