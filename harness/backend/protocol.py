@@ -11,13 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-from pydantic_ai.models import Model
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.evidence import Answer, LedgerGrain, LedgerRow
 from harness.scenario import PoolState, SessionMode, ToolRole
+
+if TYPE_CHECKING:  # seconds, for who only wants to know what a backend is
+    from pydantic_ai.models import Model
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 __all__ = [
     "Application",
@@ -78,9 +79,9 @@ class BackendSettings:
     database_url: str = field(repr=False)
     session_mode: SessionMode
     pool: PoolSettings
-    model: Model
+    model: "Model"
     ledger_grain: LedgerGrain = LedgerGrain.TURN
-    fallback_model: Model | None = None
+    fallback_model: "Model | None" = None
     state_directory: Path | None = None
 
 
@@ -139,7 +140,7 @@ class Application(Protocol):
     """A started application."""
 
     @property
-    def engine(self) -> AsyncEngine:
+    def engine(self) -> "AsyncEngine":
         """The engine that its sessions are made from; only observed, never used to run statements."""
         ...
 
@@ -171,6 +172,6 @@ class Backend(Protocol):
         """Start the application in this process and event loop, and stop it on leaving, connections included."""
         ...
 
-    async def read_ledger(self, connection: AsyncConnection) -> Sequence[LedgerRow]:
+    async def read_ledger(self, connection: "AsyncConnection") -> Sequence[LedgerRow]:
         """Every ledger row, read through `connection`, which is the harness's own."""
         ...

@@ -14,8 +14,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.backend import load_backend
 from harness.errors import ConfigurationError
-from harness.imports import keep_until_the_end, uncollected
+from harness.imports import keep_until_the_end, without_plugins
 from harness.revisions.witness import imported
 from harness.scenario import SessionMode
 
@@ -24,35 +25,34 @@ __all__ = ["Look", "main", "read_look"]
 _WORDS = 3
 
 
-class Look(BaseModel):
-    """What a backend says of itself, and where each imported module came from; or in `failure` why there is none.
+with without_plugins():  # they would be loaded before the backend is, and for this alone
 
-    `missing` says that nothing failed: there is no module of that name, or it has no such attribute.
-    """
+    class Look(BaseModel):
+        """What a backend says of itself, and where each imported module came from; or in `failure` why there is none.
 
-    model_config = ConfigDict(frozen=True)
+        `missing` says that nothing failed: there is no module of that name, or it has no such attribute.
+        """
 
-    name: str = ""
-    modes: tuple[SessionMode, ...] = ()
-    modules: dict[str, str] = {}
-    failure: str = ""
-    missing: bool = False
+        model_config = ConfigDict(frozen=True)
 
-    @classmethod
-    def at(cls, spec: str) -> Self:
-        """What is at `package.module:attribute`."""
-        with uncollected():
-            from harness.backend import load_backend  # noqa: PLC0415  # Pydantic AI, which who reads a look does not need
+        name: str = ""
+        modes: tuple[SessionMode, ...] = ()
+        modules: dict[str, str] = {}
+        failure: str = ""
+        missing: bool = False
 
-        try:
-            backend = load_backend(spec)
-            modes = tuple(mode for mode in SessionMode if mode in backend.modes)
-            return cls(name=str(backend.name), modes=modes, modules=imported())
-        except ConfigurationError as error:
-            return cls(failure=str(error), missing=_is_missing(spec, error), modules=imported())
-        except BaseException as error:  # noqa: BLE001  # a module may also exit; whatever it does is the answer
-            failure = f"backend {spec!r} cannot be loaded: {type(error).__name__}: {error}"
-            return cls(failure=failure, modules=imported())
+        @classmethod
+        def at(cls, spec: str) -> Self:
+            """What is at `package.module:attribute`."""
+            try:
+                backend = load_backend(spec)
+                modes = tuple(mode for mode in SessionMode if mode in backend.modes)
+                return cls(name=str(backend.name), modes=modes, modules=imported())
+            except ConfigurationError as error:
+                return cls(failure=str(error), missing=_is_missing(spec, error), modules=imported())
+            except BaseException as error:  # noqa: BLE001  # a module may also exit; whatever it does is the answer
+                failure = f"backend {spec!r} cannot be loaded: {type(error).__name__}: {error}"
+                return cls(failure=failure, modules=imported())
 
 
 def _is_missing(spec: str, error: BaseException) -> bool:

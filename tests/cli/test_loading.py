@@ -63,6 +63,17 @@ def test_commands_that_load_no_backend_load_nothing_that_backends_need(command: 
     assert ended.stdout == "[]\n", ended.stderr
 
 
+def test_what_a_backend_has_to_be_is_said_without_the_libraries_that_it_uses() -> None:
+    """So that a process which only looks at one loads what that loads, and no more."""
+    code = (
+        "import harness.revisions.look, sys\nprint(sorted({'logfire', 'pydantic_ai', 'sqlalchemy'} & set(sys.modules)))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert ended.stdout == "[]\n", ended.stderr
+
+
 def test_each_process_of_a_run_loads_what_its_part_needs(tmp_path: Path) -> None:
     """Those that start the next one load no engine, and a worker with scripted models no client of another tier."""
     (tmp_path / "sitecustomize.py").write_text(LISTING, encoding="utf-8")
