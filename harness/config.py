@@ -2,16 +2,17 @@
 
 For each setting the first source that names it wins: an explicit argument (which is what the command line gives),
 then the environment (`SESSIONPROOF_BACKEND`), then `[tool.sessionproof]` in `pyproject.toml`, then the default.
-Lists are comma-separated in the environment. An unknown key or a value that does not fit is an error that names the
-source, the value and what would be right. Suppressions (`harness.suppressions`) stand in the same table of
-`pyproject.toml`; they are no setting of a run, and what is wrong with them is said here, too.
+The file is that of the folder, or the nearest one above it in its repository that has the table; paths in it are
+relative to where it lies. Lists are comma-separated in the environment. An unknown key or a value that does not fit is
+an error that names the source, the value and what would be right. Suppressions (`harness.suppressions`) stand in the
+same table of `pyproject.toml`; they are no setting of a run, and what is wrong with them is said here, too.
 """
 
 import difflib
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -20,7 +21,7 @@ from typing import TypeVar
 
 from harness import bundled
 from harness.errors import ConfigurationError
-from harness.project_table import read_table, unknown_setting
+from harness.project_table import FILE, SETTINGS, nearest_table, read_table, unknown_setting
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.suppressions import TABLE, parse_suppressions
 
@@ -42,6 +43,7 @@ _OF_TIERS: Mapping[str, tuple[ModelTier, ...]] = {
 }
 """The settings that mean something in these tiers alone."""
 
+_PATHS = ("scenario_file", "output", "record", "cassettes")
 _RESERVED = frozenset({"require_docker", "require_embeddings", "require_local_model"})
 E = TypeVar("E", bound=StrEnum)
 
@@ -61,6 +63,9 @@ class Config:
     answers cost, in place of a public price. `record` is a folder into which such a run is recorded,
     `cassettes` one from which the tier `recorded` replays, instead of those that the scenarios have; with
     `recorded_timing` its answers take as long as they took.
+
+    `folder` is no setting: it is where the `pyproject.toml` lies that names the backend, if that is not the folder that
+    the run was started in. The backend's modules are looked for there.
     """
 
     backend: str = ""
@@ -81,6 +86,7 @@ class Config:
     cassettes: Path | None = None
     price: tuple[Decimal, Decimal] | None = None
     recorded_timing: bool = False
+    folder: Path | None = None
 
     def admits(self, *, scenario: str, mode: SessionMode, pool_state: PoolState, tier: ModelTier) -> bool:
         """Whether a cell is asked for."""
@@ -123,30 +129,42 @@ def resolve(
     *,
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    project: bool = True,
 ) -> Config:
     """The configuration from explicit `arguments` (absent or `None`: not given), environment and `pyproject.toml`.
+
+    The last is looked for from `directory` upwards, or from the current folder; not at all without `project`.
 
     Raises `ConfigurationError` for an unknown key or an unfit value, naming its source, and for an argument that has no
     use in the model tiers that are asked for.
     """
-    sources = (
-        ("argument", arguments),
-        ("environment", _from_environment(os.environ if environment is None else environment)),
-        ("pyproject.toml", _from_pyproject(directory or Path.cwd())),
-    )
-    names = [spec.name for spec in fields(Config)]
+    here = directory or Path.cwd()
+    folder, table = _from_project(here) if project else (here, {})
+    given = os.environ if environment is None else environment
     values: dict[str, object] = {"backend": bundled.default_backend()}
-    for source, given in reversed(sources):
-        for key, value in given.items():
-            if key not in names:
-                raise ConfigurationError(_unknown_key(source, key, names))
-            if value is not None and value != ():
-                values[key] = _convert(source, key, value)
+    values |= _converted(str(folder / FILE), table)
+    if folder != here and "backend" in table:
+        values["folder"] = folder
+    for source, settings in (("environment", _from_environment(given)), ("argument", arguments)):
+        values |= (named := _converted(source, settings))
+        if "backend" in named:
+            values.pop("folder", None)
     config = Config(**values)  # type: ignore[arg-type]  # each value was converted for its own field
     for key, value in arguments.items():
         if value is not None and not config.has_use_for(key):
             raise ConfigurationError(_useless(key))
     return config
+
+
+def _converted(source: str, given: Mapping[str, object]) -> dict[str, object]:
+    """The settings that a source gives, without those that it leaves open."""
+    values: dict[str, object] = {}
+    for key, value in given.items():
+        if key not in SETTINGS:
+            raise ConfigurationError(_unknown_key(source, key))
+        if value is not None and value != ():
+            values[key] = _convert(source, key, value)
+    return values
 
 
 def _in(value: str, chosen: tuple[str, ...]) -> bool:
@@ -158,11 +176,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     return {key: value for key, value in given.items() if key not in _RESERVED}
 
 
-def _from_pyproject(directory: Path) -> dict[str, object]:
-    table = read_table(directory)
+def _from_project(directory: Path) -> tuple[Path, dict[str, object]]:
+    """The folder of the nearest table, and its settings; what is wrong in the folder itself is told, too."""
+    read_table(directory)
+    folder = nearest_table(directory)
+    table = read_table(folder)
     # whoever uses them reads them; here they are only looked at
-    parse_suppressions(directory / "pyproject.toml", table.pop(TABLE, []))
-    return table
+    parse_suppressions(folder / FILE, table.pop(TABLE, []))
+    if folder.resolve() != Path.cwd().resolve():
+        table |= {key: str(folder / path) for key in _PATHS if isinstance(path := table.get(key), str)}
+    return folder, table
 
 
 def _useless(key: str) -> str:
@@ -173,9 +196,9 @@ def _useless(key: str) -> str:
     )
 
 
-def _unknown_key(source: str, key: str, names: list[str]) -> str:
+def _unknown_key(source: str, key: str) -> str:
     shown = f"{_PREFIX}{key.upper()}" if source == "environment" else None
-    return unknown_setting(source, key, names, shown=shown)
+    return unknown_setting(source, key, SETTINGS, shown=shown)
 
 
 def _convert(source: str, key: str, value: object) -> object:

@@ -4,8 +4,8 @@ Problem: the command reads the settings, `pytest --sessions` the suppressions; a
 each looks only for what it needs.
 
 Mechanism: whoever reads a part reads the table here, which checks its name and all its keys. What pytest reads from its
-own settings is told from what is unknown, because it is easily written into the wrong table. pytest's root may lie
-below the folder with the table, where a repository has several packages: the nearest table upwards is the one.
+own settings is told from what is unknown, because it is easily written into the wrong table. pytest's root, and the
+folder that a command is called in, may lie below the folder with the table: the nearest table upwards is the one.
 
 Guarantee: light, because the pytest plugin reads it. What is wrong is one `ConfigurationError` that names the file.
 """
@@ -18,7 +18,16 @@ from typing import Any
 
 from harness.errors import ConfigurationError
 
-__all__ = ["SETTINGS", "SUPPRESS", "misplaced", "nearest_table", "read_document", "read_table", "unknown_setting"]
+__all__ = [
+    "FILE",
+    "SETTINGS",
+    "SUPPRESS",
+    "misplaced",
+    "nearest_table",
+    "read_document",
+    "read_table",
+    "unknown_setting",
+]
 
 SETTINGS = (
     "backend",
@@ -45,8 +54,10 @@ SETTINGS = (
 SUPPRESS = "suppress"
 """The array of tables that is no setting of a run."""
 
+FILE = "pyproject.toml"
+"""What the file is called that has the table."""
+
 _NAME = "sessionproof"
-_FILE = "pyproject.toml"
 _REPOSITORY = ".git"
 """What lies in the root of a repository: a folder, or, in a work tree, a file."""
 _WORDS = (b"session", b"proof")
@@ -60,7 +71,7 @@ def read_table(folder: Path) -> dict[str, object]:
     Raises:
         ConfigurationError: the file cannot be read or is no TOML, or a name or key in it is wrong.
     """
-    path = folder / _FILE
+    path = folder / FILE
     tools = _table(read_document(path).get("tool", {}), f"{path}: tool")
     if nearest := _mistyped(tools):
         raise ConfigurationError(f"{path}: there is a table [tool.{nearest[0]}]; did you mean [tool.{_NAME}]?")
@@ -75,7 +86,7 @@ def nearest_table(folder: Path) -> Path:
     itself, if there is no table.
     """
     for each in (folder, *folder.parents):
-        if _has_table(each / _FILE, is_first=each == folder):
+        if _has_table(each / FILE, is_first=each == folder):
             return each
         if _is_repository(each):
             break
@@ -120,7 +131,7 @@ def misplaced(folder: Path) -> str:
 
     For a run in which nothing is watched: whatever else is wrong is for whoever uses it.
     """
-    path = nearest_table(folder) / _FILE
+    path = nearest_table(folder) / FILE
     keys = _table_or_nothing(path)
     return next((_of_pytest(path, key) for key in keys if key.replace("-", "_") in _OF_PYTEST), "")
 

@@ -80,9 +80,10 @@ class Run:
 
     @cached_property
     def config(self) -> Config:
-        """The settings, from options, environment and `pyproject.toml`."""
+        """The settings, from options, environment and `pyproject.toml`; a command has read that, and gives options."""
         options = {name: self._pytest.getoption(f"sessionproof_{name}") for name in SETTINGS}
-        return resolve(options, directory=self._pytest.rootpath)
+        by_command = self._pytest.getoption("sessionproof_command") is not None
+        return resolve(options, directory=self._pytest.rootpath, project=not by_command)
 
     @property
     def backend(self) -> "Backend":

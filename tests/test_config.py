@@ -1,9 +1,12 @@
 """Where settings come from, and what is said of those that do not fit."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from harness import bundled
+from harness.command.child import import_path
 from harness.config import Config, resolve
 from harness.errors import ConfigurationError
 from harness.scenario import ModelTier, PoolState, SessionMode
@@ -104,3 +107,79 @@ def test_tables_of_others(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.session]\nbackends = "x"\n', encoding="utf-8")
 
     assert resolve({}, environment={}, directory=tmp_path).backend
+
+
+@pytest.fixture
+def below(project: Path) -> Path:
+    """A folder in the project's repository, below a package with a `pyproject.toml` of its own."""
+    (project / ".git").mkdir()
+    folder = project / "packages" / "shop" / "docs"
+    folder.mkdir(parents=True)
+    (folder.parent / "pyproject.toml").write_text("[project]\nname = 'shop'\n")
+    return folder
+
+
+def test_the_nearest_table_upwards_is_read(project: Path, below: Path) -> None:
+    """As pytest's suppressions are; the backend is looked for beside the file, and paths are from there."""
+    with (project / "pyproject.toml").open("a") as file:
+        file.write("output = 'reports'\nscenario-file = '/scenarios/one.json'\n")
+
+    config = resolve({}, environment={}, directory=below)
+
+    assert (config.backend, config.folder) == ("shop.adapter:backend", project)
+    assert config.output == project / "reports"
+    assert config.scenario_file == Path("/scenarios/one.json")
+    assert import_path(config, below)[0] == str(project)
+
+
+def test_a_backend_that_is_named_elsewhere_is_looked_for_here(below: Path) -> None:
+    """An argument or the environment names it from where the command is called."""
+    given = resolve({"backend": "a:b"}, environment={}, directory=below)
+    named = resolve({}, environment={"SESSIONPROOF_BACKEND": "a:b"}, directory=below)
+
+    assert given == named
+    assert (given.turn_timeout, given.folder) == (5.0, None)
+    assert import_path(given, below)[0] == str(below)
+
+
+def test_a_folder_with_the_table_is_its_own(project: Path) -> None:
+    """Nothing above it counts, and nothing in it is made absolute where the run starts."""
+    (project / "shop").mkdir()
+    (project / "shop" / "pyproject.toml").write_text("[tool.sessionproof]\noutput = 'reports'\n")
+
+    config = resolve({}, environment={}, directory=project / "shop")
+
+    assert (config.backend, config.folder) == (bundled.default_backend(), None)
+    assert config.turn_timeout == Config().turn_timeout
+
+
+def test_relative_paths_stay_relative_in_the_current_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are shown as they were written."""
+    (project / "pyproject.toml").write_text("[tool.sessionproof]\noutput = 'reports'\n")
+    monkeypatch.chdir(project)
+
+    assert resolve({}, environment={}).output == Path("reports")
+
+
+def test_the_search_ends_with_the_repository(project: Path, below: Path) -> None:
+    """What lies above it is of another project."""
+    (below / ".git").mkdir()
+
+    assert resolve({}, environment={}, directory=below).backend == bundled.default_backend()
+    assert resolve({}, environment={}, directory=project, project=False).backend == bundled.default_backend()
+
+
+def test_what_is_wrong_above_names_its_file(project: Path, below: Path) -> None:
+    """So that one knows where to correct it; what is wrong in the folder itself is told, too."""
+    for text, said in (
+        ("modes = ['share']", f"{project}/pyproject.toml: setting 'modes' cannot be"),
+        ("backends = 'x'", f"{project}/pyproject.toml: unknown setting 'backends'"),
+        ("record = 3\nturn-timeout = 'soon'", f"{project}/pyproject.toml: setting 'turn_timeout' cannot be 'soon'"),
+    ):
+        (project / "pyproject.toml").write_text(f"[tool.sessionproof]\n{text}\n")
+        with pytest.raises(ConfigurationError, match=re.escape(said)):
+            resolve({}, environment={}, directory=below)
+    (below / "pyproject.toml").write_text("[project")
+
+    with pytest.raises(ConfigurationError, match=re.escape(f"{below}/pyproject.toml is not valid TOML")):
+        resolve({}, environment={}, directory=below)

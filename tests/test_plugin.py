@@ -124,6 +124,26 @@ def test_unknown_scenario_runs_nothing(project: Path) -> None:
     assert "Traceback" not in output
 
 
+def test_what_a_command_has_settled_is_not_looked_for_again(project: Path) -> None:
+    """The suite may lie below another project's settings; those who call pytest themselves mean these."""
+    (project / "pyproject.toml").write_text("[tool.sessionproof]\nbackends = 'shop:backend'\n")
+    (folder := project / "suite").mkdir()
+    (project / "test_scenarios.py").rename(folder / "test_scenarios.py")
+    words = (
+        "-c",
+        "/dev/null",
+        f"--rootdir={folder}",
+        "--collect-only",
+        "--sessionproof-backend=fixtures.minimal:backend",
+    )
+
+    alone, settled = run(project, *words), run(project, *words, "--sessionproof-command=sessionproof verify")
+
+    assert settled.returncode == 0, settled.stdout + settled.stderr
+    assert "test_scenarios.py::test_reading[" in settled.stdout
+    assert f"{project}/pyproject.toml: unknown setting 'backends'" in alone.stdout + alone.stderr
+
+
 def test_unknown_backend_runs_nothing(project: Path) -> None:
     """A backend that cannot be imported is an error with the reason; nothing is run."""
     (project / "test_else.py").write_text("def test_else() -> None:\n    assert True\n")

@@ -110,7 +110,8 @@ def _of_real_models(config: Config) -> Iterator[str]:
 def environment(config: Config, given: Mapping[str, str], *, directory: Path) -> dict[str, str]:
     """The process's environment: `given` without anything that configures pytest, and an import path.
 
-    The backend under test is looked for in `directory` first, the reference backend where it stands first.
+    The backend under test is looked for in `directory` first, or in the folder of the settings that name it; the
+    reference backend where it stands first.
     """
     kept = {name: value for name, value in given.items() if not name.startswith("PYTEST_")}
     places = import_path(config, directory)
@@ -124,8 +125,8 @@ def environment(config: Config, given: Mapping[str, str], *, directory: Path) ->
 
 
 def import_path(config: Config, directory: Path) -> list[str]:
-    """Where the backend is looked for."""
-    places = [str(directory), *bundled.python_path()]
+    """Where the backend is looked for: in the folder of the settings that name it, or else in this one."""
+    places = [str(config.folder or directory), *bundled.python_path()]
     return places[::-1] if config.backend == bundled.default_backend() else places
 
 

@@ -10,6 +10,7 @@ Guarantee: 0 only if it is proved. Whatever happens, signals included, the tempo
 written into the user's work tree, unless `--output` names a folder there.
 """
 
+import os
 import shlex
 import signal
 import tempfile
@@ -210,7 +211,7 @@ def _both_checked_out(
             stack.enter_context(context)
         finally:
             _go_on(received)
-        checkouts.append(_checkout(repository, path))
+        checkouts.append(_checkout(repository, path, call.config))
     return checkouts
 
 
@@ -219,9 +220,12 @@ def _go_on(received: Sequence[signal.Signals]) -> None:
         raise side.Interrupted(number)
 
 
-def _checkout(repository: Repository, top: Path) -> Checkout:
-    directory = started_in(top, repository.prefix)
-    roots = import_roots(top, directory, own=repository.trees, entries=side.import_path_of_now())
+def _checkout(repository: Repository, top: Path, config: Config) -> Checkout:
+    """The checkout at `top`; modules are looked for from the caller's folder on, or from that of the settings."""
+    named = directory = started_in(top, repository.prefix)
+    if config.folder is not None and repository.top is not None:
+        named = started_in(top, os.path.relpath(config.folder.resolve(), repository.top))
+    roots = import_roots(top, named, own=repository.trees, entries=side.import_path_of_now())
     return Checkout(top=top, directory=directory, roots=roots)
 
 
@@ -254,14 +258,15 @@ def _adapters(
 def _from_outside(call: Proving, repository: Repository, module: str) -> tuple[Adapter, Path | None]:
     if call.adapter_from != AdapterFrom.WORKTREE:
         return from_file(module, call.directory / call.adapter_from), None
-    adapter = _in_work_tree(repository, module)
+    adapter = _in_work_tree(call, repository, module)
     if adapter is None:
         raise UsageError(f"--adapter-from worktree: the work tree has no module {module!r}")
     return adapter, repository.top
 
 
-def _in_work_tree(repository: Repository, module: str) -> Adapter | None:
-    return find_adapter(module, _checkout(repository, repository.top)) if repository.top is not None else None
+def _in_work_tree(call: Proving, repository: Repository, module: str) -> Adapter | None:
+    top = repository.top
+    return find_adapter(module, _checkout(repository, top, call.config)) if top is not None else None
 
 
 def _shown(file: Path, repository: Repository) -> str:
@@ -283,7 +288,7 @@ def _looked_at(call: Proving, state: side.State, repository: Repository, module:
         raise side.NotLoadedError(f"{error}; {advice}") from error
     except side.NoAdapterError as error:
         lacks = call.adapter_from == AdapterFrom.OWN and find_adapter(module, state.checkout) is None
-        lying = lacks and _in_work_tree(repository, module) is not None
+        lying = lacks and _in_work_tree(call, repository, module) is not None
         hint = (
             "; the work tree has it, but the revision has not: --adapter-from worktree takes it from there"
             if lying

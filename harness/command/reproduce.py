@@ -85,19 +85,17 @@ def _is_of_revision(call: Reproducing) -> bool:
     try:
         resolve(call.options, environment=call.given, directory=call.directory)
     except ConfigurationError:
-        with tempfile.TemporaryDirectory() as empty:
-            try:
-                resolve(call.options, environment=call.given, directory=Path(empty))
-            except ConfigurationError:
-                return False
-            return True
+        try:
+            resolve(call.options, environment=call.given, project=False)
+        except ConfigurationError:
+            return False
+        return True
     return False
 
 
 def _names_its_own(call: Reproducing) -> bool:
     """Whether it is this revision's `pyproject.toml` that names the adapter: another one may name another."""
-    with tempfile.TemporaryDirectory() as empty:
-        elsewhere = resolve(call.options, environment=call.given, directory=Path(empty))
+    elsewhere = resolve(call.options, environment=call.given, project=False)
     return elsewhere.backend == bundled.default_backend()
 
 
@@ -143,7 +141,8 @@ def _state(call: Reproducing, config: Config) -> side.State:
     top, directory = top.resolve(), call.directory.resolve()
     if config.backend == bundled.default_backend():
         top = directory = Path(bundled.python_path()[0]).resolve()
-    roots = import_roots(top, directory, own=(), entries=()) + [
+    named = directory if config.folder is None else config.folder.resolve()
+    roots = import_roots(top, named, own=(), entries=()) + [
         entry for entry in side.import_path_of_now() if entry != top and top in entry.parents
     ]
     checkout = Checkout(top=top, directory=directory, roots=list(dict.fromkeys(roots)))

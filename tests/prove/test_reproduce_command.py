@@ -113,6 +113,26 @@ def test_an_adapter_that_the_revision_names_is_its_own(shop: Path, standing_in: 
     assert standing_in(shop, "reproduce").exit_code == 2
 
 
+def test_settings_above_the_folder_name_the_adapter_beside_them(standing_in: Command, tmp_path: Path) -> None:
+    """Also in the middle of a repository: its modules are looked for there, and not where the command is called."""
+    folder = shops.repository(tmp_path / "shops")
+    files = {"shop/__init__.py": "", "shop/agent.py": "x = 1\n", "shop/verification.py": OWN, "docs/index.md": ""}
+    settings = {"pyproject.toml": "[tool.sessionproof]\nbackend = 'shop.verification:backend'\n"}
+    shops.commit(folder, "Open it", {f"town/{name}": text for name, text in (files | settings).items()})
+    shops.commit(folder, "Repair it", {"town/shop/agent.py": "x = 2\n"})
+
+    below = standing_in(folder / "town" / "docs", "reproduce", any={"document": BUGGY})
+    proof = standing_in(
+        folder / "town" / "docs",
+        *("prove", "--before", "HEAD~1", "--after", "HEAD"),
+        before={"document": BUGGY},
+        after={"document": CLEAN},
+    )
+
+    assert below.exit_code == 0, below.output
+    assert proof.exit_code == 0, proof.output
+
+
 def test_wrong_usage_is_wrong_usage_without_bisecting(shop: Path, standing_in: Command) -> None:
     """As in all commands."""
     assert standing_in(shop, "reproduce", "--pool-state", "tepid").exit_code == 2
