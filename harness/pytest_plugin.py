@@ -390,7 +390,7 @@ def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
         try:
             with uncollected(), without_plugins():
                 from harness import pytest_sessions  # noqa: PLC0415  # heavy, and needed only where it is asked for
-        except Exception as error:  # plugins of Pydantic's are loaded with it, and raise what they like
+        except Exception as error:  # what is loaded with it raises what it likes
             said = f"{type(error).__name__}: {error}"
             raise EnvironmentMissing(f"the session sanitizer cannot be loaded here: {said}") from error
         pytest_sessions.start(config, mode, report=_report_of(config, options))
