@@ -30,7 +30,7 @@ def scan(paths: Iterable[Path], *, select: Collection[Code] = (), ignore: Collec
         project = Project.load(paths, foreign=LIBRARIES)
         followed = follow(project)
         found = judged(followed)
-    comments = [comment for module in project.modules for comment in comments_of(module)]
+        comments = [comment for module in project.modules for comment in comments_of(module)]
     left, ignored = sorted_out(found, comments)
     chosen = sorted((each for each in left if each.code in wanted), key=lambda each: (each.place, each.code))
     return Result(
