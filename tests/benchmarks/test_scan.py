@@ -29,7 +29,7 @@ def _folder(library: str) -> Path:
 
 
 def test_a_big_tree_is_scanned_fast() -> None:
-    """At least so many lines in a second, without a finding or a problem."""
+    """At least so many lines in a second, without a finding; of some functions it is said that they are too long."""
     before = process_time()
     result = scan([_folder(library) for library in LIBRARIES])
     seconds = process_time() - before
@@ -38,7 +38,7 @@ def test_a_big_tree_is_scanned_fast() -> None:
         f"{result.files:,} files, {result.lines:,} lines in {seconds:.1f} s: {result.lines / seconds:,.0f} lines/s"
     )
     assert not result.findings
-    assert not result.problems
+    assert all("too long to be followed" in problem.message for problem in result.problems)
     assert result.lines / seconds >= AT_LEAST
 
 
