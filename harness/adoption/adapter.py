@@ -41,6 +41,8 @@ class Adapter:
     text: str
     todos: Sequence[Todo]
     lacking: Sequence[Todo]
+    passed_over: str = ""
+    """Which routes no message is sent to, and what is run in their place; empty if there are none."""
 
 
 def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str = "..") -> Adapter:
@@ -56,7 +58,11 @@ def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str =
     tenants = tenant(page, choices.agent)
     sending = Sending(page=page, survey=survey, choices=choices)
     send = sending.method()
-    if needs_prices(choices.ledger) and choices.ledger is not None and "model" not in choices.ledger.columns:
+    if (
+        needs_prices(choices.ledger)
+        and choices.ledger is not None
+        and not {"model"} & {*choices.ledger.columns, *choices.ledger.unfit}
+    ):
         page.needs.add("served")
     schema = prepare(page, survey)
     started = start(page, survey, choices, application)
@@ -84,7 +90,9 @@ def write_adapter(survey: Survey, choices: Choices, *, project: str, root: str =
     lines = [*_head(page, survey, project, root, choices), *body]
     text = "\n".join(lines) + "\n"
     ast.parse(text)
-    return Adapter(text=text, todos=(*page.open, *page.todos), lacking=tuple(page.lacking))
+    return Adapter(
+        text=text, todos=(*page.open, *page.todos), lacking=tuple(page.lacking), passed_over=_passed_over(choices)
+    )
 
 
 def _told_by_request(choices: Choices) -> frozenset[str]:
@@ -97,6 +105,20 @@ def _told_by_request(choices: Choices) -> frozenset[str]:
     kinds = {each.kind for each in given if each.required}
     names = {Kind.ACCOUNT: "account_slug", Kind.AGENT_NAME: "agent_instance_slug"}
     return frozenset(name for kind, name in names.items() if kind in kinds)
+
+
+def _passed_over(choices: Choices) -> str:
+    """That routes reach the agent, and no message goes there."""
+    if not choices.passed_over:
+        return ""
+    entry = choices.entry
+    instead = f"the function {entry.path}" if entry is not None else f"the agent {choices.agent.path} itself"
+    told = "; ".join(f"{each.method.upper()} {each.url} ({each.place})" for each in choices.passed_over)
+    verified = "" if entry is not None else ", so that nothing of what they do around it is verified"
+    return (
+        f"Messages go to {instead}, and not to the routes that reach the agent{verified}. Passed over, "
+        f"because they answer in pieces: {told}. Name one with --entry to send messages there"
+    )
 
 
 def _head(page: Page, survey: Survey, project: str, root: str, choices: Choices) -> list[str]:
@@ -120,6 +142,7 @@ def _head(page: Page, survey: Survey, project: str, root: str, choices: Choices)
         "\n\n"
         "It prepares a database, starts the project on it, sends it messages, and reads its ledger. All of this was "
         "found by reading the sources: nothing was imported or run. Read the comments, and change what is wrong."
+        + (f"\n\n{told}." if (told := _passed_over(choices)) else "")
     )
     lines += ["", *page.package_imports(), ""]
     if survey.placeholders:

@@ -5,7 +5,7 @@ tokens cost, so that its total is what is compared; one without costs is given a
 are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from harness.adoption.code import INDENT, WIDTH, Bracketed, Code, Element, call, comment, docstring, lay, quoted
 from harness.adoption.found import Ledger
@@ -15,6 +15,11 @@ __all__ = ["bill_method", "ledger_functions", "needs_prices", "read_method", "tu
 
 _BODY = INDENT * 2
 _COSTS = ("prompt_cost", "completion_cost", "total_cost")
+_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), "an int"),
+    **dict.fromkeys(_COSTS, "a number"),
+    "created_at": "a datetime",
+}
 
 
 def _table(page: Page, ledger: Ledger) -> str:
@@ -55,7 +60,12 @@ def read_method(page: Page, ledger: Ledger | None) -> list[str]:
 
 def needs_prices(ledger: Ledger | None) -> bool:
     """Whether parts of its costs have to be worked out."""
-    return ledger is not None and not {*_COSTS} <= ledger.columns.keys()
+    return ledger is not None and not {*_COSTS} <= _told(ledger)
+
+
+def _told(ledger: Ledger) -> set[str]:
+    """The fields that it has a column for, also one that cannot be read by its type."""
+    return {*ledger.columns, *ledger.unfit}
 
 
 def ledger_functions(page: Page, ledger: Ledger | None, *, names_turn: bool, by_request: frozenset[str]) -> list[str]:
@@ -68,28 +78,44 @@ def ledger_functions(page: Page, ledger: Ledger | None, *, names_turn: bool, by_
     served = ", served: str" if "served" in page.needs else ""
     lines = ["", "", f"def _ledger_row(row: RowMapping{served}) -> LedgerRow:"]
     lines += docstring("One bill, in the terms of the harness.", indent=INDENT)
-    lines += _amounts(ledger)
+    lines += _amounts(page, ledger)
     lines += lay("return ", _row(page, ledger, names_turn=names_turn, by_request=by_request), indent=INDENT)
-    if "created_at" in ledger.columns:
+    if "created_at" in _told(ledger):
         lines += _aware(page)
-    if {*_COSTS} & ledger.columns.keys():
+    if {*_COSTS} & _told(ledger):
         lines += _decimal(page, ledger)
     if needs_prices(ledger):
         lines += _priced(page)
     return lines
 
 
-def _column(ledger: Ledger, field: str) -> str:
-    return f"row[{quoted(ledger.columns[field])}]" if field in ledger.columns else "None"
+def _column(page: Page, ledger: Ledger, field: str) -> str:
+    """What is read for a field; where its column's type does not fit, somebody has to say how it is read."""
+    if field in ledger.columns:
+        return f"row[{quoted(ledger.columns[field])}]"
+    if field not in ledger.unfit:
+        return "None"
+    kind = _KINDS.get(field, "a text")
+    sentence = f"return the {field} of a row of {ledger.table}, {kind} or None; its column is {ledger.unfit[field]}"
+    return page.todo(field, sentence, argument="row")
 
 
-def _amounts(ledger: Ledger) -> Iterator[str]:
+def _tokens(page: Page, ledger: Ledger, field: str) -> str:
+    """The tokens of one side: of a column of all tokens that is no number, it may hold both."""
+    if field in _told(ledger) or "total_tokens" not in ledger.unfit:
+        return _column(page, ledger, field)
+    told = ledger.unfit["total_tokens"]
+    sentence = f"return the {field} of a row of {ledger.table}, an int or None; its column of tokens is {told}"
+    return page.todo(field, sentence, argument="row")
+
+
+def _amounts(page: Page, ledger: Ledger) -> Iterator[str]:
     for name, field in (("prompt", "prompt_tokens"), ("completion", "completion_tokens")):
-        yield from lay(f"{name} = ", _column(ledger, field), indent=INDENT)
+        yield from lay(f"{name} = ", _tokens(page, ledger, field), indent=INDENT)
     if not needs_prices(ledger):
         return
-    model = _column(ledger, "model") if "model" in ledger.columns else "served"
-    total = "total_cost" in ledger.columns
+    model = _column(page, ledger, "model") if "model" in _told(ledger) else "served"
+    total = "total_cost" in _told(ledger)
     said = (
         "It keeps the total alone: the parts are what the tokens cost."
         if total
@@ -98,38 +124,38 @@ def _amounts(ledger: Ledger) -> Iterator[str]:
     yield from comment(said, indent=INDENT)
     yield from lay("parts = ", call("_priced", model, "prompt", "completion"), indent=INDENT)
     if total:
-        yield from lay("total = ", call("_decimal", _column(ledger, "total_cost")), indent=INDENT)
+        yield from lay("total = ", call("_decimal", _column(page, ledger, "total_cost")), indent=INDENT)
     else:
         yield f"{INDENT}total = None if None in parts else sum(parts)"
 
 
 def _row(page: Page, ledger: Ledger, *, names_turn: bool, by_request: frozenset[str]) -> Bracketed:
-    identifier = _column(ledger, "id")
+    identifier = _column(page, ledger, "id")
     fields: dict[str, Code | tuple[Code, str]] = {"id": call("_uuid", identifier)}
     if names_turn and "session_id" in ledger.columns:
-        fields["session_id"] = f"str({_column(ledger, 'session_id')})"
+        fields["session_id"] = f"str({_column(page, ledger, 'session_id')})"
     elif "turns" in page.needs:
         fields["session_id"] = f"_turns.get(_uuid({identifier}))"
     else:
         fields["session_id"] = "None"
     for field, constant in (("account_slug", "ACCOUNT"), ("agent_instance_slug", "AGENT")):
         told = field in by_request and field in ledger.columns
-        fields[field] = f"str({_column(ledger, field)})" if told else constant
-    fields |= {field: _column(ledger, field) for field in ("provider", "model")}
+        fields[field] = f"str({_column(page, ledger, field)})" if told else constant
+    fields |= {field: _column(page, ledger, field) for field in ("provider", "model")}
     fields |= {"prompt_tokens": "prompt", "completion_tokens": "completion"}
     both = "None if None in (prompt, completion) else prompt + completion"
-    fields["total_tokens"] = _column(ledger, "total_tokens") if "total_tokens" in ledger.columns else both
-    fields |= _costs(ledger)
-    fields["completion_status"] = _column(ledger, "completion_status")
-    fields["created_at"] = f"_aware({_column(ledger, 'created_at')})" if "created_at" in ledger.columns else "None"
+    fields["total_tokens"] = _column(page, ledger, "total_tokens") if "total_tokens" in ledger.columns else both
+    fields |= _costs(page, ledger)
+    fields["completion_status"] = _column(page, ledger, "completion_status")
+    fields["created_at"] = f"_aware({_column(page, ledger, 'created_at')})" if "created_at" in _told(ledger) else "None"
     elements = [Element(f"{name}=", code) for name, code in fields.items() if not isinstance(code, tuple)]
     return Bracketed(opening="LedgerRow(", elements=elements, closing=")")
 
 
-def _costs(ledger: Ledger) -> dict[str, Code]:
+def _costs(page: Page, ledger: Ledger) -> dict[str, Code]:
     if not needs_prices(ledger):
-        return {field: f"_decimal({_column(ledger, field)})" for field in _COSTS}
-    if "total_cost" in ledger.columns:
+        return {field: f"_decimal({_column(page, ledger, field)})" for field in _COSTS}
+    if "total_cost" in _told(ledger):
         unpriced = "None if total is None else parts"
         return {"prompt_cost": f"{unpriced}[0]", "completion_cost": f"{unpriced}[1]", "total_cost": "total"}
     return {"prompt_cost": "parts[0]", "completion_cost": "parts[1]", "total_cost": "total"}

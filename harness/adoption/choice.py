@@ -59,6 +59,8 @@ class Choices:
     app: App | None = None
     route: Route | None = None
     entry: Entry | None = None
+    passed_over: Sequence[Route] = ()
+    """The routes that reach the agent, where something else than a route is taken."""
 
 
 def choose(survey: Survey, wanted: Wanted, ask: Ask | None) -> Choices:
@@ -94,6 +96,7 @@ def choose(survey: Survey, wanted: Wanted, ask: Ask | None) -> Choices:
         app=app,
         route=route,
         entry=way if isinstance(way, Entry) else None,
+        passed_over=() if route is not None else [each for each in survey.routes if agent.key in each.agents],
     )
 
 

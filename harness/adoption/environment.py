@@ -2,24 +2,22 @@
 
 Three things fail without them: `os.environ["NAME"]` in a module's body, fields without a default in a class of
 settings (pydantic-settings) that a module makes, and agents whose model is named as they are made, which then ask for
-a key. What may name a database is given a value of the adapter's in any case, so that nothing can reach the user's
-own.
+a key. What may name a database (`harness.adoption.addresses`) is given a value of the adapter's in any case, so that
+nothing can reach the user's own.
 """
 
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
-from harness.adoption.found import Kind, Parameter, Placeholder
-from harness.adoption.parameters import fields_of
-from harness.adoption.tree import Tree, keyword, literal_text
-from harness.project.classes import Class
+from harness.adoption.addresses import NOWHERE, by_name, is_address
+from harness.adoption.found import Placeholder
+from harness.adoption.settings import is_settings, variables_of
+from harness.adoption.tree import Tree, literal_text
 from harness.project.module import Module
 
-__all__ = ["NOWHERE", "find_placeholders", "find_settings", "is_database"]
+__all__ = ["find_placeholders"]
 
-NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"
 _KEYS: Mapping[str, str] = {
     "anthropic": "ANTHROPIC_API_KEY",
     "cohere": "CO_API_KEY",
@@ -47,41 +45,19 @@ _CLASSES: Mapping[str, str] = {
     "pydantic_ai.models.openai.OpenAIModel": "openai",
     "pydantic_ai.models.openai.OpenAIResponsesModel": "openai",
 }
-_DATABASE = re.compile(r"(database|postgres|pg|db|sqlalchemy).*(ur[il]|dsn)|^(dsn|database)$", re.IGNORECASE)
+_ENVIRONMENT = frozenset({"os.environ", "os.environb"})
+_LOOKS = frozenset({"os.environ.get", "os.environ.pop", "os.environ.setdefault", "os.getenv"})
+_VARIABLE = re.compile(r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$")
 _MODEL = re.compile(r"^([a-z][a-z-]*):[\w./:-]+$")
 
 
-def find_settings(tree: Tree) -> dict[str, tuple[Parameter, ...]]:
-    """The classes that hold settings, with their fields: pydantic-settings', and those with a database's URL."""
-    found = {}
-    for class_ in tree.project.classes:
-        if class_.module not in tree.modules:
-            continue
-        fields = fields_of(tree, class_)
-        if _is_settings(tree, class_) or any(is_database(each.name) for each in fields):
-            found[class_.name] = tuple(_as_setting(each) for each in fields)
-    return found
-
-
-def is_database(name: str) -> bool:
-    """Whether a name is that of a database's URL."""
-    return _DATABASE.search(name) is not None
-
-
-def _as_setting(field: Parameter) -> Parameter:
-    return replace(field, kind=Kind.DATABASE_URL) if is_database(field.name) else field
-
-
-def _is_settings(tree: Tree, class_: Class) -> bool:
-    names = [each if isinstance(each, str) else each.name for each in tree.project.ancestors(class_)]
-    return any(each in {"pydantic_settings.BaseSettings", "pydantic.BaseSettings"} for each in names)
-
-
 def find_placeholders(tree: Tree) -> list[Placeholder]:
-    """The variables, by name, each once."""
+    """The variables, by name, each once; what may name a database is told before what must only be there."""
     found: dict[str, Placeholder] = {}
     for each in (*_keys(tree), *_read(tree), *_of_settings(tree)):
-        found.setdefault(each.name, each)
+        known = found.get(each.name)
+        if known is None or (each.forced and not known.forced):
+            found[each.name] = each
     return sorted(found.values(), key=lambda each: (not each.forced, each.name))
 
 
@@ -98,50 +74,44 @@ def _keys(tree: Tree) -> Iterator[Placeholder]:
 
 
 def _read(tree: Tree) -> Iterator[Placeholder]:
-    """What is read of `os.environ`, with or without a default; only what must be there, or may name a database."""
+    """What is read of the environment, with or without a default; only what must be there, or may name a database."""
     for module in tree.modules:
         for node in ast.walk(module.tree):
-            name, needed = _variable(tree, module, node)
-            if name and is_database(name):
-                yield Placeholder(name=name, value=NOWHERE, place=tree.place(module, node), forced=True)
-            elif name and needed:
-                yield Placeholder(name=name, value="1", place=tree.place(module, node))
+            name, default, needed = _variable(tree, module, node)
+            if not name:
+                continue
+            place, address = tree.place(module, node), by_name(name)
+            if address is not None:
+                is_url = address.value == NOWHERE
+                yield Placeholder(name=name, value=address.value, place=place, forced=True, is_url=is_url)
+            elif is_address(default):
+                yield Placeholder(name=name, value=NOWHERE, place=place, forced=True, is_url=True)
+            elif needed:
+                yield Placeholder(name=name, value="1", place=place)
 
 
-def _variable(tree: Tree, module: Module, node: ast.AST) -> tuple[str, bool]:
+def _variable(tree: Tree, module: Module, node: ast.AST) -> tuple[str, str, bool]:
+    """The variable that is read, its literal default, and whether it must be there; an empty name if none is."""
     match node:
-        case ast.Subscript(value=value, slice=ast.Constant(value=str() as name)) if (
-            tree.resolve(module, value) == "os.environ"
-        ):
-            return name, True
-        case ast.Call(func=called, args=[ast.Constant(value=str() as name), *_]) if tree.resolve(module, called) in {
-            "os.environ.get",
-            "os.getenv",
-        }:
-            return name, False
-    return "", False
+        case ast.Subscript(value=value, slice=name) if tree.resolve(module, value) in _ENVIRONMENT:
+            return _text(tree, module, name), "", isinstance(node.ctx, ast.Load)
+        case ast.Call(func=called, args=[name, *rest]) if tree.resolve(module, called) in _LOOKS:
+            return _text(tree, module, name), literal_text(rest[0]) if rest else "", False
+        case ast.Call(args=[ast.Constant(value=str() as name), *_]) if _VARIABLE.match(name):
+            # Others read the environment by functions of theirs: `config("DATABASE_URL")`, `env.str("DB_HOST")`.
+            return (name, "", False) if by_name(name) is not None else ("", "", False)
+    return "", "", False
+
+
+def _text(tree: Tree, module: Module, node: ast.expr) -> str:
+    """A literal text, or what a name of a module stands for."""
+    if isinstance(node, ast.Name | ast.Attribute):
+        there = tree.value(tree.resolve(module, node), module)
+        return literal_text(there[1]) if there is not None else ""
+    return literal_text(node)
 
 
 def _of_settings(tree: Tree) -> Iterator[Placeholder]:
     for class_ in tree.project.classes:
-        if class_.module not in tree.modules or not _is_settings(tree, class_):
-            continue
-        prefix = _prefix(class_)
-        for each in fields_of(tree, class_):
-            name = f"{prefix}{each.name}".upper()
-            if is_database(each.name):
-                yield Placeholder(name=name, value=NOWHERE, place=tree.place(class_.module, class_.node), forced=True)
-            elif each.required:
-                value = str(each.example) if each.has_example and not isinstance(each.example, dict | list) else "1"
-                yield Placeholder(name=name, value=value, place=tree.place(class_.module, class_.node))
-
-
-def _prefix(class_: Class) -> str:
-    """The `env_prefix` of a class of settings."""
-    for node in ast.walk(class_.node):
-        match node:
-            case ast.Call() if prefix := literal_text(keyword(node, "env_prefix")):
-                return prefix
-            case ast.Assign(targets=[ast.Name(id="env_prefix")], value=value):
-                return literal_text(value)
-    return ""
+        if class_.module in tree.modules and is_settings(tree, class_):
+            yield from variables_of(tree, class_)

@@ -59,6 +59,8 @@ class Kind(StrEnum):
     SETTINGS = "settings"
     EXAMPLE = "example"
     """Anything else that can be made up from its type: `Parameter.example`."""
+    WHOLE = "whole"
+    """Whether an answer comes in pieces: `Parameter.example` is what asks for a whole one."""
     UNKNOWN = "unknown"
 
 
@@ -79,6 +81,8 @@ class Parameter:
     is_uuid: bool = False
     owner: str = ""
     positional: bool = False
+    sent_as: str = ""
+    """How a request names it, where that is not its own name."""
 
 
 Field = Parameter
@@ -242,6 +246,7 @@ class Route(Candidate):
     headers: tuple[Parameter, ...] = ()
     returned: Returned = field(default_factory=Returned)
     streams: bool = False
+    """Whether it answers in pieces, whatever it is asked."""
     session_dependencies: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     """What it asks of a request that nobody can make up."""
@@ -273,6 +278,8 @@ class Ledger(Candidate):
     """The costs' power of ten: 2 if they are cents."""
     core: bool = False
     score: int = 0
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    """Columns that have a field's name, but a type that it cannot be read from, each with that type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,12 +301,16 @@ class Migrations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholder:
-    """An environment variable that the project reads while it is imported; `forced` if it may name a real database."""
+    """An environment variable that the project reads while it is imported; `forced` if it may name a real database.
+
+    `is_url` if it then is the whole address of one, as SQLAlchemy takes it.
+    """
 
     name: str
     value: str
     place: str
     forced: bool = False
+    is_url: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ MADE_UP = "Made up from its type: write what your users have."
 
 def is_passed(parameter: Parameter) -> bool:
     """Whether an argument is given although it has a default: what ties the turn to its request is."""
-    return parameter.required or parameter.kind in {Kind.MESSAGE, Kind.CONVERSATION}
+    return parameter.required or parameter.kind in {Kind.MESSAGE, Kind.CONVERSATION, Kind.WHOLE}
 
 
 def _is_plain(parameter: Parameter) -> bool:

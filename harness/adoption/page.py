@@ -23,6 +23,8 @@ class Todo:
 
     function: str
     sentence: str
+    argument: str = ""
+    """The one that the function is given, if it is given one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,11 +72,14 @@ class Page:
         self.taken.add(name)
         return name
 
-    def todo(self, wanted: str, sentence: str) -> str:
+    def todo(self, wanted: str, sentence: str, *, argument: str = "") -> str:
         """A call of a function that raises until somebody has written it."""
+        known = next((each.function for each in self.todos if each.sentence == sentence), "")
+        if known:
+            return f"{known}({argument})"
         name = self.name("_" + ("_".join(words_of(wanted)).lower() or "value"))
-        self.todos.append(Todo(function=name, sentence=sentence))
-        return f"{name}()"
+        self.todos.append(Todo(function=name, sentence=sentence, argument=argument))
+        return f"{name}({argument})"
 
     def left_open(self, method: str, sentence: str, *, indent: str) -> list[str]:
         """The lines of a method that is left to be written."""
@@ -118,7 +123,8 @@ class Page:
         if self.todos:
             self.from_package("typing", "Any")
         for each in self.todos:
-            lines += ["", "", f"def {each.function}() -> Any:"]
+            given = f"{each.argument}: Any" if each.argument else ""
+            lines += ["", "", f"def {each.function}({given}) -> Any:"]
             lines += _left_open(each.sentence, indent=INDENT)
         return lines
 

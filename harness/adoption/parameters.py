@@ -6,6 +6,7 @@ user's message, the conversation's identifier or the customer only a name can te
 
 import ast
 from collections.abc import Sequence
+from contextlib import suppress
 
 from harness.adoption.examples import NoExample, example_of
 from harness.adoption.found import Kind, Parameter
@@ -93,11 +94,47 @@ def fields_of(tree: Tree, class_: Class, *, settings: frozenset[str] = frozenset
             continue
         if _is_not_given(label.default):
             continue
+        mapped = _column_type(label.annotation)
         required = not has_default(label.default)
+        if mapped is not None and not _is_dataclass(tree, class_):
+            required = required and not _fills_itself(label.annotation, label.default)
         found.append(
-            parameter_of(tree, class_.module, label.annotation, name=name, required=required, settings=settings)
+            parameter_of(
+                tree, class_.module, mapped or label.annotation, name=name, required=required, settings=settings
+            )
         )
     return tuple(found)
+
+
+def _column_type(annotation: ast.expr) -> ast.expr | None:
+    """What a mapped attribute holds: `str` of `Mapped[str]`; `None` if it is none."""
+    match annotation:
+        case ast.Constant(value=str() as text):
+            with suppress(SyntaxError):
+                return _column_type(ast.parse(text, mode="eval").body)
+        case ast.Subscript(value=ast.Name(id="Mapped") | ast.Attribute(attr="Mapped"), slice=inner):
+            return inner
+    return None
+
+
+def _is_dataclass(tree: Tree, class_: Class) -> bool:
+    """Whether a mapped class is made with all of its arguments, as dataclasses are."""
+    decorated = any("dataclass" in ast.unparse(each) for each in class_.node.decorator_list)
+    return decorated or _inherits(tree, class_, frozenset({"sqlalchemy.orm.MappedAsDataclass"}))
+
+
+def _fills_itself(annotation: ast.expr, default: ast.expr | None) -> bool:
+    """Whether a column of an ordinary mapped class needs no value: it may be null, or the database makes one."""
+    told = ast.unparse(annotation)
+    if "None" in told or "Optional" in told:
+        return True
+    if not isinstance(default, ast.Call):
+        return False
+    if ast.unparse(default.func).rpartition(".")[2] != "mapped_column":
+        return True
+    names = {word.arg for word in default.keywords}
+    makes = any(isinstance(each, ast.Call) and "Identity" in ast.unparse(each.func) for each in default.args)
+    return makes or bool(names & {"insert_default", "primary_key", "server_default"})
 
 
 def parameter_of(

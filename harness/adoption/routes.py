@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from harness.adoption.agent_sites import AgentSite, is_agent_run
+from harness.adoption.answers import billed_by, names_of_rows, streaming_of
 from harness.adoption.calls import Calls
-from harness.adoption.found import App, BodyPart, Entry, Kind, Parameter, Returned, Route, Way
+from harness.adoption.found import App, BodyPart, Entry, Kind, Ledger, Parameter, Returned, Route, Way
 from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, returns, unwrapped
 from harness.adoption.words import words
@@ -29,13 +30,10 @@ _GIVEN = frozenset(
     for name in ("BackgroundTasks", "Request", "Response", "WebSocket")
 )
 _TEXT = words("answer reply text message output response content completion result assistant")
-_BILL = words(
-    "llm_request_id bill_id billing_id usage_id ledger_id llm_usage_id cost_id charge_id request_id tracking_id"
-)
+_BILL = words("llm_request_id bill_id billing_id usage_id ledger_id llm_usage_id cost_id charge_id")
 _CONVERSATION = words("conversation_id session_id thread_id chat_id conversation")
 _DEEPEST = 5
 _SECRET = re.compile("auth|key|secret|signature|token", re.IGNORECASE)
-_STREAMS = ("EventSourceResponse", "StreamingResponse")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,7 +44,7 @@ class Ways:
     calls: Calls
     sites: Sequence[AgentSite]
     settings: frozenset[str]
-    ledgers: frozenset[str]
+    ledgers: Mapping[str, Ledger]
 
     @cached_property
     def _runs(self) -> Mapping[FunctionAt, Sequence[str]]:
@@ -82,6 +80,8 @@ class Ways:
         prefix, unknown = self._prefix(owner, 0)
         asked = _Asked(tree=self.tree, calls=self.calls, settings=self.settings, path=prefix + path)
         asked.of(function)
+        streaming = streaming_of(self.calls, function, decorator)
+        asked.whole(streaming.whole)
         returned = self._returned(function, keyword(decorator, "response_model"))
         return Route(
             module=self.tree.import_name(function.module),
@@ -97,7 +97,7 @@ class Ways:
             embedded=asked.embedded,
             headers=tuple(asked.headers),
             returned=returned,
-            streams=any(name in ast.unparse(function.node) for name in _STREAMS),
+            streams=streaming.always,
             session_dependencies=tuple(asked.sessions),
             unknown=(*unknown, *asked.unknown),
             lost=tuple(asked.lost),
@@ -173,25 +173,27 @@ class Ways:
 
     def _returned(self, function: FunctionAt, model: ast.expr | None) -> Returned:
         """How an answer is read, from its model, its type, or what is returned."""
+        billed = billed_by(self.calls, function, self.ledgers)
         for annotation in (model, function.node.returns):
             bare = unwrapped(annotation)
             class_ = (
                 self.tree.project.class_(self.tree.resolve(function.module, bare, function.within)) if bare else None
             )
             if class_ is not None:
-                return _by_names([each.name for each in fields_of(self.tree, class_)], by_key=False)
+                names = [each.name for each in fields_of(self.tree, class_)]
+                return self._by_names(names, billed, by_key=False)
         for node in ast.walk(function.node):
             match node:
                 case ast.Return(value=ast.Dict(keys=keys)):
-                    return _by_names([literal_text(key) for key in keys], by_key=True)
+                    return self._by_names([literal_text(key) for key in keys], billed, by_key=True)
         return Returned()
 
+    def _by_names(self, names: Sequence[str], billed: str, *, by_key: bool) -> Returned:
+        def first(likely: Sequence[str]) -> str:
+            return next((name for name in likely if name in names), "")
 
-def _by_names(names: Sequence[str], *, by_key: bool) -> Returned:
-    def first(likely: Sequence[str]) -> str:
-        return next((name for name in likely if name in names), "")
-
-    return Returned(text=first(_TEXT), bill=first(_BILL), conversation=first(_CONVERSATION), by_key=by_key)
+        bill = billed if billed in names else first([*_BILL, *names_of_rows(self.ledgers.values())])
+        return Returned(text=first(_TEXT), bill=bill, conversation=first(_CONVERSATION), by_key=by_key)
 
 
 def _is_other(function: FunctionAt) -> bool:
@@ -285,9 +287,9 @@ class _Asked:
         if f"{{{argument.arg}}}" in self.path or f"{{{argument.arg}:" in self.path:
             self.in_path.append(parameter)
         elif "Header" in marks and _SECRET.search(argument.arg):
-            self._not_known(function, argument)
+            self._not_known(function, argument, f"the header {_header(argument.arg, marks['Header'])}")
         elif "Header" in marks:
-            self.headers.append(parameter)
+            self.headers.append(replace(parameter, sent_as=_header(argument.arg, marks["Header"])))
         elif class_ is not None and is_model(self.tree, class_):
             self.body.append(BodyPart(value=parameter, fields=fields_of(self.tree, class_)))
         elif "Body" in marks:
@@ -295,7 +297,8 @@ class _Asked:
         elif "Form" in marks or "File" in marks or "Cookie" in marks:
             self._not_known(function, argument)
         else:
-            self.query.append(parameter)
+            alias = _alias(marks["Query"]) if "Query" in marks else ""
+            self.query.append(replace(parameter, sent_as=alias))
 
     def _depends(
         self, call: ast.Call, here: "_Here", *, argument: tuple[FunctionAt, ast.arg], is_session: bool
@@ -322,8 +325,36 @@ class _Asked:
         above = self.tree.project.ancestors(class_) if class_ is not None else (made,)
         return any(isinstance(each, str) and each.startswith("fastapi.security.") for each in above)
 
-    def _not_known(self, function: FunctionAt, argument: ast.arg) -> None:
-        self.unknown.append(f"{argument.arg} ({self.tree.place(function.module, argument)})")
+    def _not_known(self, function: FunctionAt, argument: ast.arg, said: str = "") -> None:
+        self.unknown.append(f"{said or argument.arg} ({self.tree.place(function.module, argument)})")
+
+    def whole(self, values: Mapping[str, bool]) -> None:
+        """Ask for a whole answer, by the fields and arguments that say whether it comes in pieces."""
+        self.query = [_asking(each, values) for each in self.query]
+        self.body = [
+            replace(part, value=_asking(part.value, values))
+            if part.fields is None
+            else replace(part, fields=tuple(_asking(each, values) for each in part.fields))
+            for part in self.body
+        ]
+
+
+def _asking(parameter: Parameter, values: Mapping[str, bool]) -> Parameter:
+    is_flag = parameter.example is True
+    if parameter.name not in values or not is_flag:
+        return parameter
+    return replace(parameter, kind=Kind.WHOLE, example=values[parameter.name])
+
+
+def _alias(mark: ast.Call) -> str:
+    return literal_text(keyword(mark, "validation_alias")) or literal_text(keyword(mark, "alias"))
+
+
+def _header(name: str, mark: ast.Call) -> str:
+    """The header that an argument is read from: FastAPI writes hyphens for underscores, unless it is told not to."""
+    converts = keyword(mark, "convert_underscores")
+    is_kept = isinstance(converts, ast.Constant) and converts.value is False
+    return _alias(mark) or (name if is_kept else name.replace("_", "-"))
 
 
 def _marks(annotation: ast.expr | None, default: ast.expr | None) -> dict[str, ast.Call]:

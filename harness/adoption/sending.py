@@ -1,7 +1,7 @@
 """`send` of the adapter: a message goes in where users' messages do, or to the agent itself."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.adoption.choice import Choices
@@ -13,6 +13,12 @@ from harness.adoption.page import Page
 __all__ = ["Sending"]
 
 _BODY = INDENT * 2
+_LOOKED_UP = "No field of the answer was recognised as the identifier of the row that bills it: the row is looked up."
+_LOOKED_UP_OF_TEXT = "The answer is read as a text: the row that bills it is looked up."
+_REMARKS: Mapping[Kind, Sequence[str]] = {
+    Kind.EXAMPLE: (MADE_UP,),
+    Kind.WHOLE: ("It can also answer in pieces: what is read is a whole answer.",),
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +68,7 @@ class Sending:
         for name, parameters in (("params", route.query), ("headers", route.headers)):
             given_by_hand = name == "headers" and (route.unknown or route.lost)
             if not given_by_hand and any(is_passed(each) for each in parameters):
-                options.append(Element(f"{name}=", self._fields(parameters, route, header=name == "headers")))
+                options.append(Element(f"{name}=", self._fields(parameters, route)))
         if route.unknown or route.lost:
             options.append(Element("headers=", self.page.todo("headers", _asked(route))))
         request = Bracketed(
@@ -102,13 +108,13 @@ class Sending:
         elements = [Element(f"{quoted(part.value.name)}: ", code) for part, code in zip(route.body, parts, strict=True)]
         return Bracketed(opening="{", elements=elements, closing="}")
 
-    def _fields(self, parameters: Sequence[Parameter], route: Route, *, header: bool = False) -> Code:
+    def _fields(self, parameters: Sequence[Parameter], route: Route) -> Code:
         passed = [each for each in parameters if is_passed(each)]
         elements = [
             Element(
-                f"{quoted(each.name.replace('_', '-') if header else each.name)}: ",
+                f"{quoted(each.sent_as or each.name)}: ",
                 self._json(each, route),
-                (MADE_UP,) if each.kind is Kind.EXAMPLE else (),
+                _REMARKS.get(each.kind, ()),
             )
             for each in passed
         ]
@@ -187,7 +193,7 @@ class Sending:
             self.page.needs.add("uuid")
             bill = "None if bill is None else _uuid(bill)"
         elif "session_id" in ledger.columns and self.names_turn:
-            lines += comment("The answer does not name the row that bills it: it is looked up.", indent=_BODY)
+            lines += comment(_LOOKED_UP if returned.text else _LOOKED_UP_OF_TEXT, indent=_BODY)
             self.page.needs |= {"bill", "database_url", "uuid"}
             asked = f"str({conversation})" if conversation else "request.conversation_id"
             bill = f"await self._bill({asked})"

@@ -66,7 +66,7 @@ def _by_migrations(page: Page, survey: Survey, found: Migrations) -> Iterator[st
     if not found.scripts.startswith(("%(here)s", "/")) and ":" not in found.scripts:
         folder = call("str", f"ROOT / {quoted(found.scripts)}")
         yield from lay("config.", call("set_main_option", quoted("script_location"), folder), indent=_BODY)
-    names = [each.name for each in survey.placeholders if each.forced]
+    names = [each.name for each in survey.placeholders if each.is_url]
     if names:
         page.module("os")
         page.from_package("unittest.mock", "patch")

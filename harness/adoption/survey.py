@@ -13,11 +13,12 @@ from pathlib import Path
 from harness.adoption.agent_sites import sites_of
 from harness.adoption.agents import find_agents
 from harness.adoption.calls import Calls
-from harness.adoption.environment import find_placeholders, find_settings
+from harness.adoption.environment import find_placeholders
 from harness.adoption.found import Agent, Dependency, Migrations, Survey, Unreadable
 from harness.adoption.parameters import fields_of
 from harness.adoption.routes import Ways, find_apps
 from harness.adoption.sessions import find_engines, find_sessions, find_synchronous
+from harness.adoption.settings import find_settings
 from harness.adoption.tables import find_ledgers, find_metadata
 from harness.adoption.tree import Tree
 from harness.project.project import Project
@@ -41,7 +42,7 @@ def survey_of(tree: Tree) -> Survey:
     settings = find_settings(tree)
     ledgers = find_ledgers(tree)
     known = frozenset(settings)
-    ways = Ways(tree=tree, calls=calls, sites=sites, settings=known, ledgers=frozenset(each.key for each in ledgers))
+    ways = Ways(tree=tree, calls=calls, sites=sites, settings=known, ledgers={each.key: each for each in ledgers})
     routes = ways.routes()
     agents = [_with_deps(tree, agent) for agent in find_agents(tree, calls, sites)]
     return Survey(

@@ -7,11 +7,12 @@ in a name (`cost_cents`) is kept.
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.adoption.found import Ledger, Metadata
-from harness.adoption.tree import Tree, keyword, literal_text
+from harness.adoption.tree import Tree, keyword, literal_text, unwrapped
+from harness.adoption.words import words
 from harness.project.classes import Class
 from harness.project.module import Assigned, Module
 
@@ -55,13 +56,44 @@ _UNITS = (
 )
 _BILLS = re.compile(r"llm|usage|bill|cost|charge|token|request|completion|\bai\b|ai_|_ai", re.IGNORECASE)
 """What a table without tokens is called if it is one of bills: cars have models and prices, too."""
+_TYPES: Mapping[str, frozenset[str]] = {
+    "number": frozenset(
+        words(
+            "int float Decimal Integer BigInteger SmallInteger INTEGER BIGINT SMALLINT Numeric NUMERIC DECIMAL Float "
+            "FLOAT REAL Double DOUBLE DOUBLE_PRECISION"
+        )
+    ),
+    "text": frozenset(words("str String Text Unicode UnicodeText VARCHAR TEXT CHAR Enum ENUM CITEXT")),
+    "time": frozenset(words("datetime DateTime DATETIME TIMESTAMP")),
+    "other": frozenset(
+        words(
+            "ARRAY Boolean BOOLEAN Date HSTORE Interval JSON JSONB LargeBinary Time UUID Uuid bool bytes date dict "
+            "list set time timedelta tuple"
+        )
+    ),
+}
+_READABLE: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), frozenset({"number"})),
+    **dict.fromkeys(("prompt_cost", "completion_cost", "total_cost"), frozenset({"number", "text"})),
+    **dict.fromkeys(("provider", "model", "completion_status"), frozenset({"text"})),
+    "created_at": frozenset({"time"}),
+}
+"""What each field is read from; any other from anything."""
 _COSTS = ("prompt_cost", "completion_cost", "total_cost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
+    """A column; `types` are the last words of what its annotation and its call name (`Mapped`, `dict`, `JSONB`)."""
+
     name: str
     primary: bool = False
+    types: tuple[str, ...] = ()
+
+    def fits(self, meaning: str) -> bool:
+        """Whether a field of a `LedgerRow` can be read from it; also if nothing is known of its type."""
+        kinds = {kind for kind, names in _TYPES.items() if names & set(self.types)}
+        return not kinds or bool(kinds & _READABLE.get(meaning, kinds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +115,7 @@ def find_ledgers(tree: Tree) -> list[Ledger]:
 
 def _ledger(tree: Tree, table: _Table) -> Ledger | None:
     columns, scale = columns_by_meaning([each.name for each in table.columns])
+    by_name = {each.name: each for each in table.columns}
     tokens = {"prompt_tokens", "completion_tokens", "total_tokens"} & columns.keys()
     costs = {*_COSTS} & columns.keys()
     bills = (
@@ -94,6 +127,8 @@ def _ledger(tree: Tree, table: _Table) -> Ledger | None:
         return None
     identifier = next((each.name for each in table.columns if each.primary), "")
     names = [each.name for each in table.columns]
+    unfit = {meaning: by_name[name] for meaning, name in columns.items() if not by_name[name].fits(meaning)}
+    columns = {meaning: name for meaning, name in columns.items() if meaning not in unfit}
     columns["id"] = identifier or next((name for name in ("id", "uuid", "pk") if name in names), "")
     return Ledger(
         module=tree.import_name(table.module),
@@ -105,6 +140,7 @@ def _ledger(tree: Tree, table: _Table) -> Ledger | None:
         scale=scale,
         core=table.core,
         score=len(columns),
+        unfit={meaning: f"{each.name!r} ({' '.join(each.types)})" for meaning, each in unfit.items()},
     )
 
 
@@ -230,7 +266,42 @@ def _mapped(tree: Tree, class_: Class) -> Iterator[_Column]:
         stored = literal_text(call.args[0]) if call is not None and call.args else ""
         is_column = call is not None and ast.unparse(call.func).rpartition(".")[2] in {"Column", "mapped_column"}
         primary = call is not None and ast.unparse(keyword(call, "primary_key") or ast.Constant(False)) == "True"
-        yield _Column(name=stored if is_column and stored else name, primary=primary)
+        told = [*call.args, *_typing(call)] if call is not None else []
+        yield _Column(
+            name=stored if is_column and stored else name,
+            primary=primary,
+            types=_types(tree, class_, name, each.annotation, told),
+        )
+
+
+def _typing(call: ast.Call) -> Iterator[ast.expr]:
+    """What a column's keywords say of its type, also one that stands in a column that SQLModel is given."""
+    for word in call.keywords:
+        if word.arg == "sa_column" and isinstance(word.value, ast.Call):
+            yield from word.value.args
+        elif word.arg in {"type_", "sa_type"}:
+            yield word.value
+
+
+def _types(
+    tree: Tree, class_: Class, name: str, annotation: ast.expr | None, given: Sequence[ast.expr]
+) -> tuple[str, ...]:
+    """What a column's type is called: outermost, so that the members of a collection do not count."""
+    module = tree.project.owner(class_, name).module
+    bare = unwrapped(annotation)
+    there = tree.value(tree.resolve(module, bare), module) if isinstance(bare, ast.Name | ast.Attribute) else None
+    return _outermost([*([unwrapped(there[1]) if there is not None else bare]), *given])
+
+
+def _outermost(given: Sequence[ast.expr | None]) -> tuple[str, ...]:
+    found = []
+    for each in given:
+        node = each
+        while isinstance(node, ast.Call | ast.Subscript):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        if isinstance(node, ast.Name | ast.Attribute):
+            found.append(ast.unparse(node).rpartition(".")[2])
+    return tuple(dict.fromkeys(found))
 
 
 def _core(tree: Tree, module: Module, name: str, call: ast.Call) -> _Table:
@@ -238,7 +309,8 @@ def _core(tree: Tree, module: Module, name: str, call: ast.Call) -> _Table:
     for each in call.args[2:]:
         if isinstance(each, ast.Call) and each.args and tree.resolve(module, each.func) in _COLUMNS:
             primary = ast.unparse(keyword(each, "primary_key") or ast.Constant(False)) == "True"
-            columns.append(_Column(name=literal_text(each.args[0]), primary=primary))
+            types = _outermost([*each.args[1:], *_typing(each)])
+            columns.append(_Column(name=literal_text(each.args[0]), primary=primary, types=types))
     metadata = call.args[1] if len(call.args) > 1 else keyword(call, "metadata")
     base = tree.resolve(module, metadata) if metadata is not None else ""
     return _Table(

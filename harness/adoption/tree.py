@@ -31,6 +31,10 @@ _ASIDE = frozenset({"alembic", "docs", "examples", "migrations", "test", "testin
 """Folders in which nothing is looked for: what stands there is not the application."""
 
 
+_MAPPED = frozenset({"Column", "column_property", "mapped_column", "relationship"})
+"""What is given a column's name and type by position, and no default."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FunctionAt:
     """A function: `qualname` is Python's, without `<locals>`; `within` are the functions around it, and itself."""
@@ -360,9 +364,10 @@ def unwrapped(annotation: ast.expr | None) -> ast.expr | None:
 
 
 def has_default(default: ast.expr | None) -> bool:
-    """Whether a field's default gives it a value: `field()`, `Field(...)` and `...` do not."""
+    """Whether a field's default gives it a value: `field()`, `Field(...)`, `mapped_column(String)`, `...` do not."""
     if isinstance(default, ast.Call):
-        options = (*default.args[:1], keyword(default, "default"), keyword(default, "default_factory"))
+        first = () if ast.unparse(default.func).rpartition(".")[2] in _MAPPED else default.args[:1]
+        options = (*first, keyword(default, "default"), keyword(default, "default_factory"))
         return any(each is not None and not _is_ellipsis(each) for each in options)
     return default is not None and not _is_ellipsis(default)
 

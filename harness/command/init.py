@@ -188,6 +188,8 @@ def _whole(file: Path) -> Iterator[None]:
 def _tell_next(console: Console, adapter: Adapter, target: _Target, root: Path) -> None:
     spec = f"{target.module}:backend"
     console.print(Text(f"wrote {inline(str(target.file))}"), soft_wrap=True)
+    if adapter.passed_over:
+        console.print(Text(f"\n{inline(adapter.passed_over)}"), soft_wrap=True)
     if adapter.todos:
         console.print(Text(f"\nto be written there by hand ({len(adapter.todos)}):"))
         for each in adapter.todos:

@@ -312,3 +312,84 @@ def test_a_session_in_the_deps_is_opened_around_the_run(surveyed: Surveyed) -> N
 
     assert "            async with Sessions() as session:\n" in written.text
     assert "deps=Deps(session=session, user_id=request.account)," in written.text
+
+
+ODD = """
+from typing import Any
+from sqlalchemy import Integer, Numeric, String
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+class Base(DeclarativeBase): ...
+class Usage(Base):
+    __tablename__ = "usage"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model_id: Mapped[int]
+    tokens: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    cost: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[int] = mapped_column(Integer)
+"""
+
+
+def test_a_column_whose_type_does_not_fit_is_left_to_be_written(surveyed: Surveyed, tmp_path: Path) -> None:
+    """A document is no number of tokens, a number no model and no time; a text may be an amount."""
+    written = adapter_of(surveyed(ledger=ODD, **PARTS))
+
+    assert {each.function: each.sentence.partition("; ")[2] for each in written.todos} == snapshot(
+        {
+            "_prompt_tokens": "its column of tokens is 'tokens' (dict JSONB)",
+            "_completion_tokens": "its column of tokens is 'tokens' (dict JSONB)",
+            "_model_": "its column is 'model_id' (int)",
+            "_created_at": "its column is 'created_at' (int Integer)",
+        }
+    )
+    assert '_decimal(row["cost"])' in written.text
+    assert 'row["tokens"]' not in written.text
+    assert 'row["created_at"]' not in written.text
+    assert "def _prompt_tokens(row: Any) -> Any:" in written.text
+    assert formatted(written.text, tmp_path) == ""
+
+
+TENANTS = """
+from dataclasses import dataclass
+from datetime import datetime
+from sqlalchemy import BigInteger, Identity, String, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
+from pydantic_ai import Agent
+class Base({bases}): ...
+class Tenant(Base):
+    __tablename__ = "tenants"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True{init})
+    slug: Mapped[str] = mapped_column(String(50), unique=True)
+    note: Mapped[str | None] = mapped_column(String(50))
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+    plan: Mapped[str] = mapped_column(default="free")
+@dataclass
+class Deps:
+    tenant: Tenant
+helper = Agent("test", deps_type=Deps)
+"""
+
+
+@pytest.mark.parametrize(
+    ("bases", "init", "given_names"),
+    [
+        ("MappedAsDataclass, DeclarativeBase", ", init=False", ["slug", "note", "since"]),
+        ("DeclarativeBase", "", ["slug"]),
+    ],
+)
+def test_a_mapped_class_is_given_every_column_that_it_needs(
+    bases: str, init: str, given_names: list[str], surveyed: Surveyed, tmp_path: Path
+) -> None:
+    """As a dataclass it needs those without a default of Python's; else those that neither may be null nor are made."""
+    text = TENANTS.format(bases=bases, init=init)
+
+    written = adapter_of(surveyed(engine=PARTS["engine"], agent=text))
+
+    (made,) = [
+        node
+        for node in ast.walk(ast.parse(written.text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Tenant_"
+    ]
+    assert [each.arg for each in made.keywords] == given_names
+    assert ast.unparse(made.keywords[0].value) == "'example'"
+    assert formatted(written.text, tmp_path) == ""
