@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from harness.adoption.words import words
 
-__all__ = ["NOWHERE", "Address", "Part", "address_of", "by_name", "is_address"]
+__all__ = ["NOWHERE", "Address", "Part", "address_of", "by_name", "is_address", "of_part"]
 
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nowhere"
 _HOST = "nowhere.invalid"
@@ -123,6 +123,11 @@ _OF_STORES = re.compile(
 _OF_THE_WEB = re.compile(r"^(https?|wss?|file|ftp|mailto):")
 
 
+def of_part(part: Part) -> Address:
+    """What is known to be a part of a database's address, whatever it is called."""
+    return Address(part=part, value=_VALUES[part])
+
+
 def is_address(text: str) -> bool:
     """Whether a text is the address of a database."""
     return _OF_STORES.match(text) is not None
@@ -167,10 +172,12 @@ def _url(scheme: str) -> str:
     return f"{scheme}://nobody@127.0.0.1:1/{rest}"
 
 
-def address_of(name: str, types: Collection[str], *, default: str = "", schemes: Sequence[str] = ()) -> Address | None:
+def address_of(
+    name: str, types: Collection[str], *, default: str = "", schemes: Sequence[str] = (), used: Part | None = None
+) -> Address | None:
     """What a field says, by the dotted names in its type, its name and its literal default; `None` if no address.
 
-    `schemes` are those that its type is told to accept.
+    `schemes` are those that its type is told to accept; `used` is what it is used as.
     """
     if schemes:
         wanted = next((each for each in schemes if each.startswith("postgresql+")), schemes[0])
@@ -182,7 +189,7 @@ def address_of(name: str, types: Collection[str], *, default: str = "", schemes:
         return None
     if _ANY_ADDRESS.intersection(types):
         return Address(part=Part.URL, value=NOWHERE)
-    return _text(name, types, default)
+    return _text(name, types, default, used)
 
 
 def _typed(scheme: str) -> Address:
@@ -190,8 +197,8 @@ def _typed(scheme: str) -> Address:
     return Address(part=Part.URL, value=value, is_sql=scheme.partition("+")[0] not in _NO_SQL)
 
 
-def _text(name: str, types: Collection[str], default: str) -> Address | None:
-    said = by_name(name)
+def _text(name: str, types: Collection[str], default: str, used: Part | None) -> Address | None:
+    said = by_name(name) or (of_part(used) if used is not None else None)
     if _TEXTS.intersection(types) or not types:
         if any(each.endswith("IPvAnyAddress") for each in types) and said is not None and said.part is Part.HOST:
             return Address(part=Part.IP, value=_VALUES[Part.IP])

@@ -10,10 +10,11 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from harness.adoption.addresses import NOWHERE, by_name, is_address
+from harness.adoption.addresses import NOWHERE, by_name, is_address, of_part
 from harness.adoption.found import Placeholder
 from harness.adoption.settings import is_settings, variables_of
 from harness.adoption.tree import Tree, literal_text
+from harness.adoption.uses import Uses
 from harness.project.module import Module
 
 __all__ = ["find_placeholders"]
@@ -51,10 +52,10 @@ _VARIABLE = re.compile(r"^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$")
 _MODEL = re.compile(r"^([a-z][a-z-]*):[\w./:-]+$")
 
 
-def find_placeholders(tree: Tree) -> list[Placeholder]:
+def find_placeholders(tree: Tree, uses: Uses) -> list[Placeholder]:
     """The variables, by name, each once; what may name a database is told before what must only be there."""
     found: dict[str, Placeholder] = {}
-    for each in (*_keys(tree), *_read(tree), *_of_settings(tree)):
+    for each in (*_keys(tree), *_read(tree, uses), *_of_settings(tree, uses)):
         known = found.get(each.name)
         if known is None or (each.forced and not known.forced):
             found[each.name] = each
@@ -73,14 +74,15 @@ def _keys(tree: Tree) -> Iterator[Placeholder]:
             yield Placeholder(name=_KEYS[provider], value="not-used", place=tree.place(module, call))
 
 
-def _read(tree: Tree) -> Iterator[Placeholder]:
+def _read(tree: Tree, uses: Uses) -> Iterator[Placeholder]:
     """What is read of the environment, with or without a default; only what must be there, or may name a database."""
     for module in tree.modules:
         for node in ast.walk(module.tree):
             name, default, needed = _variable(tree, module, node)
             if not name:
                 continue
-            place, address = tree.place(module, node), by_name(name)
+            place, used = tree.place(module, node), uses.expressions.get(node)
+            address = by_name(name) or (of_part(used) if used is not None else None)
             if address is not None:
                 is_url = address.value == NOWHERE
                 yield Placeholder(name=name, value=address.value, place=place, forced=True, is_url=is_url)
@@ -111,7 +113,7 @@ def _text(tree: Tree, module: Module, node: ast.expr) -> str:
     return literal_text(node)
 
 
-def _of_settings(tree: Tree) -> Iterator[Placeholder]:
+def _of_settings(tree: Tree, uses: Uses) -> Iterator[Placeholder]:
     for class_ in tree.project.classes:
         if class_.module in tree.modules and is_settings(tree, class_):
-            yield from variables_of(tree, class_)
+            yield from variables_of(tree, class_, uses)

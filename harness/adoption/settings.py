@@ -16,6 +16,7 @@ from harness.adoption.examples import NoExample, example_of
 from harness.adoption.found import Kind, Parameter, Placeholder
 from harness.adoption.parameters import fields_of, is_model
 from harness.adoption.tree import Tree, has_default, keyword, literal_text, unwrapped
+from harness.adoption.uses import Uses
 from harness.project.classes import Class, Field
 from harness.project.module import Module
 
@@ -26,7 +27,7 @@ _EXPLICIT = frozenset({"dsn", "uri", "url"})
 _DEEPEST = 4
 
 
-def find_settings(tree: Tree) -> dict[str, tuple[Parameter, ...]]:
+def find_settings(tree: Tree, uses: Uses) -> dict[str, tuple[Parameter, ...]]:
     """The classes that hold settings, with their fields: pydantic-settings', and those with a database's URL."""
     found = {}
     for class_ in tree.project.classes:
@@ -37,7 +38,10 @@ def find_settings(tree: Tree) -> dict[str, tuple[Parameter, ...]]:
         if told or any(_is_url(each) for each in fields):
             labels = tree.project.fields(class_)
             found[class_.name] = tuple(
-                _as_setting(tree, class_, each, labels.get(each.name) if told else None) for each in fields
+                _as_setting(each, _address(tree, class_.module, labels[each.name], uses))
+                if told and each.name in labels
+                else _as_setting(each, None)
+                for each in fields
             )
     return found
 
@@ -49,8 +53,7 @@ def _is_url(field: Parameter) -> bool:
     return last in _EXPLICIT and address is not None and address.value == NOWHERE
 
 
-def _as_setting(tree: Tree, class_: Class, field: Parameter, label: Field | None) -> Parameter:
-    address = _address(tree, class_.module, label) if label is not None else None
+def _as_setting(field: Parameter, address: Address | None) -> Parameter:
     if _is_url(field) or (address is not None and address.part is Part.URL and address.is_sql):
         return replace(field, kind=Kind.DATABASE_URL)
     if address is None:
@@ -70,6 +73,7 @@ class _Config:
     """What a class's configuration says of names."""
 
     tree: Tree
+    uses: Uses
     prefix: str
     delimiter: str
     exact: bool
@@ -79,10 +83,11 @@ class _Config:
         return name if self.exact else name.upper()
 
 
-def variables_of(tree: Tree, class_: Class) -> Iterator[Placeholder]:
+def variables_of(tree: Tree, class_: Class, uses: Uses) -> Iterator[Placeholder]:
     """The variables that must be there for a class of settings, and those that may name a database."""
     config = _Config(
         tree=tree,
+        uses=uses,
         prefix=literal_text(_option(tree, class_, "env_prefix")),
         delimiter=literal_text(_option(tree, class_, "env_nested_delimiter")),
         exact=_is_true(_option(tree, class_, "case_sensitive")),
@@ -167,7 +172,9 @@ def _of_field(config: _Config, module: Module, label: Field, names: Sequence[str
     if inner is not None and depth < _DEEPEST:
         yield from _of_model(config, inner, names, required=required, depth=depth)
         return
-    address = next((found for name in names if (found := _address(tree, module, label, name)) is not None), None)
+    address = next(
+        (found for name in names if (found := _address(tree, module, label, config.uses, name)) is not None), None
+    )
     if address is not None:
         value = _wrapped(label.annotation, address.value)
         is_url = address.part is Part.URL and address.is_sql and value == address.value
@@ -195,7 +202,9 @@ def _of_model(
                 found = _of_field(config, module, label, below, depth + 1)
                 yield from (one for one in found if required or one.forced)
         return
-    told = {name: _address(tree, inner.module, label, f"{names[0]}_{name}") for name, label in labels.items()}
+    told = {
+        name: _address(tree, inner.module, label, config.uses, f"{names[0]}_{name}") for name, label in labels.items()
+    }
     made = {name: each.value for name, each in told.items() if each is not None}
     for name, label in labels.items():
         if name not in made and not has_default(label.default):
@@ -214,15 +223,15 @@ def _model(tree: Tree, module: Module, annotation: ast.expr | None) -> Class | N
     return class_ if class_ is not None and (is_model(tree, class_) or is_settings(tree, class_)) else None
 
 
-def _address(tree: Tree, module: Module, label: Field, name: str = "") -> Address | None:
+def _address(tree: Tree, module: Module, label: Field, uses: Uses, name: str = "") -> Address | None:
     """What a field says of a database's address: under the name of a variable first, which says more."""
     if label.annotation is None:
         return None
     types = frozenset(_types(tree, module, label.annotation, 0))
     schemes = _schemes(label.annotation)
-    default = _default(label.default)
+    default, used = _default(label.default), uses.attributes.get(label.name)
     names = [name, label.name] if name else [label.name]
-    told = (address_of(each, types, default=default, schemes=schemes) for each in names)
+    told = (address_of(each, types, default=default, schemes=schemes, used=used) for each in names)
     return next((each for each in told if each is not None), None)
 
 

@@ -21,6 +21,7 @@ from harness.adoption.sessions import find_engines, find_sessions, find_synchron
 from harness.adoption.settings import find_settings
 from harness.adoption.tables import find_ledgers, find_metadata
 from harness.adoption.tree import Tree
+from harness.adoption.uses import uses_of
 from harness.project.project import Project
 
 __all__ = ["read_tree", "survey_of"]
@@ -39,7 +40,8 @@ def survey_of(tree: Tree) -> Survey:
     """What the project has."""
     calls = Calls(tree)
     sites = sites_of(tree)
-    settings = find_settings(tree)
+    uses = uses_of(tree)
+    settings = find_settings(tree, uses)
     ledgers = find_ledgers(tree)
     known = frozenset(settings)
     ways = Ways(tree=tree, calls=calls, sites=sites, settings=known, ledgers={each.key: each for each in ledgers})
@@ -59,7 +61,7 @@ def survey_of(tree: Tree) -> Survey:
         metadata=find_metadata(tree),
         migrations=_migrations(tree),
         settings=settings,
-        placeholders=find_placeholders(tree),
+        placeholders=find_placeholders(tree, uses),
         synchronous=find_synchronous(tree),
         unreadable=[*_problems(tree), *_nameless(tree)],
     )

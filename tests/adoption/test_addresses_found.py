@@ -228,3 +228,37 @@ class Own(BaseModel):
     assert [each.kind for each in found["config.Settings"]] == [Kind.DATABASE_URL, Kind.EXAMPLE, Kind.EXAMPLE]
     assert [each.kind for each in found["config.Own"]] == [Kind.DATABASE_URL]
     assert "config.Clinic" not in found
+
+
+def test_what_an_engine_is_made_of_is_an_address_under_any_name(surveyed: Surveyed) -> None:
+    """Given to it, or put into a URL behind the user; what else stands in the URL, or is elsewhere, is none."""
+    text = """
+import os
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+class Settings(BaseSettings):
+    store: str = ""
+    login: str = ""
+    machine: str = ""
+    gate: int = 1
+    backup: str = ""
+    title: str = ""
+    address: str = ""
+settings = Settings()
+one = create_async_engine(str(settings.store))
+two = create_async_engine(os.environ["STATION"] or "x")
+THREE = os.getenv("THIRD")
+three = create_async_engine(THREE)
+four = f"postgresql+asyncpg://{settings.login}:x@{settings.machine}:{settings.gate}/{settings.title}"
+five = URL.create("postgresql", host=settings.backup)
+six = f"https://{settings.address}/"
+"""
+
+    assert forced(surveyed(config=SETTINGS + text)) == {
+        "BACKUP": "nowhere.invalid",
+        "GATE": "1",
+        "MACHINE": "nowhere.invalid",
+        "STATION": NOWHERE,
+        "STORE": NOWHERE,
+        "THIRD": NOWHERE,
+    }
