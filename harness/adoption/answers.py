@@ -41,6 +41,9 @@ def streaming_of(calls: Calls, function: FunctionAt, decorator: ast.Call) -> Str
 
 
 def _always(calls: Calls, function: FunctionAt, depth: int) -> bool:
+    declared = unwrapped(function.node.returns)
+    if isinstance(declared, ast.Name | ast.Attribute) and ast.unparse(declared).endswith(_STREAMS):
+        return True
     own = list(_own(function.node.body))
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in own):
         return True

@@ -60,7 +60,7 @@ class Choices:
     route: Route | None = None
     entry: Entry | None = None
     passed_over: Sequence[Route] = ()
-    """The routes that reach the agent, where something else than a route is taken."""
+    """The routes that reach the agent, where something else than a route is taken, and nobody has named it."""
 
 
 def choose(survey: Survey, wanted: Wanted, ask: Ask | None) -> Choices:
@@ -96,7 +96,7 @@ def choose(survey: Survey, wanted: Wanted, ask: Ask | None) -> Choices:
         app=app,
         route=route,
         entry=way if isinstance(way, Entry) else None,
-        passed_over=() if route is not None else [each for each in survey.routes if agent.key in each.agents],
+        passed_over=() if route is not None or wanted.entry else _reaching(survey, agent),
     )
 
 
@@ -177,7 +177,7 @@ def _factories(survey: Survey) -> Sequence[SessionSource]:
 
 def _ways(survey: Survey, agent: Agent, *, named: bool) -> Sequence[Route | Entry]:
     """Routes before functions, whole answers before streams, what bills before what does not; all, if one is named."""
-    routes = [route for route in survey.routes if agent.key in route.agents]
+    routes = _reaching(survey, agent)
     if named:
         return [*routes, *(entry for entry in survey.entries if agent.key in entry.agents)]
     whole = [route for route in routes if not route.streams]
@@ -186,6 +186,10 @@ def _ways(survey: Survey, agent: Agent, *, named: bool) -> Sequence[Route | Entr
     entries = [entry for entry in survey.entries if agent.key in entry.agents and entry.is_async]
     billing = [entry for entry in entries if entry.bills] or entries
     return billing[:1] if _one_calls_the_others(billing) else billing
+
+
+def _reaching(survey: Survey, agent: Agent) -> list[Route]:
+    return [route for route in survey.routes if agent.key in route.agents]
 
 
 def _one_calls_the_others(entries: Sequence[Entry]) -> bool:

@@ -101,6 +101,7 @@ async def chat(message: str, stream: Annotated[bool, Query(alias="sse")] = True)
     [
         "@app.post('/chat')\nasync def chat(body: Body):\n    return StreamingResponse(pieces(body.message))\n",
         "@app.post('/chat')\nasync def chat(body: Body):\n    return streamed(body.message)\n",
+        "@app.post('/chat')\nasync def chat(body: Body) -> StreamingResponse:\n    return await made_of(pieces(''))\n",
         "@app.post('/chat', response_class=StreamingResponse)\nasync def chat(body: Body): return pieces('')\n",
         "@app.post('/chat')\nasync def chat(body: Body):\n    async for each in pieces(body.message): yield each\n",
     ],
@@ -152,6 +153,19 @@ async def chat(message: str, thread_id: str){declared}:
     assert found.routes[0].returned.bill == expected
     looked_up = "No field of the answer was recognised as the identifier of the row that bills" in written(found)
     assert looked_up is (not expected)
+
+
+def test_a_function_that_is_named_passes_no_route_over(surveyed: Surveyed) -> None:
+    """It is what was asked for."""
+    text = "async def say(text: str):\n    return await helper.run(text)\n"
+    route = "@app.post('/chat')\nasync def chat(body: Body):\n    return streamed(body.message)\n"
+    found = surveyed(web=WEB + text + route)
+
+    named = write_adapter(found, choose(found, Wanted(entry="say"), None), project="shop")
+    alone = write_adapter(found, choose(found, Wanted(), None), project="shop")
+
+    assert named.passed_over == ""
+    assert alone.passed_over.startswith("Messages go to the function say, and not to the routes that reach the agent.")
 
 
 def test_headers_are_named_as_they_are_sent(surveyed: Surveyed) -> None:

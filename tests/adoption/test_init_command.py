@@ -85,6 +85,22 @@ def test_a_folder_that_is_called_as_a_module_takes_no_adapter(tmp_path: Path) ->
     assert not list((folder / "odd.py").iterdir())
 
 
+def test_routes_that_are_passed_over_are_told(tmp_path: Path) -> None:
+    """By the command, with what is run instead, and where the route stands."""
+    web = (
+        "from fastapi import FastAPI\nfrom fastapi.responses import StreamingResponse\nfrom helper import helper\n"
+        "app = FastAPI()\n@app.post('/chat')\nasync def chat(message: str):\n"
+        "    return StreamingResponse(helper.run_stream(message))\n"
+    )
+    folder = project(tmp_path, engine=ENGINE, helper=AGENT, web=web)
+
+    assert textwrap.fill(init(str(folder)).stdout.split("\n\n")[1], 100) == snapshot("""\
+Messages go to the agent helper itself, and not to the routes that reach the agent, so that nothing
+of what they do around it is verified. Passed over, because they answer in pieces: POST /chat
+(web.py:6). Name one with --entry to send messages there\
+""")
+
+
 @pytest.mark.processes
 def test_the_commands_work_where_somebody_stands(tmp_path: Path) -> None:
     """Who names another folder is told to go there first."""
