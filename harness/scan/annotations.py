@@ -23,7 +23,9 @@ from harness.scan.values import (
     Constant,
     External,
     FunctionValue,
+    Giving,
     Kind,
+    Pending,
     Some,
     Step,
     Thing,
@@ -39,6 +41,12 @@ _TRANSPARENT = frozenset(
 )
 _PLAIN = frozenset({"str", "int", "UUID"})
 _CALLABLES = frozenset({"Callable", "Awaitable", "Coroutine", "AbstractAsyncContextManager", "AbstractContextManager"})
+_AWAITED = frozenset({"Awaitable", "Coroutine"})
+_ENTERED = frozenset(
+    {"AbstractAsyncContextManager", "AbstractContextManager", "AsyncContextManager", "ContextManager"}
+    | {"AsyncIterator", "AsyncGenerator", "AsyncIterable", "Iterator", "Generator", "Iterable"}
+)
+_TYPES = frozenset({"type", "Type"})
 
 
 class Annotations(State, ABC):
@@ -98,6 +106,8 @@ class Annotations(State, ABC):
     def _symbolic_one(self, value: Value, made: Step, born: int) -> Values:
         if isinstance(value, ClassValue):
             return (self.instance_of(value, made, born),)
+        if isinstance(value, Giving):
+            return (Thing(kind=Kind.GIVER, made=made, born=born, name="something that is called", data=value),)
         if not isinstance(value, External):
             return UNKNOWN
         kind = kind_of(value.name)
@@ -111,6 +121,9 @@ class Annotations(State, ABC):
         for each, there in self._expanded(node, scope, depth):
             if isinstance(each, ast.Subscript) and self._gives_sessions(each, there):
                 yield External(name="sqlalchemy.async_sessionmaker"), there
+                continue
+            if isinstance(each, ast.Subscript) and (giving := self._giving(each, there, depth)):
+                yield giving, there
                 continue
             target = each.value if isinstance(each, ast.Subscript) else each
             for value in self.evaluate(target, there) if isinstance(target, ast.Name | ast.Attribute) else UNKNOWN:
@@ -143,8 +156,47 @@ class Annotations(State, ABC):
             parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
             for part in parts if name == "Union" else parts[:1]:
                 yield from self._expanded(part, scope, depth + 1)
-        elif name not in _CALLABLES or self._gives_sessions(node, scope):
+        elif name not in _CALLABLES or name == "Callable":
             yield node, scope
+
+    def _giving(self, node: ast.Subscript, scope: Environment, depth: int) -> Giving | None:
+        """What a `Callable` gives, or `type[...]` makes, if that is of a class of the project."""
+        match self._short_name(node.value, scope), node.slice:
+            case "Callable", ast.Tuple(elts=[_, result]):
+                found = self._reached(result, scope)
+            case head, result if head in _TYPES:
+                found = Giving(result=result, environment=scope, head="type")
+            case _:
+                return None
+        classes = (value for value, _ in self._named(found.result, scope, depth + 1))
+        return found if any(isinstance(each, ClassValue) for each in classes) else None
+
+    def _reached(self, node: ast.expr, scope: Environment) -> Giving:
+        """What is given, and by what it is reached."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node = _parsed(node.value) or node
+        if isinstance(node, ast.Subscript):
+            head = self._short_name(node.value, scope)
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            if head in _AWAITED | _ENTERED and parts:
+                return Giving(result=parts[-1 if head == "Coroutine" else 0], environment=scope, head=head)
+        return Giving(result=node, environment=scope)
+
+    def given_by(self, giver: Thing, given: Arguments) -> Values:
+        """What something gives of which only the annotation is known: another thing each time."""
+        giving: Giving = giver.data
+        if giving.head == "type":
+            classes = (value for value, _ in self._named(giving.result, giving.environment, 0))
+            return joined(UNKNOWN, *(self.call(each, given) for each in classes if isinstance(each, ClassValue)))
+
+        def run() -> Values:
+            self.last_yield = None
+            made = Step(place=given.place, words="it is given here")
+            return self.symbolic(giving.result, giving.environment, made, self.next_serial())
+
+        if not giving.head:
+            return run()
+        return (Pending(label=giver.name, run=self.from_here(run), place=given.place, manager=giving.head in _ENTERED),)
 
     def _gives_sessions(self, node: ast.expr, scope: Environment) -> bool:
         """Whether it is a `Callable` that gives a session, or what one is entered by."""

@@ -13,11 +13,11 @@ Guarantee: each beginning has the same number of steps; one that took more has f
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from harness.project.module import Function, Module, below
+from harness.project.module import Function, Imported, Module, below
 from harness.project.problem import Problem
 from harness.project.project import Project
 from harness.scan.agents import RUNS
@@ -35,11 +35,6 @@ _LEVELS = 3
 _STARTS = frozenset(
     {"gather", "create_task", "ensure_future", "start_soon", "add_task", "submit", "run_in_executor", "as_completed"}
     | {"BackgroundTask", "Thread", "ThreadPoolExecutor", "run_coroutine_threadsafe"}
-)
-
-
-_COMMON = frozenset(
-    {"__init__", "__aenter__", "__aexit__", "__enter__", "__exit__", "__call__", "main", "run", "get", "close"}
 )
 _GOES_ON = frozenset({"call_next", "receive"})
 _REGISTERS = re.compile(r"pydantic_ai|\.tool\b|\.tool_plain\b|__main__|asyncio\.run")
@@ -234,29 +229,72 @@ def _roots(project: Project, relevant: frozenset[Module]) -> Iterator[_Root]:
     if not level and not agents:
         return
     level += [root for root in everything if _keeps(root.node)]
+    libraries = _Libraries(project)
     levels, chosen = [level], {id(root.node) for root in level}
     for _ in range(_LEVELS):
-        levels.append([*_callers(levels[-1], [root for root in known if id(root.node) not in chosen], importers)])
+        others = [root for root in known if id(root.node) not in chosen]
+        levels.append([*_callers(levels[-1], others, importers, libraries)])
         chosen |= {id(root.node) for root in levels[-1]}
     found = dict.fromkeys(root for level in reversed(levels) for root in level)
     yield from (root for root in found if root.module in relevant)
 
 
-def _callers(called: Sequence[_Root], candidates: Sequence[_Root], importers: Importers) -> Iterator[_Root]:
-    """Those that name one that is called, and can have got it: a function by its name, a method by an attribute's."""
-    functions: dict[str, set[Module]] = defaultdict(set)
-    methods: dict[str, set[Module]] = defaultdict(set)
+def _callers(
+    called: Sequence[_Root], candidates: Sequence[_Root], importers: Importers, libraries: "_Libraries"
+) -> Iterator[_Root]:
+    """Those that name one that is called, and can have got it.
+
+    A function is named by its name, a method by an attribute's that is not a library's, and one that Python calls by
+    itself, such as `__call__`, by the name of its class, which may stand elsewhere in the class of the caller.
+    """
+    names: dict[str, set[Module]] = defaultdict(set)
+    attributes: dict[str, set[Module]] = defaultdict(set)
+    classes: dict[str, set[Module]] = defaultdict(set)
     for root in called:
-        if root.node.name not in _COMMON:
-            methods[root.node.name] |= importers.of(root.module)
-            if root.owner is None:
-                functions[root.node.name] |= importers.of(root.module)
+        name = root.node.name
+        if root.owner is None:
+            names[name] |= importers.of(root.module)
+        elif _is_special(name):
+            classes[root.owner.name] |= importers.of(root.module)
+        attributes[name] |= importers.of(root.module)
     for root in candidates:
         seen = _seen(root.node)
-        if any(root.module in functions[name] for name in seen.names & functions.keys()) or any(
-            root.module in methods[name] for name in seen.attributes & methods.keys()
+        around = _seen(root.owner).names if root.owner is not None and classes else seen.names
+        if (
+            any(root.module in names[name] for name in seen.names & names.keys())
+            or any(root.module in classes[name] for name in (seen.names | around) & classes.keys())
+            or any(
+                root.module in attributes[name] and not seen.attributes[name] <= libraries.named_in(root.module)
+                for name in seen.attributes.keys() & attributes.keys()
+            )
         ):
             yield root
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+class _Libraries:
+    """By which names modules have what is not the project's: `run` of `asyncio` is no method of the project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[Module, frozenset[str]] = {}
+
+    def named_in(self, module: Module) -> frozenset[str]:
+        """The names that a module binds to something of a library."""
+        if module not in self._known:
+            self._known[module] = frozenset(
+                name
+                for name, bound in module.bindings.items()
+                if isinstance(bound, Imported) and self._is_foreign(bound.target, module)
+            )
+        return self._known[module]
+
+    def _is_foreign(self, target: str, near: Module) -> bool:
+        parts = target.split(".")
+        return all(self._project.module(".".join(parts[:end]), near=near) is None for end in range(1, len(parts) + 1))
 
 
 def _others(project: Project, relevant: frozenset[Module]) -> list[Module]:
@@ -284,33 +322,53 @@ def _of_statement(module: Module, node: ast.AST, owner: ast.ClassDef | None) -> 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class _Seen:
-    """What a function has in it, also in functions inside of it: names that are read, attributes, imports."""
+    """What a function or class has in it, also in functions inside of it: names, attributes, imports.
+
+    `attributes` are with the names that they are attributes of; `""` stands for what is not imported at the top.
+    """
 
     names: frozenset[str]
-    attributes: frozenset[str]
+    attributes: Mapping[str, frozenset[str]]
     imports: Sequence[ast.Import | ast.ImportFrom]
     keeps: bool
 
 
 @cache
-def _seen(node: Function) -> _Seen:
+def _seen(node: Function | ast.ClassDef) -> _Seen:
     names: set[str] = set()
-    attributes: set[str] = set()
+    attributes: dict[str, set[str]] = defaultdict(set)
     imports: list[ast.Import | ast.ImportFrom] = []
     keeps = False
+    own: set[str] = set()
     for each in below(node):
         if isinstance(each, ast.Name):
             names.add(each.id)
+            if isinstance(each.ctx, ast.Store):
+                own.add(each.id)
         elif isinstance(each, ast.Attribute):
-            attributes.add(each.attr)
+            attributes[each.attr].add(each.value.id if isinstance(each.value, ast.Name) else "")
             keeps = keeps or (isinstance(each.ctx, ast.Store) and _is_state(each.value))
         elif isinstance(each, ast.Import | ast.ImportFrom):
             imports.append(each)
         elif isinstance(each, ast.Global):
             keeps = True
+        elif isinstance(each, ast.arg):
+            own.add(each.arg)
     keeps = keeps or bool(names & _GOES_ON)
-    stored = {each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
-    return _Seen(names=frozenset(names - stored), attributes=frozenset(attributes), imports=imports, keeps=keeps)
+    return _Seen(
+        names=frozenset(names - _parameters(node)),
+        attributes={
+            name: frozenset("" if each in own else each for each in owners) for name, owners in attributes.items()
+        },
+        imports=imports,
+        keeps=keeps,
+    )
+
+
+def _parameters(node: Function | ast.ClassDef) -> set[str]:
+    if isinstance(node, ast.ClassDef):
+        return set()
+    return {each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
 
 
 def _keeps(node: Function) -> bool:
@@ -325,4 +383,4 @@ def _is_state(node: ast.expr) -> bool:
 def _called(node: Function) -> frozenset[str]:
     """The last parts of the names of what a function calls or hands on."""
     seen = _seen(node)
-    return seen.names | seen.attributes
+    return seen.names | seen.attributes.keys()

@@ -13,6 +13,7 @@ from harness.scan.values import (
     UNKNOWN,
     Arguments,
     Constant,
+    External,
     FunctionValue,
     Kind,
     Method,
@@ -48,6 +49,9 @@ class Methods(External_, ABC):
             return (self._new_session(thing, given.place),)
         if thing.kind in {Kind.SCOPED, Kind.LOADED}:
             return (thing,)
+        if thing.kind is Kind.GIVER:
+            used = self._unknown_carried(given)
+            return self._unknown(External(name="something"), given) if used else self.given_by(thing, given)
         own = self.attribute(thing, "__call__", given.place) if thing.class_ is not None else UNKNOWN
         found = [self.call(each, given) for each in own if isinstance(each, FunctionValue)]
         if not found:

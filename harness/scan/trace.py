@@ -123,10 +123,25 @@ def ordered(first: Sequence[Event], second: Sequence[Event]) -> Callable[[Event,
 
 
 def _handed_over(giver: Sequence[Event], taker: Sequence[Event]) -> list[tuple[int, int]]:
-    """For each signal from one to the other: where it is given last, and where it is taken first."""
-    gives = {event.thing: order for order, event in enumerate(giver) if event.nature is Nature.GIVE}
-    takes = {event.thing: order for order, event in reversed([*enumerate(taker)]) if event.nature is Nature.TAKE}
-    return [(gives[thing], takes[thing]) for thing in gives.keys() & takes.keys()]
+    """For each signal from one to the other: where it is given last, and where it is taken first.
+
+    What `task_done` says is heard by `join` alone. Those that both say of a queue that something of it has been done
+    are its workers: what one puts into it may be for anybody.
+    """
+    gives = {_signal(event): order for order, event in enumerate(giver) if event.nature is Nature.GIVE}
+    takes = {_signal(event): order for order, event in reversed([*enumerate(taker)]) if event.nature is Nature.TAKE}
+    shared = _worked_off(giver) & _worked_off(taker)
+    return [(gives[each], takes[each]) for each in gives.keys() & takes.keys() if each[0] not in shared]
+
+
+def _signal(event: Event) -> tuple[Thing, bool]:
+    """Which of the two signals of a queue it is: that there is something, or that all has been done."""
+    return event.thing, event.operation in {"task_done", "join"}
+
+
+def _worked_off(events: Sequence[Event]) -> set[Thing]:
+    """The queues of which they say that something has been done."""
+    return {event.thing for event in events if event.operation == "task_done"}
 
 
 def conflict(first: Event, second: Event) -> bool:

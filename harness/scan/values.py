@@ -31,6 +31,7 @@ __all__ = [
     "Constant",
     "External",
     "FunctionValue",
+    "Giving",
     "Kind",
     "Method",
     "ModuleValue",
@@ -77,6 +78,7 @@ class Kind(StrEnum):
     LOADED = "what a session has loaded"
     LAZY = "what loads lazily"
     STACK = "exit stack"
+    GIVER = "what gives something"
     INSTANCE = "instance"
     OPAQUE = "opaque"
 
@@ -120,6 +122,18 @@ class Thing:
     fields: dict[str, Place] = field(default_factory=dict)
     data: Any = None
     arms: Arms = NOWHERE
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Giving:
+    """What an annotation says of something that is called: an annotation of what that gives, and where it stands.
+
+    `head` is how it is reached: by `Awaitable`, `AsyncIterator` and the like, by `type` if the class itself is called.
+    """
+
+    result: ast.expr
+    environment: "Environment"
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +298,7 @@ class Arguments:
         return joined(*self.positional, *self.named.values())
 
 
-Value = Thing | Constant | External | ModuleValue | ClassValue | FunctionValue | Method | Super | Pending
+Value = Thing | Constant | External | ModuleValue | ClassValue | FunctionValue | Method | Super | Pending | Giving
 Values = tuple[Value, ...]
 UNKNOWN: Values = ()
 
