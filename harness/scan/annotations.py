@@ -182,6 +182,19 @@ class Annotations(State, ABC):
                 return Giving(result=parts[-1 if head == "Coroutine" else 0], environment=scope, head=head)
         return Giving(result=node, environment=scope)
 
+    def is_made(self, giver: Thing) -> bool:
+        """Whether it is a class that is called, and not one of which only others are made."""
+        giving: Giving = giver.data
+        classes = [each for each, _ in self._named(giving.result, giving.environment, 0)]
+        names = {
+            key_of(base)[1]
+            for each in classes
+            if isinstance(each, ClassValue)
+            for base in self.project.ancestors(each.class_)
+            if isinstance(base, str)
+        }
+        return giving.head == "type" and names.isdisjoint({"ABC", "Protocol"})
+
     def given_by(self, giver: Thing, given: Arguments) -> Values:
         """What something gives of which only the annotation is known: another thing each time."""
         giving: Giving = giver.data

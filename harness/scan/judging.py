@@ -1,6 +1,6 @@
 """Findings, from what meets: one for each session and each group of those that share it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.scan.codes import CODES, Code
@@ -126,11 +126,26 @@ def _once(steps: Iterable[Step]) -> list[Step]:
 def _named(participants: Sequence[Participant]) -> str:
     """Their names; those that others have, too, with file and line, and what is started more than once, once."""
     labels = Counter(each.label for each in participants)
-    seen = Counter((each.label, each.place.file, each.place.line) for each in participants)
+    seen: dict[tuple[str, str, int], list[Place]] = defaultdict(list)
+    for each in participants:
+        seen[each.label, each.place.file, each.place.line].append(_called_at(each))
     return _listed(
-        f"`{label}`" if labels[label] == 1 else f"`{label}` ({file}:{line}{', again and again' if times > 1 else ''})"
-        for (label, file, line), times in seen.items()
+        f"`{label}`" if labels[label] == 1 else f"`{label}` ({file}:{line}{_how_often(called)})"
+        for (label, file, line), called in seen.items()
     )
+
+
+def _called_at(participant: Participant) -> Place:
+    """Where the call is written by which it does what it does."""
+    first = participant.events[0]
+    return first.way[0].place if first.way else first.place
+
+
+def _how_often(called: Sequence[Place]) -> str:
+    """How often something is started in one line: as often as it is written there, or again and again."""
+    if len(called) == 1:
+        return ""
+    return f", {len(called)} times" if len(set(called)) == len(called) else ", again and again"
 
 
 def _listed(names: Iterable[str]) -> str:

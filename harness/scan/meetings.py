@@ -16,6 +16,8 @@ from harness.scan.values import Place, Thing
 
 __all__ = ["Meetings", "by_thing", "meeting_of"]
 
+_OWN = "the task that started it"
+
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Group:
@@ -43,7 +45,7 @@ class Meetings(State):
                 chief, other = (second, first) if _goes_on(second) and _is_background(first) else (first, second)
                 self._add(found, chief, _participant(chief), _participant(other), mild=_is_mild(chief, other))
         for child in trace.children:
-            own = Participant(label="the task that started it", place=child.place, events=[*trace.beside(child)])
+            own = Participant(label=_OWN, place=child.place, events=[*trace.beside(child)])
             self._add(found, child, _participant(child), own, mild=_is_background(child))
             self._add_background(child)
         self.beginning.meetings += (
@@ -65,9 +67,8 @@ class Meetings(State):
             group = found.setdefault((thing, locked, mild), _Group(spawn=child.spawn, place=child.place))
             for each, events in zip((first, second), pairs, strict=True):
                 known = Participant(label=each.label, place=each.place, events=events, function=each.function)
-                group.participants.setdefault(
-                    id(each.events) if each is first else hash((each.label, each.place)), known
-                )
+                key = hash((each.label, each.place)) if each.label == _OWN else id(each.events)
+                group.participants.setdefault(key, known)
 
     def _add_background(self, child: Child) -> None:
         """A background task that uses what was made before it."""

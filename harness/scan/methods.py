@@ -50,7 +50,7 @@ class Methods(External_, ABC):
         if thing.kind in {Kind.SCOPED, Kind.LOADED}:
             return (thing,)
         if thing.kind is Kind.GIVER:
-            used = self._unknown_carried(given)
+            used = self._unknown_carried(given) and not self.is_made(thing)
             return self._unknown(External(name="something"), given) if used else self.given_by(thing, given)
         own = self.attribute(thing, "__call__", given.place) if thing.class_ is not None else UNKNOWN
         found = [self.call(each, given) for each in own if isinstance(each, FunctionValue)]

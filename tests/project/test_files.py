@@ -30,6 +30,30 @@ def test_links_that_lead_in_circles_end(load: Load, tmp_path: Path) -> None:
     assert len(find_files([tmp_path, tmp_path / "a", tmp_path / "a" / "b" / "x.py"])[0]) == 1
 
 
+def test_a_file_is_named_without_a_link_if_it_can_be(load: Load, tmp_path: Path) -> None:
+    """Also if the link's name comes first, and by the link if nothing else leads to it."""
+    load({"app/ro/a.py": "", "other/b.py": "", "more/inside/c.py": "", "more/d.py": ""})
+    (tmp_path / "app" / "again").symlink_to(tmp_path / "app" / "ro")
+    (tmp_path / "app" / "beside").symlink_to(tmp_path / "other")
+    (tmp_path / "app" / "around").symlink_to(tmp_path / "more" / "inside")
+    (tmp_path / "app" / "wide").symlink_to(tmp_path / "more")
+    found = find_files([tmp_path / "app"])[0]
+
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        *("app/ro/a.py", "app/around/c.py", "app/beside/b.py", "app/wide/d.py")
+    ]
+
+
+def test_a_link_to_a_folder_around_what_was_named_is_not_followed(load: Load, tmp_path: Path) -> None:
+    """What else is in there was not named; if it was, it is looked at."""
+    load({"app/ro/a.py": "", "other/b.py": ""})
+    (tmp_path / "app" / "loop").symlink_to(tmp_path)
+    (tmp_path / "app" / "ro" / "loop").symlink_to("..")
+
+    assert [path.name for path in find_files([tmp_path / "app"])[0]] == ["a.py"]
+    assert [path.name for path in find_files([tmp_path / "app", tmp_path])[0]] == ["a.py", "b.py"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -52,6 +52,24 @@ def test_what_a_loop_starts_is_told_once(tmp_path: Path) -> None:
     )
 
 
+def test_what_stands_twice_in_one_line_is_counted(tmp_path: Path) -> None:
+    """It is not started again and again."""
+    source = """
+        async def f(session: AsyncSession):
+            await asyncio.gather(use(session), use(session))
+
+        async def g(session: AsyncSession):
+            await asyncio.gather(use(session), use(session), use(session))
+        """
+
+    assert _messages(tmp_path, source) == snapshot(
+        [
+            "What `gather` runs at the same time shares a session. Users: `use` (program.py:23, 2 times).",
+            "What `gather` runs at the same time shares a session. Users: `use` (program.py:26, 3 times).",
+        ]
+    )
+
+
 def test_tools_of_one_name_in_two_files_have_their_places(tmp_path: Path) -> None:
     """Each where it is defined."""
     tool = """
