@@ -3,6 +3,7 @@
 import gc
 import re
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 from inline_snapshot import snapshot
@@ -106,13 +107,16 @@ async def test_what_uses_no_session_is_undecided(sessionproof_clones: Clones) ->
 def test_a_session_that_is_gone_is_not_the_one_at_its_address() -> None:
     """Numbers are of objects, and not of their addresses, which are given away again."""
     uses, addresses = SessionUses(), set[int]()
-    current_turn.set("turn")
 
-    for _ in range(50):
-        session = Session()
-        addresses.add(id(session))
-        uses.note(Used.SESSION, session)
-        del session
-        gc.collect()
+    def use_many() -> None:
+        current_turn.set("turn")
+        for _ in range(50):
+            session = Session()
+            addresses.add(id(session))
+            uses.note(Used.SESSION, session)
+            del session
+            gc.collect()
+
+    copy_context().run(use_many)
 
     assert len(addresses) < len(uses.uses) == len({use.number for use in uses.uses})
