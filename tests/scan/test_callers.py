@@ -11,12 +11,9 @@ NAMES = (
     *("run", "main", "get", "close", "__call__", "execute", "send", "put", "start", "submit", "gather", "create_task"),
     *("commit", "connect", "begin", "scalar", "add_task", "join", "wait", "iter", "run_sync", "append", "overview"),
 )
-STARTS = {
-    "nobody runs it": "",
-    "run below": "asyncio.run(job())",
-    "run by a script": 'if __name__ == "__main__":\n    asyncio.run(job())',
-}
-"""How the program is begun, written at its end."""
+COMMON = ("run", "main", "get", "close", "__call__", "overview")
+STARTS = ("", "asyncio.run(job())", 'if __name__ == "__main__":\n    asyncio.run(job())')
+"""How the program is begun, written at its end: by nobody, in the module, as a script."""
 REPOSITORY = """
 class Repository:
     def __init__(self, session: AsyncSession) -> None:
@@ -53,9 +50,10 @@ def _program(name: str, call: str, *, shared: bool, job: str = JOB, starts: str 
     return whole.replace("two)", "one)") if shared else whole
 
 
-@pytest.mark.parametrize("starts", STARTS.values(), ids=STARTS)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "starts"), [(name, start) for start in STARTS for name in (COMMON if start else NAMES)]
+)
 def test_the_caller_is_followed_by_any_name(tmp_path: Path, name: str, call: str, starts: str) -> None:
     """It alone knows that both have one session, and whoever gives each its own is right."""
     (tmp_path / "broken").mkdir()
