@@ -111,6 +111,7 @@ def test_backend_that_conforms(tmp_path: Path) -> None:
 looked at  attributes and methods
 looked at  prepare makes a database
 looked at  start in mode 'per_operation', with each kind of pool
+looked at  sessions of each mode
 looked at  tenants and roles
 looked at  ledger
 looked at  capabilities
