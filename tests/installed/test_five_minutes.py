@@ -71,15 +71,17 @@ def test_the_repair_passes(folder: Path) -> None:
 
 
 def test_an_application_without_tests_is_verified_by_an_adapter_that_is_written_for_it(folder: Path) -> None:
-    """The adapter conforms as it is written, and by it both tools are found on one session."""
+    """By the adapter as it is written both tools are found on one session, and nothing else is wrong."""
     (folder / "test_shop.py").unlink()
-    *preparing, verify = WITHOUT_A_TEST.splitlines()
+    init, check, verify = WITHOUT_A_TEST.splitlines()
 
-    for line in preparing:
-        done = run(folder, line)
-        assert done.returncode == 0, done.stdout + done.stderr
+    written, checked = run(folder, init), run(folder, check)
     seen = run(folder, verify)
 
+    assert written.returncode == 0, written.stdout + written.stderr
+    assert checked.returncode == 1, checked.stdout + checked.stderr
+    assert "tool calls of a turn used one session: 'stock' at shop.py:41, 'articles' at shop.py:47" in checked.stdout
+    assert checked.stdout.endswith(" violates the protocol in 1 way\n")
     assert seen.returncode == 1, seen.stdout + seen.stderr
     assert "session_overlap: on Session 1, Session.scalar of articles" in seen.stdout
     assert "shop.py:47" in seen.stdout
