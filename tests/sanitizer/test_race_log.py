@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -278,9 +280,11 @@ def _pieces_of_work(count: int) -> list[Callable[[Session], object]]:
 async def _race_in_threads(work: Sequence[Callable[[Session], object]]) -> None:
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
     for each in work:
-        with Session(engine) as session:
-            both = (asyncio.to_thread(each, session) for _ in range(2))
-            await asyncio.gather(*both, return_exceptions=True)
+        session = Session(engine)
+        both = (asyncio.to_thread(each, session) for _ in range(2))
+        await asyncio.gather(*both, return_exceptions=True)
+        with suppress(SQLAlchemyError):  # what two threads have left of its state may not let itself be closed
+            session.close()
     engine.dispose()
 
 
