@@ -7,11 +7,10 @@ Mechanism: the project is read (`harness.project`), followed (`harness.scan.foll
 Guarantee: nothing of it is imported or run. The same tree gives the same result.
 """
 
-import gc
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from harness.imports import uncollected
 from harness.project.project import Project
 from harness.scan.codes import ON_REQUEST, Code
 from harness.scan.finding import Result
@@ -26,7 +25,7 @@ __all__ = ["scan"]
 def scan(paths: Iterable[Path], *, select: Collection[Code] = (), ignore: Collection[Code] = ()) -> Result:
     """Scan the files at and below the paths for the selected codes, which are those that nobody has to ask for."""
     wanted = (frozenset(select) or frozenset(Code) - ON_REQUEST) - frozenset(ignore)
-    with _without_collector():
+    with uncollected():  # trees are many objects without circles, and looking for circles takes most of the time
         project = Project.load(paths, foreign=LIBRARIES)
         followed = follow(project)
         found = judged(followed)
@@ -40,15 +39,3 @@ def scan(paths: Iterable[Path], *, select: Collection[Code] = (), ignore: Collec
         files=len(project.modules),
         lines=project.lines,
     )
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Trees are many objects without circles: looking for circles in them takes most of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
