@@ -5,6 +5,7 @@ several the first counts, unless a later one defines a class or a function.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,7 @@ _FIELDS = {
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
 """The fields of each kind of node that may have nodes in them."""
+_INNER_IMPORT = re.compile(r"(?:^[ \t]+|[:;][ \t]*)(?:from|import)\b", re.MULTILINE)
 _BLOCKS = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While)
 
 
@@ -69,9 +71,15 @@ class Module:
         return bindings_of(self.tree.body, self)
 
     @cached_property
+    def imports(self) -> Sequence[ast.Import | ast.ImportFrom]:
+        """All imports, wherever they stand."""
+        everything = _all_statements if _INNER_IMPORT.search(self.text) else _statements
+        return [node for node in everything(self.tree.body) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+    @cached_property
     def stars(self) -> Sequence[str]:
         """The modules of which all names are imported."""
-        found = [node for node in _statements(self.tree.body) if isinstance(node, ast.ImportFrom)]
+        found = [node for node in self.imports if isinstance(node, ast.ImportFrom)]
         return [self.absolute(node) for node in found if any(alias.name == "*" for alias in node.names)]
 
     def absolute(self, node: ast.ImportFrom) -> str:
@@ -139,6 +147,18 @@ def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             inner = [each for name in ("body", "orelse", "finalbody") for each in getattr(node, name, ())]
             caught = [each for handler in getattr(node, "handlers", ()) for each in handler.body]
             waiting += reversed([*inner, *caught])
+
+
+def _all_statements(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """In their order, also those of functions and classes."""
+    waiting: list[ast.AST] = list(reversed(body))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("cases", "finalbody", "orelse", "handlers", "body"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                waiting += reversed(inner)
 
 
 def _bound(node: ast.stmt, module: Module) -> Iterator[tuple[str, Binding]]:

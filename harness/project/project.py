@@ -77,6 +77,11 @@ class Project:
                 by_name.setdefault(name, []).append(module)
         return cls(modules=modules, problems=problems, by_name=by_name, foreign=frozenset(foreign))
 
+    def release(self) -> None:
+        """Let go of the trees, whoever has something of the project yet; nothing can be looked up after that."""
+        for module in self.modules:
+            module.tree.body.clear()
+
     @property
     def lines(self) -> int:
         """How many lines the modules have together."""

@@ -11,7 +11,8 @@ Guarantee: what excludes each other is never in one run of the program.
 
 import ast
 from dataclasses import dataclass, field
-from functools import lru_cache
+
+from harness.project.kept import kept
 
 __all__ = ["NOWHERE", "Arms", "Asked", "Tests", "asked_by", "exclusive", "names_of", "plain"]
 
@@ -54,7 +55,7 @@ class Asked:
     text: str = ""
 
 
-@lru_cache(maxsize=65536)
+@kept
 def asked_by(test: ast.expr) -> Asked:
     """What a test asks; many tests are met again and again."""
     inner, turned = plain(test)

@@ -4,8 +4,8 @@ import ast
 import re
 from abc import ABC
 from collections.abc import Sequence
-from functools import lru_cache
 
+from harness.project.kept import kept
 from harness.project.module import below
 from harness.scan.calls import Entered
 from harness.scan.choices import End, crossed
@@ -258,7 +258,7 @@ def _counts(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
 
 
-@lru_cache(maxsize=65536)
+@kept
 def _may_start(node: ast.AST) -> bool:
     """Whether something in it may start a task, or collect something to start."""
     for each in below(node):

@@ -9,9 +9,9 @@ import ast
 from abc import ABC
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from harness.project.classes import Class
+from harness.project.kept import kept
 from harness.scan.annotations import Annotations
 from harness.scan.arms import NOWHERE
 from harness.scan.environment import Environment
@@ -78,8 +78,7 @@ class Calls(Annotations, ABC):
             return UNKNOWN
         if function.module not in self.relevant and not _tells(function, given):
             return UNKNOWN
-        tired = self.left < FEW or self.quiet.get(id(function.node), 0) >= _OFTEN
-        if tired and not isinstance(function.node, ast.Lambda) and not self._leads(function, given):
+        if self._is_tired_of(function) and not self._leads(function, given):
             return self._unfollowed(function, given.place)
         scope = self._bound(function, given)
         if isinstance(function.node, ast.Lambda):
@@ -97,6 +96,14 @@ class Calls(Annotations, ABC):
         if function.cached:
             self.cached[id(function.node)] = found
         return found
+
+    def _is_tired_of(self, function: FunctionValue) -> bool:
+        """Whether it is followed no more by itself: it did nothing twice, or many others have been followed."""
+        if isinstance(function.node, ast.Lambda):
+            return False
+        if self.quiet.get(id(function.node), 0) >= _OFTEN:
+            return True
+        return self.left < FEW and not self.relevance.is_source(function.node, function.module)
 
     def _too_deep(self, function: FunctionValue, given: Arguments) -> None:
         """A call that is not followed is told if it is given a session."""
@@ -384,7 +391,7 @@ def _around(function: FunctionValue) -> Iterator[Values]:
         scope = scope.outer
 
 
-@cache
+@kept
 def _names_in(node: ast.AST) -> frozenset[str]:
     return frozenset(each.id for each in ast.walk(node) if isinstance(each, ast.Name))
 

@@ -12,9 +12,9 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 
+from harness.project.kept import kept
 from harness.project.module import Module, below, children
 from harness.scan.arms import Arms, names_of, plain
 from harness.scan.values import Kind, Thing, Value, Values
@@ -45,13 +45,13 @@ class End:
     arms: Arms
 
 
-@lru_cache(maxsize=4096)
+@kept
 def _lines_of(module: Module) -> frozenset[int]:
     """The lines that may have the `else` of a conditional expression: most statements need not be looked into."""
     return frozenset(number for number, line in enumerate(module.text.splitlines(), start=1) if _ELSE.search(line))
 
 
-@lru_cache(maxsize=65536)
+@kept
 def may_choose(statement: ast.stmt, module: Module) -> bool:
     """Whether there may be choices in a statement: of most, their lines say that there are none."""
     lines = _lines_of(module)
@@ -72,7 +72,7 @@ def _is_asked_again(text: str, rest: Sequence[ast.stmt]) -> bool:
     return any(text in _groups(each) or text in _tests(each) for each in rest)
 
 
-@lru_cache(maxsize=65536)
+@kept
 def _groups(statement: ast.stmt) -> Mapping[str, Mapping[ast.IfExp, bool]]:
     """The conditional expressions of a statement by their tests."""
     found: dict[str, dict[ast.IfExp, bool]] = {}
@@ -83,7 +83,7 @@ def _groups(statement: ast.stmt) -> Mapping[str, Mapping[ast.IfExp, bool]]:
     return found
 
 
-@lru_cache(maxsize=4096)
+@kept
 def _tests(statement: ast.stmt) -> frozenset[str]:
     """The tests in a compound statement."""
     if isinstance(statement, _SIMPLE):

@@ -10,9 +10,9 @@ these are followed, and bound again by functions.
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from harness.project.classes import Class, Field
+from harness.project.kept import kept
 from harness.project.module import Function, Module, below, children
 from harness.project.project import Project
 from harness.scan.known import kind_of
@@ -66,13 +66,13 @@ class Lookups:
         return Place(file=str(self._project.owner(class_, name).module.path), line=field.line)
 
 
-@lru_cache(maxsize=65536)
+@kept
 def expressions_in(node: ast.expr) -> Sequence[ast.expr]:
     """The expressions directly in one."""
     return tuple(each for each in children(node) if isinstance(each, ast.expr))
 
 
-@lru_cache(maxsize=65536)
+@kept
 def marks_of(node: Function) -> frozenset[str]:
     """The last parts of the names of the decorators."""
     heads = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
@@ -80,7 +80,7 @@ def marks_of(node: Function) -> frozenset[str]:
     return frozenset(names | {each.attr for each in heads if isinstance(each, ast.Attribute)})
 
 
-@lru_cache(maxsize=65536)
+@kept
 def stored_on_self(method: Function) -> frozenset[str]:
     """The attributes of `self` that a method sets."""
     return frozenset(
@@ -93,7 +93,7 @@ def stored_on_self(method: Function) -> frozenset[str]:
     )
 
 
-@lru_cache(maxsize=65536)
+@kept
 def is_generator(node: Function, module: Module) -> bool:
     """Whether a function of the module gives items one by one."""
     if "yield" not in module.text:

@@ -1,75 +1,116 @@
-"""Which modules can have to do with sessions: the others need not be followed.
+"""Which modules can have to do with sessions, and who can have got something of whom: the others are not followed.
 
-Mechanism: a module matters if its text names a library of sessions or of agents, or if it imports one that matters.
-What is in no such module can be given a session, but has none of its own; then its caller matters.
+Mechanism: a module matters if it imports a library of sessions or of agents, keeps something where others find it
+without an import (a context variable, a global, a state), or can have got something of one that matters. It gets what
+an import names: `from a.b import c` gives it nothing of `a`, `import a.b` does. What is in a module that does not
+matter can be given a session, but has none of its own; then its caller matters.
 
-Guarantee: the source of a library that the scanner knows does not matter, also if it is scanned.
+Guarantee: imports count wherever they stand. The source of a library that the scanner knows does not matter, also if it
+is scanned, and where no module of the project names one, nothing does.
 """
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from harness.project.module import Imported, Module, import_bindings
+from harness.project.module import Function, Module, import_bindings
 from harness.project.project import Project
+from harness.scan.functions import seen_in
 
-__all__ = ["Importers", "relevant_modules"]
+__all__ = ["Relevance"]
 
-_NAMES = re.compile(r"\b(?:sqlalchemy|sqlmodel|asyncpg|psycopg|psycopg_pool|pydantic_ai)\b")
+_AGENTS = frozenset({"pydantic_ai"})
+_LIBRARIES = _AGENTS | {"sqlalchemy", "sqlmodel", "asyncpg", "psycopg", "psycopg_pool"}
+_NAMES = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b")
+_BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
+_KEEPS = re.compile(r"\.state\b|^\s*global\s|\bContextVar\b", re.MULTILINE)
 
-
-def relevant_modules(project: Project) -> frozenset[Module]:
-    """The modules that matter."""
-    own = [module for module in project.modules if module.name.partition(".")[0] not in project.foreign]
-    found = {module for module in own if _NAMES.search(module.text)}
-    importers: dict[Module, list[Module]] = {}
-    for module in own if found else ():
-        for imported in _imported(project, module):
-            importers.setdefault(imported, []).append(module)
-    waiting = list(found)
-    while waiting:
-        for importer in importers.get(waiting.pop(), ()):
-            if importer not in found:
-                found.add(importer)
-                waiting.append(importer)
-    return frozenset(found)
+_Import = ast.Import | ast.ImportFrom
 
 
-class Importers:
-    """Who can have got something of a module: itself, and whoever imports it or one that does, wherever it does so."""
+@dataclass(eq=False, slots=True)
+class Relevance:
+    """The modules of a project that matter, those that import agents among them, and who imports whom."""
 
-    def __init__(self, project: Project, inside: Iterable[tuple[Module, ast.Import | ast.ImportFrom]]) -> None:
-        """`inside` are the imports in functions."""
-        self._direct: dict[Module, list[Module]] = {}
-        self._known: dict[Module, frozenset[Module]] = {}
-        for module in project.modules:
-            for imported in _imported(project, module):
-                self._direct.setdefault(imported, []).append(module)
-        for module, node in inside:
-            for _, bound in import_bindings(node, module):
-                for imported in _named(project, module, {bound.target}):
-                    self._direct.setdefault(imported, []).append(module)
+    project: Project
+    modules: frozenset[Module] = frozenset()
+    agents: frozenset[Module] = frozenset()
+    _importers: dict[Module, list[Module]] = field(default_factory=dict)
+    _known: dict[Module, frozenset[Module]] = field(default_factory=dict)
+    _bound: dict[Module, set[str]] = field(default_factory=dict)
 
-    def of(self, module: Module) -> frozenset[Module]:
-        """The modules that can have got something of this one."""
+    def __post_init__(self) -> None:
+        """Read the imports, if any module names a library that matters."""
+        own = [each for each in self.project.modules if each.name.partition(".")[0] not in self.project.foreign]
+        if not any(_NAMES.search(module.text) for module in own):
+            return
+        libraries = {module: self._read(module) for module in own}
+        self.agents = frozenset(module for module in own if libraries[module] & _AGENTS)
+        first = [module for module in own if libraries[module] or _KEEPS.search(module.text)]
+        self.modules = frozenset().union(*map(self.importers, first))
+
+    def importers(self, module: Module) -> frozenset[Module]:
+        """The modules that can have got something of this one: itself, and who imports it or one that does."""
         if module not in self._known:
             found = {module}
             waiting = [module]
             while waiting:
-                more = [each for each in self._direct.get(waiting.pop(), ()) if each not in found]
+                more = [each for each in self._importers.get(waiting.pop(), ()) if each not in found]
                 found.update(more)
                 waiting += more
             self._known[module] = frozenset(found)
         return self._known[module]
 
+    def is_source(self, node: Function, module: Module) -> bool:
+        """Whether a function of the module names something of a library of sessions or of agents."""
+        if any(star.partition(".")[0] in _LIBRARIES for star in module.stars):
+            return True
+        return not self._bound.get(module, frozenset()).isdisjoint(seen_in(node).names)
 
-def _imported(project: Project, module: Module) -> Sequence[Module]:
-    targets = {bound.target for bound in module.bindings.values() if isinstance(bound, Imported)} | set(module.stars)
-    return _named(project, module, targets)
+    def _read(self, module: Module) -> frozenset[str]:
+        """Note of whom it imports something; which of the libraries that matter it does."""
+        libraries: set[str] = set()
+        for node in module.imports:
+            libraries |= _LIBRARIES & {name.partition(".")[0] for name in _named(node, module)}
+            for name, bound in import_bindings(node, module):
+                if bound.target.partition(".")[0] in _LIBRARIES:
+                    self._bound.setdefault(module, set()).add(name)
+            for other in self._got(node, module):
+                self._importers.setdefault(other, []).append(module)
+        if _BY_NAME.search(module.text):
+            libraries.update(_NAMES.findall(module.text))
+        return frozenset(libraries)
+
+    def _got(self, node: _Import, module: Module) -> Iterator[Module]:
+        """The project's modules of which it gets something by an import."""
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from self._there([alias.name] if alias.asname else _upwards(alias.name), module)
+            return
+        origin = module.absolute(node)
+        for name in _named(node, module):
+            inner = self.project.module(name, near=module)
+            if inner is not None:
+                yield inner
+            if inner is None or self.project.hides(name, near=module):
+                yield from self._there([origin], module)
+
+    def _there(self, names: Iterable[str], module: Module) -> Iterator[Module]:
+        for name in names:
+            found = self.project.module(name, near=module) if name else None
+            if found is not None:
+                yield found
 
 
-def _named(project: Project, module: Module, targets: Collection[str]) -> Sequence[Module]:
-    names = {
-        ".".join(parts[:end]) for parts in (each.split(".") for each in targets) for end in range(1, len(parts) + 1)
-    }
-    return [there for name in names if name and (there := project.module(name, near=module)) is not None]
+def _named(node: _Import, module: Module) -> list[str]:
+    """The dotted names that an import names; a star is the module itself."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    origin = module.absolute(node)
+    return [f"{origin}.{alias.name}".strip(".") if alias.name != "*" else origin for alias in node.names]
+
+
+def _upwards(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]

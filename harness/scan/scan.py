@@ -26,12 +26,17 @@ def scan(paths: Iterable[Path], *, select: Collection[Code] = (), ignore: Collec
     """Scan the files at and below the paths for the selected codes, which are those that nobody has to ask for."""
     wanted = (frozenset(select) or frozenset(Code) - ON_REQUEST) - frozenset(ignore)
     with uncollected():  # trees are many objects without circles, and looking for circles takes most of the time
-        project = Project.load(paths, foreign=LIBRARIES)
-        followed = follow(project)
-        found = judged(followed)
-        comments = [comment for module in project.modules for comment in comments_of(module)]
-    left, ignored = sorted_out(found, comments)
+        return _scanned(paths, wanted)
+
+
+def _scanned(paths: Iterable[Path], wanted: frozenset[Code]) -> Result:
+    project = Project.load(paths, foreign=LIBRARIES)
+    followed = follow(project)
+    comments = [comment for module in project.modules for comment in comments_of(module)]
+    left, ignored = sorted_out(judged(followed), comments)
     chosen = sorted((each for each in left if each.code in wanted), key=lambda each: (each.place, each.code))
+    followed.interpreter.release()
+    project.release()
     return Result(
         findings=chosen,
         ignored=[each for each in ignored if each.finding.code in wanted],

@@ -23,7 +23,7 @@ from harness.scan.choices import End
 from harness.scan.environment import Environment, Yield
 from harness.scan.known import bills
 from harness.scan.lookups import Lookups
-from harness.scan.relevance import relevant_modules
+from harness.scan.relevance import Relevance
 from harness.scan.trace import Child, Event, Nature, Spawn, Trace
 from harness.scan.values import Arguments, FunctionValue, Kind, Place, Step, Thing, Value, Values
 
@@ -31,7 +31,7 @@ __all__ = ["Beginning", "Meeting", "OutOfSteps", "Participant", "Run", "Self", "
 
 DEPTH = 12
 STEPS = 30_000
-FEW = 26_000
+FEW = 28_000
 UNKNOWN_KEY = " unknown"
 RESULT = "what a run gave"
 """The mark of what a run of an agent returned, and of what is in it."""
@@ -145,6 +145,7 @@ class State(ABC):
         "positions",
         "project",
         "quiet",
+        "relevance",
         "relevant",
         "round",
         "run",
@@ -166,7 +167,8 @@ class State(ABC):
     def __init__(self, project: Project) -> None:
         self.project = project
         self.lookups = Lookups(project)
-        self.relevant = relevant_modules(project)
+        self.relevance = Relevance(project)
+        self.relevant = self.relevance.modules
         self.files = frozenset(str(module.path) for module in self.relevant)
         self.trace = Trace()
         self.held: tuple[Thing, ...] = ()
@@ -209,6 +211,16 @@ class State(ABC):
         self.last_yield: Yield | None = None
         self.class_attributes: dict[tuple[str, str], Values] = {}
         self.kept_states: dict[tuple[str, str], Values] = {}
+
+    def release(self) -> None:
+        """Let go of all that was learned; nothing can be followed after that.
+
+        What is known holds what made it, in circles that would keep everything until somebody looks for them.
+        """
+        for scope in self.modules.values():
+            scope.names.clear()
+        for name in State.__slots__:
+            delattr(self, name)
 
     @abstractmethod
     def evaluate(self, node: ast.expr | None, scope: Environment) -> Values:
