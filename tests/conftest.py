@@ -48,12 +48,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are deselected by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cells, and checks of a whole backend, have their marker, unless they have one that leaves them out already."""
+    """Cells, and checks of a whole backend, have their marker, unless they have one that leaves them out already.
+
+    So have tests for which it makes a difference where the run's PostgreSQL is.
+    """
     texts = {path: path.read_text(encoding="utf-8") for path in {item.path for item in items}}
     for item in items:
         if unwritten := {each.name for each in item.iter_markers() if each.name not in texts[item.path]} & _WRITTEN:
             raise pytest.UsageError(f"{item.nodeid} has the marker {min(unwritten)!r}: name it in the module itself")
-        runs_cells = item.path.parent in _OF_CELLS and "sessionproof_clones" in getattr(item, "fixturenames", ())
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"image", "sessionproof_server"}:
+            item.add_marker("on_server")
+        runs_cells = item.path.parent in _OF_CELLS and "sessionproof_clones" in fixtures
         if runs_cells and not _LEFT_OUT & {each.name for each in item.iter_markers()}:
             item.add_marker("cells")
 

@@ -16,12 +16,14 @@ from tests.report import documents
 SCRIPT = Path(__file__).parents[1] / ".ci" / "same-verdicts"
 
 
-def compare(directory: Path, first: RunDocument, second: RunDocument) -> subprocess.CompletedProcess[str]:
+def compare(
+    directory: Path, first: RunDocument, second: RunDocument, *options: str
+) -> subprocess.CompletedProcess[str]:
     """Write two documents, and run the script on them."""
     paths = [directory / "first.json", directory / "second.json"]
     for path, document in zip(paths, (first, second), strict=True):
         path.write_text(JsonWriter().write(document), encoding="utf-8")
-    return subprocess.run([sys.executable, str(SCRIPT), *paths], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, str(SCRIPT), *options, *paths], capture_output=True, text=True, check=False)
 
 
 def small() -> RunDocument:
@@ -65,6 +67,23 @@ two_parallel_tools shared warm scripted: as_expected True and False
 """)
 
 
+def test_a_part_of_a_run_is_compared_with_the_whole(tmp_path: Path) -> None:
+    """What it leaves out is counted; what it has must be in the whole, and the same."""
+    buggy, clean = small().cells
+    part = documents.document([buggy])
+    other = documents.document([buggy.model_copy(update={"as_expected": False})])
+
+    agrees = compare(tmp_path, small(), part, "--part")
+    differs = compare(tmp_path, small(), other, "--part")
+    foreign = compare(tmp_path, documents.document([clean]), part, "--part")
+
+    assert (agrees.returncode, agrees.stdout) == (0, "1 cells, 0 differences, 1 more only in the first run\n")
+    assert (differs.returncode, foreign.returncode) == (1, 1)
+    assert "as_expected True and False" in differs.stdout
+    assert "only in the second run" in foreign.stdout
+    assert compare(tmp_path, small(), part).returncode == 1
+
+
 @pytest.mark.parametrize("document", ["", "{}", "[]"])
 def test_what_is_no_run_is_not_the_same(document: str, tmp_path: Path) -> None:
     """There is nothing to compare."""
@@ -96,6 +115,9 @@ def test_what_an_expectation_leaves_open_may_differ(
     assert ended.returncode == int(differences > 0)
 
 
-def test_runs_without_cells_are_not_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--part",)])
+def test_runs_without_cells_are_not_the_same(options: tuple[str, ...], tmp_path: Path) -> None:
     """Missing evidence never passes."""
-    assert compare(tmp_path, documents.empty(), documents.empty()).returncode == 2
+    assert compare(tmp_path, documents.empty(), documents.empty(), *options).returncode == 2
+    assert compare(tmp_path, small(), documents.empty(), *options).returncode == 2
+    assert compare(tmp_path, documents.empty(), small(), *options).returncode == 2
