@@ -81,6 +81,12 @@ def _nowhere_in_particular(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def server_url(sessionproof_server: RunningServer) -> str:
+    """The URL of the run's server, for processes whose test is not about starting one of their own."""
+    return sessionproof_server.address.url(sessionproof_server.maintenance_database)
+
+
 async def _nothing(database_url: str) -> None:
     """An empty template."""
 

@@ -120,7 +120,7 @@ def test_a_run_on_workers_neither_warns_nor_counts_them(tmp_path: Path) -> None:
     modules = ("scenarios/test_no_tools.py", "scenarios/test_benchmarks.py")
 
     status, output = in_clone(
-        *modules, "-n", "2", MINIMAL, *ONE_CELL, f"--sessionproof-output={tmp_path}", "-W", "error"
+        *modules, "-n", "1", MINIMAL, *ONE_CELL, f"--sessionproof-output={tmp_path}", "-W", "error"
     )
 
     assert status == 0, output

@@ -39,8 +39,9 @@ async def test_failing(verify_cell: VerifyCell) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project with one module of scenarios, and no configuration."""
+def project(tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one module of scenarios, and no configuration; the server is that of all tests."""
+    monkeypatch.setenv("SESSIONPROOF_POSTGRES", server_url)
     (tmp_path / "test_scenarios.py").write_text(SCENARIO)
     return tmp_path
 
@@ -53,6 +54,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "PYTHONPATH": f"{ROOT}:{project}",
         "PYTHONPYCACHEPREFIX": os.environ.get("PYTHONPYCACHEPREFIX", ""),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "SESSIONPROOF_POSTGRES": os.environ.get("SESSIONPROOF_POSTGRES", "embedded"),
     }
     return subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False, timeout=100
@@ -66,7 +68,6 @@ def verify(
     done = run(
         project,
         f"--sessionproof-backend={backend}",
-        "--sessionproof-postgres=embedded",
         f"--sessionproof-output={output}",
         *arguments,
     )
@@ -76,10 +77,13 @@ def verify(
 
 def test_cells_become_tests_and_a_document(project: Path) -> None:
     """Each cell asked for is run; what the backend cannot do is skipped, and stands in the document with its reason."""
-    status, document, output = verify(project, "--sessionproof-pool-state=warm", "--sessionproof-tier=scripted")
+    selected = ("--sessionproof-pool-state=warm", "--sessionproof-tier=scripted")
+
+    status, document, output = verify(project, "--sessionproof-postgres=embedded", *selected)
 
     assert status == 0, output
     assert document["verdict"] == "passed"
+    assert document["costs"] is None
     assert [(cell["scenario"], cell["session_mode"]) for cell in document["cells"]] == [("reading", "per_operation")]
     reasons = {(entry["scenario"], entry["session_mode"]): entry["reason"] for entry in document["not_verified"]}
     assert reasons["reading", "shared"] == "backend 'minimal' has no session mode 'shared'"
@@ -89,12 +93,12 @@ def test_cells_become_tests_and_a_document(project: Path) -> None:
 
 def test_workers_give_the_same_document(project: Path) -> None:
     """With pytest-xdist the same cells have the same verdicts, and one process writes them."""
-    arguments = ("--sessionproof-scenario=reading", "-p", "xdist", "-n", "2", "-o", "sessionproof=true")
+    selected = ("--sessionproof-scenario=reading", "--sessionproof-tier=scripted", "--sessionproof-postgres=embedded")
 
-    status, document, output = verify(project, *arguments)
+    status, document, output = verify(project, *selected, "-p", "xdist", "-n", "2", "-o", "sessionproof=true")
 
     assert status == 0, output
-    assert len(document["cells"]) == 8
+    assert len(document["cells"]) == 4
     assert {cell["verdict"] for cell in document["cells"]} == {"passed"}
 
 
@@ -196,6 +200,7 @@ def test_password_is_not_shown(project: Path) -> None:
         project,
         "--sessionproof-scenario=reading",
         "--sessionproof-tier=scripted",
+        "--sessionproof-postgres=embedded",
         "-p",
         "leaking",
         backend="leaking:leaking",
@@ -274,14 +279,12 @@ def test_what_a_run_has_cost(project: Path) -> None:
     paid = [*options, "--sessionproof-tier=scripted", "--sessionproof-tier=live", "--sessionproof-budget=0.50"]
 
     _, document, output = verify(project, *paid, "-p", "spending")
-    _, free, _ = verify(project, *options)
 
     spent, reserved = Decimal(document["costs"]["spent"]), Decimal(document["costs"]["reserved"])
     assert document["costs"]["limit"] == "0.50"
     assert spent > 0
     assert reserved / spent == Decimal("0.3")
     assert f"model requests have cost {spent} US dollars, and {reserved} more at most" in output
-    assert free["costs"] is None
 
 
 HOLDING = """

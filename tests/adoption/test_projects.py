@@ -121,13 +121,15 @@ def test_the_adapter_of_the_document_is_the_one_that_is_written(tmp_path: Path) 
     ],
     ids=["library", "clinic", "kiosk", "desk"],
 )
-def test_a_right_project_is_verified(document: Path, options: list[str], spec: str, path: str, tmp_path: Path) -> None:
+def test_a_right_project_is_verified(
+    document: Path, options: list[str], spec: str, path: str, *, server_url: str, tmp_path: Path
+) -> None:
     """Its tools run together on sessions of their own, and each turn is billed."""
     project = tmp_path / document.stem
     adopted(document, project, *options)
 
     ended = run(
-        ["-m", "harness.cli", "verify", "--backend", spec, *CELLS.split(), "--postgres", "embedded", "-n", "0"],
+        ["-m", "harness.cli", "verify", "--backend", spec, *CELLS.split(), "--postgres", server_url, "-n", "0"],
         project,
         path=path,
     )
@@ -147,14 +149,14 @@ def test_a_right_project_is_verified(document: Path, options: list[str], spec: s
     ids=["library", "clinic"],
 )
 def test_a_project_that_shares_its_session_is_seen_to(
-    document: Path, options: list[str], spec: str, path: str, changes: Changes, *, tmp_path: Path
+    document: Path, options: list[str], spec: str, path: str, changes: Changes, *, server_url: str, tmp_path: Path
 ) -> None:
     """The same project with one session in its deps: both pool states show it, each in its own way."""
     project = tmp_path / document.stem
     adopted(document, project, *options, changes=changes)
 
     ended = run(
-        ["-m", "harness.cli", "verify", "--backend", spec, *CELLS.split(), "--postgres", "embedded", "-n", "0"],
+        ["-m", "harness.cli", "verify", "--backend", spec, *CELLS.split(), "--postgres", server_url, "-n", "0"],
         project,
         path=path,
     )

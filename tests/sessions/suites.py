@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests import runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,6 +80,8 @@ asyncio_mode = auto
 asyncio_default_fixture_loop_scope = function
 """
 WORKERS = ("-p", "xdist", "-n", "2")
+ONE_WORKER = ("-p", "xdist", "-n", "1")
+"""Where it is not about what several of them found."""
 IMPORTS = """\
 import asyncio
 
@@ -134,6 +138,7 @@ class Outcome:
 
 
 Suite = Callable[..., Outcome]
+SuiteOften = Callable[..., list[Outcome]]
 
 
 def run_suite(
@@ -147,15 +152,40 @@ def run_suite(
     **files: str,
 ) -> Outcome:
     """Run a suite of one module in the folder, in a process of its own, with no plugin but those named."""
+    _write_suite(folder, module, plugin=plugin, settings=settings, project=project, files=files)
+    done = _run(["-m", "pytest", *_words(folder, plugin), *arguments], folder, environment)
+    return Outcome(status=done.returncode, text=done.stdout + done.stderr)
+
+
+def run_suite_often(
+    folder: Path, environment: Mapping[str, str], module: str, calls: Sequence[Sequence[str]], *, project: str = ""
+) -> list[Outcome]:
+    """Run it once with the arguments of each call, all in one process."""
+    plugin = "pytest_asyncio.plugin"
+    _write_suite(folder, module, plugin=plugin, settings="", project=project, files={})
+    whole = [[*_words(folder, plugin), *call] for call in calls]
+    done = _run(runs.program(whole), folder, environment)
+    return [Outcome(status=status, text=text) for status, text in runs.said(done, whole)]
+
+
+def _write_suite(
+    folder: Path, module: str, *, plugin: str, settings: str, project: str, files: Mapping[str, str]
+) -> None:
     module = IMPORTS + textwrap.dedent(module)
     for name, content in {"application": APPLICATION, "conftest": CONFTEST, "test_suite": module, **files}.items():
         (folder / f"{name}.py").write_text(textwrap.dedent(content))
     asyncio = ASYNCIO if plugin == "pytest_asyncio.plugin" else ""
     (folder / "pytest.ini").write_text(CONFIGURATION + (settings if "asyncio" in settings else asyncio + settings))
     (folder / "pyproject.toml").write_text(textwrap.dedent(project))
-    plugins = ("-p", "harness.pytest_plugin", "-p", plugin, "-p", "no:cacheprovider")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *plugins, "-rA", f"--rootdir={folder}", *arguments],
+
+
+def _words(folder: Path, plugin: str) -> list[str]:
+    return ["-p", "harness.pytest_plugin", "-p", plugin, "-p", "no:cacheprovider", "-rA", f"--rootdir={folder}"]
+
+
+def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
@@ -168,7 +198,6 @@ def run_suite(
         check=False,
         timeout=100,
     )
-    return Outcome(status=done.returncode, text=done.stdout + done.stderr)
 
 
 def failure_of(outcome: Outcome, test: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sessions.suites import CONFTEST, CONFTEST_THAT_RACES, THREE, WORKERS, Suite
+from tests.sessions.suites import CONFTEST, CONFTEST_THAT_RACES, ONE_WORKER, THREE, Suite
 
 pytestmark = pytest.mark.processes
 
@@ -62,7 +62,7 @@ def test_a_limit_is_said(suite: Suite) -> None:
 
 def test_what_workers_hand_over(suite: Suite) -> None:
     """What is on no test's report: findings outside of tests, a sanitizer that failed, limits."""
-    outcome = suite(BREAKS, "--sessions=collect", *WORKERS, "--dist=loadfile", conftest=CONFTEST + CONFTEST_THAT_RACES)
+    outcome = suite(BREAKS, "--sessions=collect", *ONE_WORKER, conftest=CONFTEST + CONFTEST_THAT_RACES)
 
     assert outcome.status == pytest.ExitCode.TESTS_FAILED, outcome.text
     assert set(outcome.tests.values()) == {"PASSED"}

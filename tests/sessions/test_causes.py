@@ -7,7 +7,7 @@ import pytest
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
 from harness.sanitizer.causes import describe_cause, grouped, headline, origin_of, telling
 from harness.sanitizer.tally import Found, Tally
-from tests.sessions.suites import WORKERS, Suite, failure_of
+from tests.sessions.suites import ONE_WORKER, Suite, failure_of
 
 
 def _stack(*frames: str) -> tuple[PlaceSeen, ...]:
@@ -259,7 +259,7 @@ async def test_eight_again(session):
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("workers", [(), WORKERS])
+@pytest.mark.parametrize("workers", [(), ONE_WORKER])
 def test_eight_tasks_of_eight_lines(suite: Suite, workers: tuple[str, ...]) -> None:
     """Are one paragraph in the summary, and in what is said of each test; where the rest is, is said."""
     outcome = suite(EIGHT, "--sessions=collect", *workers)

@@ -4,15 +4,22 @@ import re
 
 import pytest
 
-from tests.sessions.suites import THREE, Suite
+from tests.sessions.suites import THREE, Outcome, Suite, SuiteOften
 
 pytestmark = pytest.mark.processes
 
 
+@pytest.fixture(scope="module")
+def three(suite_often: SuiteOften) -> dict[str, Outcome]:
+    """What became of three tests in each mode."""
+    modes = ("raise", "collect", "warn", "log")
+    return dict(zip(modes, suite_often(THREE, *((f"--sessions={mode}",) for mode in modes)), strict=True))
+
+
 @pytest.mark.parametrize("mode", ["raise", "collect"])
-def test_the_racy_one_of_three_fails(suite: Suite, mode: str) -> None:
+def test_the_racy_one_of_three_fails(three: dict[str, Outcome], mode: str) -> None:
     """Though its program swallowed every error, and no other test."""
-    outcome = suite(THREE, f"--sessions={mode}")
+    outcome = three[mode]
 
     assert outcome.tests == {"test_before": "PASSED", "test_racy": "FAILED", "test_after": "PASSED"}, outcome.text
     assert outcome.status == pytest.ExitCode.TESTS_FAILED
@@ -22,9 +29,9 @@ def test_the_racy_one_of_three_fails(suite: Suite, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["warn", "log"])
-def test_modes_that_only_say_it(suite: Suite, mode: str) -> None:
+def test_modes_that_only_say_it(three: dict[str, Outcome], mode: str) -> None:
     """No test fails, though the suite makes errors of warnings; the finding is a warning, or in the log."""
-    outcome = suite(THREE, f"--sessions={mode}")
+    outcome = three[mode]
 
     assert outcome.status == pytest.ExitCode.OK, outcome.text
     assert set(outcome.tests.values()) == {"PASSED"}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.sessions.suites import Suite, failure_of
+from tests.sessions.suites import Outcome, Suite, SuiteOften, failure_of
 
 pytestmark = pytest.mark.processes
 
@@ -115,11 +115,23 @@ def test_exits():
 """
 
 
-@pytest.mark.parametrize("within", ["pass", 'pytest.exit("enough", returncode=0)'])
-@pytest.mark.parametrize(("mode", "status"), [("raise", 1), ("collect", 1), ("log", 0)])
-def test_an_exit_makes_nothing_pass(suite: Suite, mode: str, status: int, within: str) -> None:
-    """Not even one that says so: what was found fails the run where it fails tests, also in the test that ends it."""
-    outcome = suite(EXITS.replace("WITHIN", within), f"--sessions={mode}")
+WITHIN = ("pass", 'pytest.exit("enough", returncode=0)')
+FAILING = {"raise": 1, "collect": 1, "log": 0}
 
-    assert outcome.status == status, outcome.text
+
+@pytest.fixture(scope="module")
+def exits(suite_often: SuiteOften) -> dict[tuple[str, str], Outcome]:
+    """What became of each, by what is in the racy test, and by the mode."""
+    calls = [(f"--sessions={mode}",) for mode in FAILING]
+    outcomes = [outcome for within in WITHIN for outcome in suite_often(EXITS.replace("WITHIN", within), *calls)]
+    return dict(zip([(within, mode) for within in WITHIN for mode in FAILING], outcomes, strict=True))
+
+
+@pytest.mark.parametrize("within", WITHIN)
+@pytest.mark.parametrize("mode", FAILING)
+def test_an_exit_makes_nothing_pass(exits: dict[tuple[str, str], Outcome], mode: str, within: str) -> None:
+    """Not even one that says so: what was found fails the run where it fails tests, also in the test that ends it."""
+    outcome = exits[within, mode]
+
+    assert outcome.status == FAILING[mode], outcome.text
     assert "test_suite.py::test_racy" in outcome.summary

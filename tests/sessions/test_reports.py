@@ -12,7 +12,7 @@ from harness.report.reading import read_document
 from harness.report.sessions_document import SessionsDocument, SuppressionState
 from harness.sanitizer import WatchMode
 from harness.verdict import Verdict
-from tests.sessions.suites import THREE, WORKERS, Suite
+from tests.sessions.suites import ONE_WORKER, THREE, WORKERS, Outcome, Suite, SuiteOften
 
 pytestmark = pytest.mark.processes
 
@@ -105,25 +105,37 @@ def test_no_secret_is_written(suite: Suite, tmp_path: Path) -> None:
         assert "s3cr3t-pass" not in (tmp_path / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--sessions=raise", "--sessions-report=out"), "ERROR: the report of sessions cannot be 'out': name a file"),
-        (("--sessions=raise", "--sessions-report="), "ERROR: the report of sessions cannot be '': name a file"),
-        (("--sessions-report=out/",), "ERROR: --sessions-report has nothing to report, because no session is watched"),
-        (("--sessions=raise", "--sessions-report=pytest.ini/"), "ERROR: the report of sessions cannot be written to "),
-        (("--sessions=raise", "--sessions-report=mine.json"), "ERROR: the report of sessions would overwrite "),
-    ],
-)
-def test_wrong_usage(suite: Suite, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    """Is told in one line before anything runs."""
-    (tmp_path / "mine.json").write_text("[]", encoding="utf-8")
-    outcome = suite(THREE, *arguments)
+WRONG = {
+    ("--sessions=raise", "--sessions-report=out"): "ERROR: the report of sessions cannot be 'out': name a file",
+    ("--sessions=raise", "--sessions-report="): "ERROR: the report of sessions cannot be '': name a file",
+    ("--sessions-report=out/",): "ERROR: --sessions-report has nothing to report, because no session is watched",
+    ("--sessions=raise", "--sessions-report=pytest.ini/"): "ERROR: the report of sessions cannot be written to ",
+    ("--sessions=raise", "--sessions-report=mine.json"): "ERROR: the report of sessions would overwrite ",
+}
+
+
+@pytest.fixture(scope="module")
+def refused(suite_often: SuiteOften) -> dict[tuple[str, ...], Outcome]:
+    """What became of each wrong call, where there is a `mine.json`; of the last one, with what stands there then."""
+    module = """
+    from pathlib import Path
+
+    def test_shows():
+        print("mine:", Path("mine.json").read_text())
+    """
+    *outcomes, shown = suite_often(module, *WRONG, (), mine="[]")
+    assert "mine: []\n" in shown.text
+    return dict(zip(WRONG, outcomes, strict=True))
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_usage(refused: dict[tuple[str, ...], Outcome], arguments: tuple[str, ...]) -> None:
+    """Is told in one line before anything runs, and nothing is overwritten."""
+    outcome = refused[arguments]
 
     assert outcome.status == pytest.ExitCode.USAGE_ERROR, outcome.text
-    assert outcome.text.strip().splitlines()[-1].startswith(said)
+    assert outcome.text.strip().splitlines()[-1].startswith(WRONG[arguments])
     assert outcome.tests == {}
-    assert (tmp_path / "mine.json").read_text(encoding="utf-8") == "[]"
 
 
 def test_a_report_that_cannot_be_written(suite: Suite) -> None:
@@ -167,7 +179,7 @@ def test_dies():
 
 def test_a_worker_that_is_lost(suite: Suite, tmp_path: Path) -> None:
     """What it had seen besides tests is not known, and is not taken for nothing."""
-    outcome = suite(DYING, "--sessions=log", "--sessions-report=out/", *WORKERS)
+    outcome = suite(DYING, "--sessions=log", "--sessions-report=out/", *ONE_WORKER)
     written: dict[str, Any] = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
 
     assert outcome.status == pytest.ExitCode.TESTS_FAILED, outcome.text
@@ -215,7 +227,7 @@ def test_a_run_that_is_stopped_in_workers(suite: Suite, tmp_path: Path) -> None:
     def test_fails(number):
         assert 0
     """
-    suite(module, "--sessions=collect", "--sessions-report=out/", "-x", *WORKERS)
+    suite(module, "--sessions=collect", "--sessions-report=out/", "-x", *ONE_WORKER)
     stopped = _read(tmp_path / "out" / "run.json")
     suite("def test_fails():\n    assert 0", "--sessions=collect", "--sessions-report=out/", "-x")
     ended = _read(tmp_path / "out" / "run.json")

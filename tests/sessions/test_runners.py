@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.sessions.suites import ASYNCIO, WORKERS, Suite, failure_of
+from tests.sessions.suites import ASYNCIO, ONE_WORKER, Suite, failure_of
 
 pytestmark = pytest.mark.processes
 
@@ -189,7 +189,7 @@ async def test_racy_anyio(anyio_backend):
 
 def test_workers_of_other_runners(suite: Suite) -> None:
     """With pytest-xdist, cases of unittest and of anyio's plugin fail; each has a session made elsewhere."""
-    outcome = suite(MANY_CASES, "--sessions=collect", *WORKERS, plugin="anyio.pytest_plugin", conftest="")
+    outcome = suite(MANY_CASES, "--sessions=collect", *ONE_WORKER, plugin="anyio.pytest_plugin", conftest="")
 
     assert outcome.tests == {
         "TestNotes::test_legal": "PASSED",

@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from tests.sessions.suites import ROOT, THREE, WORKERS, Suite, failure_of
+from tests.sessions.suites import ONE_WORKER, ROOT, THREE, WORKERS, Suite, failure_of
 
 pytestmark = pytest.mark.processes
 
@@ -91,7 +91,7 @@ def test_workers(suite: Suite) -> None:
     }, outcome.text
     assert outcome.summary.count("session race (overlap, 4 times)") == outcome.summary.count("session race") == 1
     assert sorted(re.findall(r"test_racy\[(\d)\]", outcome.summary)) == ["0", "1", "2", "3"]
-    warned = suite(module, "--sessions=warn", *WORKERS)
+    warned = suite(module, "--sessions=warn", *ONE_WORKER)
     assert warned.status == pytest.ExitCode.OK, warned.text
     assert "SessionRaceWarning: session race: application.py:19 and application.py:20 (overlap" in warned.text
     assert "8 passed, 4 warnings" in warned.text

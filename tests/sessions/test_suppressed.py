@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sessions.suites import WORKERS, Suite, failure_of, run_suite
+from tests.sessions.suites import ONE_WORKER, WORKERS, Outcome, Suite, SuiteOften, failure_of, run_suite
 
 pytestmark = pytest.mark.processes
 
@@ -65,11 +65,18 @@ PARTS = (
 )
 
 
-@pytest.mark.parametrize("arguments", PARTS, ids=lambda arguments: arguments[0])
-def test_a_part_of_the_suite(suite: Suite, arguments: tuple[str, ...]) -> None:
-    """Cannot say that an entry may go, and does not; also if the run stopped before its last test."""
+@pytest.fixture(scope="module")
+def parts(suite_often: SuiteOften) -> dict[tuple[str, ...], Outcome]:
+    """What became of each part."""
     module = f"{KNOWN}\ndef test_last():\n    pass\n"
-    outcome = suite(module, "--sessions=raise", *arguments, project=PROJECT)
+    outcomes = suite_often(module, *(("--sessions=raise", *arguments) for arguments in PARTS), project=PROJECT)
+    return dict(zip(PARTS, outcomes, strict=True))
+
+
+@pytest.mark.parametrize("arguments", PARTS, ids=lambda arguments: arguments[0])
+def test_a_part_of_the_suite(parts: dict[tuple[str, ...], Outcome], arguments: tuple[str, ...]) -> None:
+    """Cannot say that an entry may go, and does not; also if the run stopped before its last test."""
+    outcome = parts[arguments]
 
     assert "not met: suppression 2 (at gone.py) matched nothing in this part of the tests" in outcome.summary
     assert "it can go" not in outcome.text
@@ -77,7 +84,9 @@ def test_a_part_of_the_suite(suite: Suite, arguments: tuple[str, ...]) -> None:
 
 def test_a_part_of_the_suite_in_workers(suite: Suite) -> None:
     """Neither: what they deselect, the controller knows."""
-    outcome = suite(KNOWN, "--sessions=raise", *WORKERS, "--deselect", "test_suite.py::test_another", project=PROJECT)
+    outcome = suite(
+        KNOWN, "--sessions=raise", *ONE_WORKER, "--deselect", "test_suite.py::test_another", project=PROJECT
+    )
 
     assert "not met: suppression 2 (at gone.py) matched nothing in this part of the tests" in outcome.summary
 
