@@ -24,9 +24,11 @@ SELECTION = "--scenario two_parallel_tools --mode per_operation --pool-state col
     ],
     ids=["reference", "tracker_without_commit", "does_not_start"],
 )
-def test_the_exit_status_tells_what_was_found(backend: str, status: int, finding: str, tmp_path: Path) -> None:
+def test_the_exit_status_tells_what_was_found(
+    backend: str, status: int, finding: str, server_url: str, tmp_path: Path
+) -> None:
     """A defect ends with 1 and its finding, a backend that does not start with 3, the reference backend with 0."""
-    words = f"verify --backend {backend} {SELECTION} --postgres embedded -n 0 --output {tmp_path / 'out'}"
+    words = f"verify --backend {backend} {SELECTION} --postgres {server_url} -n 0 --output {tmp_path / 'out'}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SESSIONPROOF_")}
 
     ended = subprocess.run(

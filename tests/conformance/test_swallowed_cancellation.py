@@ -144,7 +144,7 @@ from rich.console import Console
 from harness.command.check_backend import Checking, check
 from harness.config import Config
 
-config = Config(backend="shop:backend", postgres="embedded", turn_timeout=5)
+config = Config(backend="shop:backend", postgres=sys.argv[1], turn_timeout=5)
 sys.exit(check(Checking(config=config, console=Console(), write=print, patience=1)))
 """
 
@@ -159,12 +159,17 @@ sys.exit(check(Checking(config=config, console=Console(), write=print, patience=
         ("stop", "start in mode 'per_operation', on leaving"),
     ],
 )
-def test_who_never_ends_is_told_with_its_line(part: str, told: str, tmp_path: Path) -> None:
+def test_who_never_ends_is_told_with_its_line(part: str, told: str, server_url: str, tmp_path: Path) -> None:
     """The process ends, though nothing in its event loop can end it; and what was known is not lost."""
     (tmp_path / "shop.py").write_text(SHOP.replace("PART", part), encoding="utf-8")
 
     ended = subprocess.run(
-        [sys.executable, "-c", CHECK], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100
+        [sys.executable, "-c", CHECK, server_url],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
     )
 
     lines = [line for line in ended.stdout.splitlines() if not line.startswith("looked at")]

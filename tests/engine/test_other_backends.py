@@ -153,7 +153,9 @@ async def test_an_answer_that_is_none_is_a_failed_turn(
         (MINIMAL, {"locked", "sequential", "shared"}),
     ],
 )
-def test_the_command_verifies_other_backends(tmp_path: Path, spec: str, not_verified: set[str]) -> None:
+def test_the_command_verifies_other_backends(
+    tmp_path: Path, spec: str, not_verified: set[str], server_url: str
+) -> None:
     """Status 0, nothing that is not as expected; the modes that a backend does not have are told, with the reason."""
     command = [
         sys.executable,
@@ -164,9 +166,9 @@ def test_the_command_verifies_other_backends(tmp_path: Path, spec: str, not_veri
         "--backend",
         spec,
         "--postgres",
-        "embedded",
+        server_url,
         "-n",
-        "1",
+        "0",
     ]
     command += ["--output", str(tmp_path), "--tier", "scripted", "--pool-state", "warm", "--pool-state", "null"]
     command += [word for name in SCENARIOS for word in ("--scenario", name)]
