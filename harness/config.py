@@ -11,11 +11,12 @@ same table of `pyproject.toml`; they are no setting of a run, and what is wrong 
 import difflib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,13 +26,15 @@ from harness.project_table import FILE, SETTINGS, nearest_table, read_table, unk
 from harness.scenario import ModelTier, PoolState, SessionMode
 from harness.suppressions import TABLE, parse_suppressions
 
-__all__ = ["USUAL_TIERS", "Config", "resolve"]
+__all__ = ["USUAL_TIERS", "Config", "no_scenario", "resolve"]
 
 USUAL_TIERS = (ModelTier.SCRIPTED, ModelTier.WIRE, ModelTier.RECORDED)
 """The tiers of a run that names none: what needs no weights, no key and no money."""
 
 _PREFIX = "SESSIONPROOF_"
 _WILDCARDS = frozenset("*?[")
+_NEAREST = 3
+_MANY = 10
 _OF_TIERS: Mapping[str, tuple[ModelTier, ...]] = {
     "model": (ModelTier.LIVE,),
     "base_url": (ModelTier.LIVE,),
@@ -122,6 +125,22 @@ class Config:
         """The scenarios asked for that none of `names` is."""
         known = list(names)
         return sorted(pattern for pattern in self.scenarios if not any(fnmatchcase(name, pattern) for name in known))
+
+
+def no_scenario(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """What is said of scenarios that are not there: those that are nearest by name, or all."""
+    names = sorted(set(known))
+    near = [each for name in unknown for each in difflib.get_close_matches(name.strip("*"), names, n=_NEAREST)]
+    told = [repr(name) for name in dict.fromkeys(near)]
+    advice = f"did you mean {' or '.join(told)}?" if told else f"there are {', '.join(_listed(names))}"
+    return f"there is no scenario {', '.join(map(repr, unknown))}; {advice}"
+
+
+def _listed(names: Sequence[str]) -> Iterator[str]:
+    """All names; many that begin with one word are told by it."""
+    for first, group in groupby(names, key=lambda name: name.partition("_")[0]):
+        alike = list(group)
+        yield from alike if len(alike) < _MANY else [f"{len(alike)} of the pattern '{first}_*'"]
 
 
 def resolve(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.config import Config, resolve
+from harness.config import Config, no_scenario, resolve
 from harness.errors import EnvironmentMissing, MissingEvidence, SessionproofError, UsageError
 from harness.imports import keep_until_the_end, uncollected
 from harness.postgres.choose import choose
@@ -182,8 +182,7 @@ class Run:
             return list(items)
         known = {each.name for item in items for each in item.get_closest_marker("sessionproof").args}  # type: ignore[union-attr]  # all carry it
         if unknown := self.config.unmatched(known):
-            names = ", ".join(map(repr, unknown))
-            self.note(UsageError(f"there is no scenario {names}; there are {', '.join(sorted(known))}"))
+            self.note(UsageError(no_scenario(unknown, known)))
             return list(items)
         dropped = [item for item in items if not self._own.is_asked_for(item)]
         if len(dropped) == len(items):

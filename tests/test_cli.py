@@ -151,8 +151,8 @@ def test_debug_shows_the_output_of_pytest(tmp_path: Path) -> None:
 
 def test_options_reach_pytest(tmp_path: Path) -> None:
     """Each as an option of the plugin; repeated ones each time."""
-    words = "--mode shared --mode locked --pool-state warm --tier wire --scenario a --scenario b --full-length"
-    more = "--turn-timeout 5 --image i --postgres container --backend x:y -n 3"
+    words = "--mode shared --mode locked --pool-state warm --tier wire --scenario no_tools --scenario two_users"
+    more = "--full-length --turn-timeout 5 --image i --postgres container --backend x:y -n 3"
 
     verify("problem:usage", tmp_path, *words.split(), *more.split())
 
@@ -166,13 +166,14 @@ def test_options_reach_pytest(tmp_path: Path) -> None:
         "--sessionproof-mode=locked",
         "--sessionproof-pool-state=warm",
         "--sessionproof-tier=wire",
-        "--sessionproof-scenario=a",
-        "--sessionproof-scenario=b",
+        "--sessionproof-scenario=no_tools",
+        "--sessionproof-scenario=two_users",
         "--sessionproof-full-length",
         "--sessionproof-turn-timeout=5",
         (
             "--sessionproof-command=sessionproof verify --backend=x:y --postgres=container --image=i --mode=shared "
-            "--mode=locked --pool-state=warm --tier=wire --scenario=a --scenario=b --full-length --turn-timeout=5"
+            "--mode=locked --pool-state=warm --tier=wire --scenario=no_tools --scenario=two_users --full-length "
+            "--turn-timeout=5"
         ),
     ]
     assert given[given.index("-n") + 1] == "3"

@@ -117,14 +117,14 @@ def test_plugins_that_run_coroutines_are_left_to_do_so(project: Path, plugin: tu
 
 
 def test_unknown_scenario_runs_nothing(project: Path) -> None:
-    """A name that no scenario has is an error that lists those there are; nothing is run."""
+    """A name that no scenario has is an error that says which may be meant; nothing is run."""
     status, document, output = verify(project, "--sessionproof-scenario=raeding")
 
     assert status == pytest.ExitCode.USAGE_ERROR
     assert "error: there is no scenario 'raeding'" in output
     assert document["cells"] == []
     assert document["verdict"] == "unknown"
-    assert document["problems"] == ["there is no scenario 'raeding'; there are failing, reading"]
+    assert document["problems"] == ["there is no scenario 'raeding'; did you mean 'reading'?"]
     assert "Traceback" not in output
 
 

@@ -26,6 +26,7 @@ from rich.text import Text
 from harness import bundled
 from harness.command import side
 from harness.command.github import append_summary, print_report
+from harness.command.scenario_names import check_scenarios
 from harness.command.signals import signals_noted
 from harness.command.verify import INTERRUPTED
 from harness.command.workflow import commands_stopped, is_github
@@ -101,7 +102,7 @@ def prove(call: Proving) -> int:
 def _proved(call: Proving, output: Path, received: Sequence[signal.Signals]) -> ProofDocument:
     """Run both, and say what that proves."""
     module = _module(call)
-    side.check_scenarios(call.config)
+    check_scenarios(call.config)
     repository = find_repository(call.directory)
     revisions = _revisions(repository, call)
     started_at, started = datetime.now(UTC), perf_counter()

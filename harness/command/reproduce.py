@@ -23,6 +23,7 @@ from rich.text import Text
 
 from harness import bundled
 from harness.command import side
+from harness.command.scenario_names import check_scenarios
 from harness.command.verify import INTERRUPTED, default_directory
 from harness.command.workflow import commands_stopped
 from harness.config import Config, resolve
@@ -101,7 +102,7 @@ def _names_its_own(call: Reproducing) -> bool:
 
 def _reproduce(call: Reproducing) -> int:
     config = resolve(call.options, environment=call.given, directory=call.directory)
-    side.check_scenarios(config)
+    check_scenarios(config)
     directory = None
     try:
         with _output(call, config) as directory:

@@ -10,8 +10,6 @@ modules came from.
 Guarantee: what cannot be loaded, and what ran other code, raises; an interrupted run does, too.
 """
 
-import ast
-import difflib
 import os
 import signal
 import sys
@@ -53,7 +51,6 @@ __all__ = [
     "NotLoadedError",
     "OtherCodeError",
     "State",
-    "check_scenarios",
     "claimed_mode",
     "import_path_of_now",
     "look_at",
@@ -194,28 +191,6 @@ def _meant(place: str, attribute: str) -> str:
     if parts and all(name.isidentifier() for part in parts for name in part.split(".")):
         return f"did you mean {'.'.join(parts)}:{attribute or 'backend'}?"
     return "for example 'shop.verification:backend'"
-
-
-def check_scenarios(config: Config) -> None:
-    """Whether each scenario that is asked for is there, before anything is done.
-
-    Raises:
-        UsageError: one is not.
-    """
-    known = _scenarios()
-    for name in config.unmatched(known) if config.scenario_file is None else ():
-        nearest = difflib.get_close_matches(name, known, n=1)
-        meant = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(known)}"
-        raise UsageError(f"there is no scenario {name!r}; {meant}")
-
-
-def _scenarios() -> list[str]:
-    """The names in the suite, by its text: importing it takes as long as a cell."""
-    texts = (path.read_text(encoding="utf-8") for path in bundled.scenarios_directory().glob("test_*.py"))
-    calls = [node for text in texts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Scenario"]
-    values = [word.value for call in made for word in call.keywords if word.arg == "name"]
-    return sorted(str(value.value) for value in values if isinstance(value, ast.Constant))
 
 
 def import_path_of_now() -> list[Path]:

@@ -27,6 +27,7 @@ from harness.command.child import PYTEST, Ended, arguments, environment, supervi
 from harness.command.events import Lines, Problem, parse
 from harness.command.github import announce, publish
 from harness.command.progress import Progress, following
+from harness.command.scenario_names import check_scenarios
 from harness.command.workflow import commands_stopped, is_github
 from harness.config import Config
 from harness.errors import MissingEvidence
@@ -134,9 +135,11 @@ def verify(call: Verification) -> int:
     """Run, report, and return the exit status of the command.
 
     Raises:
-        ConfigurationError: the folder cannot be written to.
+        ConfigurationError: the folder cannot be written to, or the file with a scenario cannot be read.
         EnvironmentMissing: the verification suite is missing.
+        UsageError: there is no such scenario.
     """
+    check_scenarios(call.config)
     with commands_stopped(call.environment, console=call.console):
         status = _verify(call)
     if is_github(call.environment):

@@ -12,7 +12,6 @@ from harness import bundled
 from harness.cli import main
 from harness.command.side import (
     SCENARIOS,
-    check_scenarios,
     claimed_mode,
     import_path_of_now,
     module_of,
@@ -25,7 +24,6 @@ from harness.revisions.look import Look
 from harness.revisions.roots import Checkout, is_installed
 from harness.scenario import ModelTier, PoolState, SessionMode
 from tests.prove import shops
-from tests.test_documents import SCENARIOS as SUITE
 
 CONFIG = Config(backend="shop.verification:backend")
 
@@ -114,24 +112,6 @@ def test_what_may_be_meant_is_said(spec: str, meant: str) -> None:
         module_of(spec)
 
     assert str(caught.value) == f"backend {spec!r} is not of the form 'package.module:attribute', {meant}"
-
-
-def test_each_scenario_of_the_suite_is_known() -> None:
-    """By its name, and by a pattern; a file with one goes before the names."""
-    check_scenarios(Config(scenarios=(*(each.name for each in SUITE), "two_*")))
-    check_scenarios(Config())
-    check_scenarios(Config(scenarios=("nothing",), scenario_file=Path("case.json")))
-
-
-@pytest.mark.parametrize(
-    ("name", "said"), [("two_userz", "; did you mean 'two_users'?"), ("2*", "; there are bill_per_request, ")]
-)
-def test_a_scenario_that_is_not_there_is_told(name: str, said: str) -> None:
-    """With the nearest name, or with all."""
-    with pytest.raises(UsageError) as caught:
-        check_scenarios(Config(scenarios=("two_users", name)))
-
-    assert str(caught.value).startswith(f"there is no scenario {name!r}{said}")
 
 
 LOOKED_AT = {
