@@ -31,6 +31,7 @@ from pydantic import TypeAdapter
 from harness.errors import ConfigurationError, UsageError
 from harness.evidence import SessionRace
 from harness.imports import without_plugins
+from harness.plurals import number_of
 from harness.project_table import nearest_table
 from harness.report.sessions_files import SessionsFiles, files_named, prepare_files
 from harness.sanitizer import SessionRaceWarning, Suppressions, Watch, WatchMode, watch_sessions
@@ -293,7 +294,9 @@ class SessionWatch:
         if not left:
             return ()
         total = len(self._selected)
-        return (f"stopped after {total - left} of {total} tests: {self._stopped or 'it is not known why'}",)
+        return (
+            f"stopped after {total - left} of {number_of(total, 'test')}: {self._stopped or 'it is not known why'}",
+        )
 
     @property
     def _is_partial(self) -> bool:

@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from harness.command.events import CellDone, Event, Planned, ServerStarted
+from harness.plurals import number_of
 from harness.report.text import inline
 
 __all__ = ["Progress", "following"]
@@ -87,7 +88,7 @@ class _Lines:
         elif isinstance(event, Planned):
             self._planned = event.cells
             if event.cells:
-                self._console.print(Text(f"{event.cells} cells to verify"))
+                self._console.print(Text(f"{number_of(event.cells, 'cell')} to verify"))
         elif isinstance(event, CellDone):
             self._count(event)
 

@@ -31,6 +31,7 @@ from harness.command.scenario_names import check_scenarios
 from harness.command.workflow import commands_stopped, is_github
 from harness.config import Config
 from harness.errors import MissingEvidence
+from harness.plurals import number_of
 from harness.report import digest, terminal
 from harness.report.document import RunDocument, exit_status
 from harness.report.redact import Mask, masked, masker
@@ -198,7 +199,8 @@ def follow(call: Verification, surroundings: Surroundings) -> tuple[Ended, Follo
 
 def _conclude(call: Verification, ended: Ended, follower: Follower) -> int:
     if ended.interrupted is not None:
-        done = f"{follower.cells} cells were verified" if follower.cells else "no cell was verified"
+        were = "was" if follower.cells == 1 else "were"
+        done = f"{number_of(follower.cells, 'cell')} {were} verified" if follower.cells else "no cell was verified"
         _say(call, f"interrupted by {ended.interrupted.name}; {done}, and nothing was left running")
         return INTERRUPTED + ended.interrupted
     try:

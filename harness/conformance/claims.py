@@ -12,6 +12,7 @@ from harness.backend import Backend, BackendSettings, Capability, Tenant, Violat
 from harness.conformance.conversing import Conversing, Heard
 from harness.conformance.watched import WatchedProvider
 from harness.evidence import LedgerGrain, LedgerRow, Record
+from harness.plurals import number_of
 
 __all__ = [
     "at_once",
@@ -126,7 +127,7 @@ def ledger_violations(backend: Backend, rows: Record[LedgerRow], heard: Sequence
         if rows.entries:
             yield Violation(
                 part="Capability.LEDGER",
-                seen=f"read_ledger gives {len(rows.entries)} rows, and the capability is not declared",
+                seen=f"read_ledger gives {number_of(len(rows.entries), 'row')}, and the capability is not declared",
                 asked="what it writes for each billed turn is a ledger",
                 change="add Capability.LEDGER to `capabilities`, so that bills are verified too",
             )

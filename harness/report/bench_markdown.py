@@ -13,6 +13,7 @@ interval, but for the milliseconds of the mean turn, whose shares have one.
 import re
 from collections.abc import Iterable, Iterator
 
+from harness.plurals import number_of
 from harness.report import bench_comparison as changes
 from harness.report import bench_digest as digest
 from harness.report import bench_tables as tables
@@ -197,7 +198,7 @@ def _table(grid: Grid, *, file: str = _FILE) -> Iterator[str]:
         yield _row([escape(name), *map(_cell, cells)], escaping=False)
     if len(grid.rows) > _ROWS_LIMIT:
         yield ""
-        yield f"and {len(grid.rows) - _ROWS_LIMIT} more rows, in `{file}`"
+        yield f"and {number_of(len(grid.rows) - _ROWS_LIMIT, 'more row')}, in `{file}`"
 
 
 def _cell(cell: Cell) -> str:

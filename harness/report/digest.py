@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
 
+from harness.plurals import number_of
 from harness.report.document import CellDocument, FindingDocument, NotVerifiedDocument, RunDocument
 from harness.scenario import ModelTier, SessionMode
 from harness.verdict import Damage, FindingKind, ModelChoices, Verdict
@@ -163,8 +164,9 @@ def _choices(cell: CellDocument, made: ModelChoices) -> str:
     refused = f", {made.refused} more were refused" if made.refused else ""
     share = f"{made.share.value:.0%} [{made.share.low:.0%}, {made.share.high:.0%}]"
     return (
-        f"{made.turns} turns ({outcomes}), {called} tool calls{refused}; several were called together in "
-        f"{made.called_together}, and came to the database together in {made.together}, {share}; {_found(cell, made)}"
+        f"{number_of(made.turns, 'turn')} ({outcomes}), {number_of(called, 'tool call')}{refused}; "
+        f"several were called together in {made.called_together}, and came to the database together in "
+        f"{made.together}, {share}; {_found(cell, made)}"
     )
 
 
@@ -183,7 +185,7 @@ def _found(cell: CellDocument, made: ModelChoices) -> str:
 def _elsewhere(cell: CellDocument) -> str:
     """What keeps turns in which nothing was found from saying anything."""
     undecided = [check.check for check in cell.checks if check.verdict is Verdict.UNKNOWN and check.check != "choice"]
-    found = [f"outside of them something was ({_plural(len(cell.findings), 'finding')})"] if cell.findings else []
+    found = [f"outside of them something was ({number_of(len(cell.findings), 'finding')})"] if cell.findings else []
     open_ = [f"what {', '.join(undecided)} asked could not be decided"] if undecided else []
     return ", and ".join(found + open_) or "not everything is known"
 
@@ -198,7 +200,7 @@ def losses(document: RunDocument) -> list[str]:
         missing, duplicate, wrong = map(sum, zip(*known, strict=True)) if known else (UNKNOWN,) * 3
         unknown = f", unknown under {len(cells) - len(known)}" if len(known) < len(cells) else ""
         stated.append(
-            f"{mode}: under {_plural(len(cells), 'fault')}, ledger rows missing {missing}, twice {duplicate}, "
+            f"{mode}: under {number_of(len(cells), 'fault')}, ledger rows missing {missing}, twice {duplicate}, "
             f"wrong {wrong}{unknown}; {f'{wrong_cells} NOT AS EXPECTED' if wrong_cells else 'as expected'}"
         )
     return stated
@@ -253,7 +255,7 @@ def _sentence(mode: SessionMode, cells: Sequence[CellDocument]) -> str:
         expected = ", as expected" if outcomes[Outcome.REPRODUCED] == buggy else ""
         parts.append(f"bug reproduced in {outcomes[Outcome.REPRODUCED]} of {buggy}{expected}")
     if clean:
-        parts.append(f"{outcomes[Outcome.PASSED]} of {clean} {'clean ' if buggy else ''}cells passed")
+        parts.append(f"{outcomes[Outcome.PASSED]} of {number_of(clean, 'clean cell' if buggy else 'cell')} passed")
     parts += [f"{outcomes[bad]} {bad}" for bad in (Outcome.FAILED, Outcome.UNKNOWN) if outcomes[bad]]
     return f"{mode}: {'; '.join(parts)}"
 
@@ -261,22 +263,22 @@ def _sentence(mode: SessionMode, cells: Sequence[CellDocument]) -> str:
 def conclusion(document: RunDocument) -> str:
     """The last word, in one line."""
     total, wrong = len(document.cells), len(_wrong(document))
-    size = f"{_plural(document.turns, 'turn')}, {document.seconds:.1f} s"
+    size = f"{number_of(document.turns, 'turn')}, {document.seconds:.1f} s"
     if not total:
         return f"UNKNOWN: nothing was verified ({size})"
     if document.verdict is Verdict.PASSED:
-        return f"AS EXPECTED: {total} of {total} cells, {size}"
+        return f"AS EXPECTED: {total} of {number_of(total, 'cell')}, {size}"
     if document.verdict is Verdict.FAILED:
-        return f"NOT AS EXPECTED: {wrong} of {_plural(total, 'cell')}, {size}"
-    return f"UNKNOWN: evidence is missing, {total - wrong} of {total} cells as expected, {size}"
+        return f"NOT AS EXPECTED: {wrong} of {number_of(total, 'cell')}, {size}"
+    return f"UNKNOWN: evidence is missing, {total - wrong} of {number_of(total, 'cell')} as expected, {size}"
 
 
 def scope(document: RunDocument) -> str:
     """What was run: scenarios, cells and turns."""
     scenarios = len({cell.scenario for cell in document.cells})
     return (
-        f"{_plural(document.turns, 'turn')} in {_plural(len(document.cells), 'cell')} "
-        f"of {_plural(scenarios, 'scenario')}, {document.seconds:.1f} s"
+        f"{number_of(document.turns, 'turn')} in {number_of(len(document.cells), 'cell')} "
+        f"of {number_of(scenarios, 'scenario')}, {document.seconds:.1f} s"
     )
 
 
@@ -379,7 +381,3 @@ def limits(document: RunDocument) -> list[str]:
             "No real model answered: what one once called was played again, and may be called otherwise today."
         )
     return stated
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -13,6 +13,7 @@ Guarantee: well-formed XML 1.0, whatever the backend said.
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from harness.plurals import number_of
 from harness.report import digest
 from harness.report.document import CellDocument, FindingDocument, NotVerifiedDocument, RunDocument
 from harness.report.text import block, inline
@@ -86,7 +87,7 @@ def _explanation(cell: CellDocument) -> Iterable[str]:
     for finding in cell.findings[:_FINDINGS_LIMIT]:
         yield from _finding(finding)
     if len(cell.findings) > _FINDINGS_LIMIT:
-        yield f"... and {len(cell.findings) - _FINDINGS_LIMIT} more findings, in run.json"
+        yield f"... and {number_of(len(cell.findings) - _FINDINGS_LIMIT, 'more finding')}, in run.json"
     yield f"reproduce: {cell.reproduce}"
 
 

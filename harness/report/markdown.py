@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from harness.explain import EXPLANATIONS
+from harness.plurals import number_of, part_of
 from harness.report import digest
 from harness.report.document import CellDocument, NotVerifiedDocument, RunDocument
 from harness.report.text import block, inline
@@ -83,7 +84,7 @@ def _table(document: RunDocument) -> Iterator[str]:
         )
     if len(rows) > _ROWS_LIMIT:
         yield ""
-        yield f"and {len(rows) - _ROWS_LIMIT} more scenarios, in `run.json`"
+        yield f"and {number_of(len(rows) - _ROWS_LIMIT, 'more scenario')}, in `run.json`"
 
 
 def _row(first: str, rest: Iterable[str]) -> str:
@@ -134,7 +135,8 @@ def _damage(cell: CellDocument | None) -> str:
 def _surprises(document: RunDocument) -> Iterator[str]:
     found = digest.surprises(document)
     if found:
-        yield f"## Not as expected: {sum(1 + len(each.others) for each in found)} of {len(document.cells)} cells"
+        wrong = sum(1 + len(each.others) for each in found)
+        yield f"## Not as expected: {part_of(wrong, len(document.cells), 'cell')}"
         yield ""
         yield from bounded(map(_surprise, found))
 
@@ -190,7 +192,7 @@ def _examples(document: RunDocument) -> Iterator[str]:
 
 
 def _example(example: digest.Example) -> Iterator[str]:
-    cells = "1 cell" if example.cells == 1 else f"{example.cells} cells"
+    cells = number_of(example.cells, "cell")
     yield f"- **{escape(example.kind)}** in {cells}: {code(example.finding.message)}"
     yield f"  {escape(EXPLANATIONS[example.kind].cause)}"
     yield f"  {code(example.finding.reproduce or example.cell.reproduce)}"

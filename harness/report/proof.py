@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
+from harness.plurals import any_of, number_of, part_of
 from harness.report import digest
 from harness.report.document import CellDocument, FindingDocument, RunDocument
 from harness.report.places import Roots, innermost, places_of
@@ -146,8 +147,10 @@ def _of_before(side: Side, bug: frozenset[FindingKind]) -> Iterator[_Reason]:
     seen = showing_of_run(side.document, bug)
     hint = f"; {side.hint}" if side.hint else ""
     if seen is Showing.CLEAR:
-        count = len(side.document.cells)
-        yield Verdict.FAILED, f"the bug does not show before, at {name}, in any of {count} cells{hint}"
+        yield (
+            Verdict.FAILED,
+            f"the bug does not show before, at {name}, in {any_of(len(side.document.cells), 'cell')}{hint}",
+        )
     elif seen is Showing.SYMPTOMS:
         kinds = sorted(set().union(*map(_kinds, side.document.cells)))
         said = f"before, at {name}, are symptoms ({', '.join(kinds)}), and nothing that only sharing gives"
@@ -164,7 +167,10 @@ def _of_after(side: Side, bug: frozenset[FindingKind]) -> Iterator[_Reason]:
     shown = [cell_name(cell) for cell in cells if showing(cell, bug) is Showing.SHOWS]
     symptoms = [cell for cell in cells if showing(cell, bug) is Showing.SYMPTOMS]
     if shown:
-        yield Verdict.FAILED, f"the bug shows after, at {name}, in {len(shown)} of {len(cells)} cells: {_listed(shown)}"
+        yield (
+            Verdict.FAILED,
+            f"the bug shows after, at {name}, in {part_of(len(shown), len(cells), 'cell')}: {_listed(shown)}",
+        )
     if symptoms:
         told = alike((cell_name(cell), ", ".join(sorted(_kinds(cell)))) for cell in symptoms)
         yield Verdict.FAILED, f"after, at {name}, there are symptoms of the bug: {_listed(told)}"
@@ -193,7 +199,7 @@ def alike(told: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _others(count: int) -> str:
-    return f" and {count} more cell{'s' if count > 1 else ''}" if count else ""
+    return f" and {number_of(count, 'more cell')}" if count else ""
 
 
 def _place(cell: CellDocument) -> _Place:

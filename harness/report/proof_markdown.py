@@ -6,6 +6,7 @@ GitHub takes for a description, 65,536 characters: of each list the first entrie
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from harness.plurals import number_of
 from harness.report.markdown import code, escape, fence
 from harness.report.proof_document import ProofDocument, TraceDocument
 from harness.report.proof_words import conclusion, not_looked_at, rows, side_in_words
@@ -86,7 +87,7 @@ def _traces(title: str, traces: Sequence[TraceDocument]) -> Iterator[str]:
 
 def _trace(trace: TraceDocument) -> str:
     place = f" at {code(trace.place)}" if trace.place else ""
-    cells = "1 cell" if trace.cells == 1 else f"{trace.cells} cells"
+    cells = number_of(trace.cells, "cell")
     return f"- **{escape(trace.kind)}**{place}, in {cells}: {code(trace.message)}"
 
 

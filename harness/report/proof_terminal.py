@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.plurals import number_of
 from harness.report.proof_document import ProofDocument, TraceDocument
 from harness.report.proof_words import conclusion, not_looked_at, rows, side_in_words
 from harness.report.text import inline
@@ -62,7 +63,7 @@ def _traces(title: str, traces: Sequence[TraceDocument]) -> Iterator[RenderableT
     yield Text(f"{title} ({len(traces)})", style="bold")
     for trace in traces[:_SHOWN]:
         place = f" at {inline(trace.place, limit=200)}" if trace.place else ""
-        cells = "1 cell" if trace.cells == 1 else f"{trace.cells} cells"
+        cells = number_of(trace.cells, "cell")
         yield _indented(Text.assemble((str(trace.kind), "bold"), f"{place}, in {cells}: {inline(trace.message)}"))
     if len(traces) > _SHOWN:
         yield _indented(Text(f"... and {len(traces) - _SHOWN} more, in proof.json"))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from harness.plurals import part_of
 from harness.report.digest import in_one_line
 from harness.report.proof_document import ProofDocument, SideDocument
 from harness.report.showing import Showing
@@ -25,7 +26,7 @@ def conclusion(proof: ProofDocument) -> str:
     if proof.verdict is Verdict.PASSED:
         shown = sum(cell.showing is Showing.SHOWS for cell in before.cells)
         said = (
-            f"the bug shows before, at {before.revision.short}, in {shown} of {len(before.cells)} cells, "
+            f"the bug shows before, at {before.revision.short}, in {part_of(shown, len(before.cells), 'cell')}, "
             f"and after, at {after.revision.short}, in none of {len(after.cells)}"
         )
     else:
@@ -37,7 +38,7 @@ def side_in_words(side: SideDocument) -> str:
     """Whether the bug shows in a revision, and by how many cells."""
     count = sum(cell.showing is side.showing for cell in side.cells)
     modes = ", ".join(dict.fromkeys(str(cell.session_mode) for cell in side.cells))
-    cells = f" ({count} of {len(side.cells)} cells, {modes})" if side.cells else " (no cell was run)"
+    cells = f" ({part_of(count, len(side.cells), 'cell')}, {modes})" if side.cells else " (no cell was run)"
     return f"{_ANSWERS[side.showing]}{cells}"
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.plurals import number_of
 from harness.report.cell_change import Became, CellChange, compare_cells
 from harness.report.digest import Outcome
 from harness.report.document import CellDocument, NotVerifiedDocument, RunDocument
@@ -104,7 +105,7 @@ def _covers(known: NotVerifiedDocument, gap: NotVerifiedDocument) -> bool:
 
 def cells_in_words(count: int) -> str:
     """`1 cell`, `2 cells`."""
-    return "1 cell" if count == 1 else f"{count:,} cells"
+    return number_of(count, "cell")
 
 
 def rest_in_words(change: RunChange) -> str:
@@ -134,13 +135,9 @@ def _counted(change: RunChange) -> Iterator[str]:
             bad = ", ".join(f"{count} {outcome}" for outcome, count in only.outcomes.items() if not outcome.good)
             yield f"{cells_in_words(len(only.cells))} only in the {side} run{f' ({bad})' if bad else ''}"
         if only.problems:
-            yield f"{_plural(len(only.problems), 'problem')} of the {side} run alone"
+            yield f"{number_of(len(only.problems), 'problem')} of the {side} run alone"
         if only.gaps:
-            yield f"{_plural(len(only.gaps), 'gap')} of the {side} run alone"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+            yield f"{number_of(len(only.gaps), 'gap')} of the {side} run alone"
 
 
 def change_status(change: RunChange) -> int:

@@ -5,6 +5,7 @@ Guarantee: that of `harness.report.markdown`: no HTML, link or image out of the 
 
 from collections.abc import Iterable, Iterator
 
+from harness.plurals import number_of
 from harness.report.cell_change import Became, CellChange, Sighting
 from harness.report.digest import Outcome, in_one_line
 from harness.report.document import CellDocument
@@ -54,10 +55,10 @@ def _cell(change: CellChange) -> Iterator[str]:
     told, reasons = list(change.told), change.reasons
     yield from (_sighting(word, seen) for word, seen in told[:_SHOWN])
     if len(told) > _SHOWN:
-        yield f"- and {len(told) - _SHOWN} more findings that only one run has"
+        yield f"- and {number_of(len(told) - _SHOWN, 'more finding')} that only one run has"
     yield from (f"- {code(reason)}" for reason in reasons[:_SHOWN])
     if len(reasons) > _SHOWN:
-        yield f"- and {len(reasons) - _SHOWN} more reasons"
+        yield f"- and {number_of(len(reasons) - _SHOWN, 'more reason')}"
     yield from _difference(change.difference)
     yield ""
     yield fence(change.after.reproduce, language="sh")

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from harness.plurals import number_of
 from harness.report import digest
 from harness.report.cell_change import Became, CellChange, Sighting
 from harness.report.document import RunDocument
@@ -52,9 +53,8 @@ def _parts(change: RunChange) -> Iterator[RenderableType]:
         yield from _cell(cell)
         yield Text()
     if len(change.changed) > _SHOWN:
-        yield Text(
-            f"... and {len(change.changed) - _SHOWN} more cells that changed; --format markdown has more of them"
-        )
+        left = number_of(len(change.changed) - _SHOWN, "more cell")
+        yield Text(f"... and {left} that changed; --format markdown has more of them")
         yield Text()
     yield from _only("first", change.only_before)
     yield from _only("second", change.only_after)
@@ -77,7 +77,7 @@ def _cell(change: CellChange) -> Iterator[RenderableType]:
     told = list(change.told)
     yield from (_indented(_sighting(word, seen), by=2) for word, seen in told[:_SHOWN])
     if len(told) > _SHOWN:
-        yield _indented(Text(f"... and {len(told) - _SHOWN} more findings that only one run has"), by=2)
+        yield _indented(Text(f"... and {number_of(len(told) - _SHOWN, 'more finding')} that only one run has"), by=2)
     if change.reasons:
         yield _indented(Text(f"because: {inline('; '.join(change.reasons), limit=400)}"), by=2)
     yield from _difference(change.difference)

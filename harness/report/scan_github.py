@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from harness.plurals import number_of
 from harness.report.github import command
 from harness.report.scan_document import FindingOfScan, ScanDocument
 from harness.scan.codes import Severity
@@ -36,5 +37,6 @@ def _problems(document: ScanDocument) -> Iterator[str]:
 
 
 def _conclusion(document: ScanDocument) -> str:
-    text = f"{len(document.findings)} findings in {document.files} files, {len(document.problems)} not scanned"
+    found = f"{number_of(len(document.findings), 'finding')} in {number_of(document.files, 'file')}"
+    text = f"{found}, {len(document.problems)} not scanned"
     return command("notice", text, title="sessionproof scan")

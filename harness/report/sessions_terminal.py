@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.plurals import number_of
 from harness.report import sessions_words as words
 from harness.report.sessions_causes import CauseShown, by_cause
 from harness.report.sessions_document import RaceDocument, SessionsDocument
@@ -51,12 +52,12 @@ def paragraphs(document: SessionsDocument, *, limits: TerminalLimits | None = No
     for cause in found[: limits.causes]:
         yield from words.finding(document, cause, most=limits.pairs, more=limits.more).splitlines()
         yield from _seen(cause, limits)
-    yield from _more(found[limits.causes :] if limits.causes is not None else (), "root causes", limits)
+    yield from _more(found[limits.causes :] if limits.causes is not None else (), "root cause", limits)
     for each in hidden[: limits.causes]:
         yield f"suppressed: {words.title(document, each)}"
         yield from (f"  reason: {reason}" for reason in words.reasons(document, each))
         yield from _seen(each, limits)
-    yield from _more(hidden[limits.causes :] if limits.causes is not None else (), "suppressed ones", limits)
+    yield from _more(hidden[limits.causes :] if limits.causes is not None else (), "suppressed one", limits)
     yield from words.complaints(document)
     yield from (inline(f"limit: {limit}", limit=_LONG) for limit in document.limits)
 
@@ -70,5 +71,5 @@ def _seen(cause: CauseShown[R], limits: TerminalLimits) -> Iterator[str]:
 def _more(left: Sequence[CauseShown[R]], what: str, limits: TerminalLimits) -> Iterator[str]:
     if left:
         pairs = sum(len(cause.pairs) for cause in left)
-        yield f"and {len(left):,} more {what}, with {pairs:,} {'pair' if pairs == 1 else 'pairs'}: {limits.more}"
+        yield f"and {number_of(len(left), f'more {what}')}, with {number_of(pairs, 'pair')}: {limits.more}"
         yield ""

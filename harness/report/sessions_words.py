@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from harness.evidence import AccessSeen
+from harness.plurals import number_of
 from harness.report.places import Roots
 from harness.report.sessions_causes import CauseShown, by_cause
 from harness.report.sessions_document import (
@@ -65,7 +66,7 @@ def answer(document: SessionsDocument) -> str:
 
 def scope(document: SessionsDocument) -> str:
     """What was looked at."""
-    tests = "1 test" if document.tests == 1 else f"{document.tests:,} tests"
+    tests = number_of(document.tests, "test")
     workers = f", in {document.workers} processes" if document.workers else ""
     hidden = len(by_cause(document.suppressed))
     suppressed = f"; {hidden} {'finding is' if hidden == 1 else 'findings are'} suppressed" if hidden else ""
@@ -74,7 +75,9 @@ def scope(document: SessionsDocument) -> str:
 
 def title(document: SessionsDocument, of: CauseShown[R]) -> str:
     """One root cause on one line: kind, object, and both places; of which, if there are several, is the example."""
-    more = f"; {len(of.pairs) - 1:,} more pairs of operations have this root cause" if len(of.pairs) > 1 else ""
+    others = len(of.pairs) - 1
+    has = "has" if others == 1 else "have"
+    more = f"; {number_of(others, 'more pair')} of operations {has} this root cause" if others else ""
     return inline(f"{pair(document, of.example)}{more}")
 
 
@@ -136,7 +139,7 @@ def _reason(entry: SuppressionDocument) -> str:
 
 def complaints(document: SessionsDocument) -> Iterator[str]:
     """What has become of suppressions that suppressed nothing."""
-    tests = "1 test" if document.tests == 1 else f"{document.tests:,} tests"
+    tests = number_of(document.tests, "test")
     for entry in document.suppressions:
         named = f"suppression {entry.number} ({entry.what})"
         if entry.state is SuppressionState.EXPIRED:

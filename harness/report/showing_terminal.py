@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from harness.plurals import any_of, number_of, part_of
 from harness.report.document import CellDocument, RunDocument
 from harness.report.proof import traces_of, why_unknown
 from harness.report.showing import Showing, showing, showing_of_run
@@ -45,14 +46,15 @@ def showing_in_words(document: RunDocument, bug: frozenset[FindingKind]) -> str:
     cells = document.cells
     count = sum(showing(cell, bug) is seen for cell in cells)
     if seen is Showing.SHOWS:
-        return f"REPRODUCED: the bug shows in {count} of {len(cells)} cells"
+        return f"REPRODUCED: the bug shows in {part_of(count, len(cells), 'cell')}"
     if seen is Showing.CLEAR:
-        return f"NOT REPRODUCED: the bug does not show in any of {len(cells)} cells"
+        return f"NOT REPRODUCED: the bug does not show in {any_of(len(cells), 'cell')}"
     if seen is Showing.SYMPTOMS:
         kinds = sorted({kind for kind, _ in traces_of(document)})
+        have = "has" if count == 1 else "have"
         return (
-            f"UNKNOWN: {count} of {len(cells)} cells have symptoms ({', '.join(kinds)}), and nothing that only sharing "
-            "gives; if they are the bug, say so by --finding"
+            f"UNKNOWN: {part_of(count, len(cells), 'cell')} {have} symptoms ({', '.join(kinds)}), and nothing that "
+            "only sharing gives; if they are the bug, say so by --finding"
         )
     return f"UNKNOWN: {inline(why_unknown(document, bug), limit=_REASON_LIMIT)}"
 
@@ -61,7 +63,7 @@ def _parts(document: RunDocument, bug: frozenset[FindingKind], command: str) -> 
     traces = list(traces_of(document).values())
     for trace in traces[:_SHOWN]:
         place = f" at {inline(trace.place, limit=200)}" if trace.place else ""
-        cells = "1 cell" if trace.cells == 1 else f"{trace.cells} cells"
+        cells = number_of(trace.cells, "cell")
         line = Text.assemble((str(trace.kind), "bold"), f"{place}, in {cells}: {inline(trace.message)}")
         yield Padding(line, (0, 0, 0, 2), expand=False)
     if len(traces) > _SHOWN:

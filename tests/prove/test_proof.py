@@ -343,7 +343,7 @@ def test_a_page_of_what_is_not_proved_says_why() -> None:
         [
             "## sessionproof: NOT PROVED",
             "",
-            "- the bug shows after, at 2222222222, in 1 of 1 cells: two_parallel_tools/per_operation-warm-scripted",
+            "- the bug shows after, at 2222222222, in 1 of 1 cell: two_parallel_tools/per_operation-warm-scripted",
         ]
     )
 
@@ -443,8 +443,8 @@ def test_the_last_word_is_one_line() -> None:
 
     assert words == snapshot(
         [
-            "PROVED: the bug shows before, at 1111111111, in 1 of 1 cells, and after, at 2222222222, in none of 1",
-            "NOT PROVED: the bug does not show before, at 1111111111, in any of 1 cells",
+            "PROVED: the bug shows before, at 1111111111, in 1 of 1 cell, and after, at 2222222222, in none of 1",
+            "NOT PROVED: the bug does not show before, at 1111111111, in the one cell",
             "UNKNOWN: whether the bug shows before, at 1111111111, is not known: nothing was verified",
         ]
     )

@@ -129,7 +129,7 @@ def test_the_five_minutes_of_the_document(tmp_path: Path) -> None:
         return subprocess.run(line, shell=True, cwd=shop, env=given, capture_output=True, text=True, check=True).stdout
 
     shown = shell(reproduce)
-    assert "REPRODUCED: the bug shows in 1 of 1 cells" in shown
+    assert "REPRODUCED: the bug shows in 1 of 1 cell" in shown
     assert (
         "$ sessionproof reproduce --backend shop.verification:backend --mode per_operation --pool-state cold "
         "--tier scripted --scenario two_users"

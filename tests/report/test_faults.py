@@ -25,7 +25,7 @@ def test_the_matrix_and_its_headline_have_no_faults_in_them() -> None:
     document = documents.with_faults()
 
     assert [name for name, _ in digest.matrix(document)] == ["single_tool"]
-    assert digest.headline(document) == ["per_operation: 1 of 1 cells passed"]
+    assert digest.headline(document) == ["per_operation: 1 of 1 cell passed"]
     assert digest.losses(document) == [
         "shared: under 2 faults, ledger rows missing 1, twice 0, wrong 0; as expected",
         "per_operation: under 1 fault, ledger rows missing 1, twice 0, wrong 0; 1 NOT AS EXPECTED",
