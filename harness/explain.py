@@ -108,8 +108,8 @@ EXPLANATIONS: Mapping[FindingKind, Explanation] = MappingProxyType(
         ),
         FindingKind.WRONG_COST: Explanation(
             cause="The cost was computed with other prices, in binary floating point, rounded, or without the "
-            "discount for cached tokens.",
-            repair="Compute costs in Decimal with genai-prices, and store them as NUMERIC.",
+            "discount for cached tokens; or, where the row has NULL, none was written, though the model has a price.",
+            repair="Compute costs in Decimal with genai-prices, by the model that answered, and store them as NUMERIC.",
         ),
         FindingKind.ZERO_COST: Explanation(
             cause="The price was not looked up, or the look-up failed and its error became 0.",

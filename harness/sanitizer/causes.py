@@ -85,7 +85,7 @@ def origins_of(races: Sequence[SessionRace], test: str = "") -> tuple[Origin, ..
     """Where findings of one moment come from: an object that nobody saw being made belongs to a session beside it."""
     origins = [origin_of(race, test) for race in races]
     seen = [origin for origin in origins if origin.made is not None]
-    return tuple(next((each for each in seen if _is_below(origin, each)), origin) for origin in origins)
+    return tuple(next((each for each in seen if _is_beside(origin, each)), origin) for origin in origins)
 
 
 def narrowed(race: SessionRace, test: str = "") -> SessionRace:
@@ -245,6 +245,12 @@ def _is_below(unseen: Origin, other: Origin) -> bool:
     """
     is_alike = unseen.made is None and unseen.apart is other.apart
     return is_alike and any(whole[-len(each) :] == each for whole in unseen.tasks for each in other.tasks)
+
+
+def _is_beside(unseen: Origin, other: Origin) -> bool:
+    """Whether they belong together in one moment: of threads and loops there is nothing that tells tasks apart."""
+    is_apart = unseen.made is None and unseen.apart is not None and unseen.apart is other.apart
+    return is_apart or _is_below(unseen, other)
 
 
 def _may_be_one(unseen: Origin, other: Origin) -> bool:

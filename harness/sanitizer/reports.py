@@ -2,9 +2,10 @@
 
 Problem: one mistake in a program shows in every turn, on every session, and on the connection below the session too.
 
-Mechanism: conflicts are counted by kind and by the two places in the application's code; the first one of each is kept
-whole. Stacks are resolved then, once; where findings are suppressed by their stacks, with each conflict. What is
-suppressed is kept apart from what is not, also if both have the same two places.
+Mechanism: conflicts are counted by kind, by the two places in the application's code, and, unless only so many are
+kept, by where the session was made; the first one of each is kept whole. Stacks are resolved then, once;
+where findings are suppressed by their stacks, with each conflict. What is suppressed is kept apart from what is not,
+also if both have the same two places.
 
 Guarantee: a finding holds text and numbers only, nothing of the program. Conflicts may be added, and findings read, in
 several threads at once, and in a process that was forked meanwhile.
@@ -78,7 +79,10 @@ class Guard:
 
 
 class Collector:
-    """The findings of one watch, one for each root cause; of `most` causes, and of others only how often."""
+    """The findings of one watch, one for each two places, and each place where a session was made that is used there.
+
+    With `most`, one for each two places alone: of so many, and of others only how often.
+    """
 
     def __init__(self, suppressions: Suppressions | None = None, *, most: int | None = None) -> None:
         self._most = most
@@ -87,6 +91,7 @@ class Collector:
         self._suppressions = suppressions if suppressions is not None and suppressions.entries else None
         self._findings: dict[Any, Noted] = {}
         self._counts: Counter[Any] = Counter()
+        self._keys: dict[Any, dict[Any, Any]] = {}
 
     def add(self, conflict: Conflict) -> Noted | None:
         """Count the conflict; `None` if its cause is one too many."""
@@ -95,7 +100,7 @@ class Collector:
         if self._suppressions is not None:
             whole = _finding(conflict)
             by = self._suppressions.naming(whole, on=today())
-        key = (_cause(conflict), by)
+        key = self._key(conflict, by)
         if whole is None and self._has_room(key) and self._is_news(key, conflict.kind):
             whole = _finding(conflict)
         with self._guard():
@@ -109,6 +114,19 @@ class Collector:
             noted = Noted(key=key, finding=whole, count=count, is_new=True, by=by)
             self._findings[key] = noted
             return noted
+
+    def _key(self, conflict: Conflict, by: tuple[Suppression, ...]) -> Any:
+        """What is counted together; what nobody saw being made is a connection, and goes with the session above it."""
+        places = (_cause(conflict), by)
+        if self._most is not None:
+            return places
+        made = _made(conflict)
+        with self._guard():
+            known = self._keys.setdefault(places, {})
+            if made not in known:
+                above = known.pop((), None) if made else next(iter(known.values()), None)
+                known[made] = above or (*places, made)
+            return known[made]
 
     def _has_room(self, key: Any) -> bool:
         return self._most is None or key in self._findings or len(self._findings) < self._most
@@ -149,6 +167,21 @@ def _innermost_seen(access: AccessSeen) -> Any:
 
 def _cause(conflict: Conflict) -> Any:
     return _key(conflict.kind, _innermost(conflict.first), _innermost(conflict.second))
+
+
+def _made(conflict: Conflict) -> tuple[Any, ...]:
+    """Where the session was made: a helper that uses those of all of its callers has two places, and many mistakes.
+
+    Up to the function that made a task, too: who called that decides nothing any more.
+    """
+    places = [place for access in (conflict.first, conflict.second) for place in resolve(access.actor.origin())]
+    makers = {(place.file, place.function) for place in places}
+    made: list[Any] = []
+    for place in reversed(resolve(conflict.shadow.created)):
+        made.append((place.file, place.line))
+        if (place.file, place.function) in makers:
+            break
+    return tuple(made)
 
 
 def _key(kind: RaceKind, first: Any, second: Any) -> Any:

@@ -133,7 +133,7 @@ class Watch:
 
     @property
     def findings(self) -> tuple[SessionRace, ...]:
-        """What was found so far, one finding for each pair of places, with its count."""
+        """What was found so far, with counts: one for each pair of places, and where the session there was made."""
         return self._collector.findings
 
     @property

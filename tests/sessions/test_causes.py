@@ -1,9 +1,12 @@
 """Which findings are one root cause: what is repaired by one change is one paragraph, whatever it shows on."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from harness import watch_sessions
 from harness.evidence import AccessSeen, PlaceSeen, RaceKind, SessionRace
 from harness.sanitizer.causes import describe_cause, grouped, headline, origin_of, telling
 from harness.sanitizer.tally import Found, Tally
@@ -208,6 +211,49 @@ def test_a_connection_below_a_session() -> None:
         [["test_b"], ["test_b"]],
         [["test_c"]],
     ]
+
+
+@pytest.mark.parametrize("kind", [RaceKind.FOREIGN_LOOP, RaceKind.FOREIGN_THREAD])
+def test_a_session_and_its_connection_in_a_foreign_place(kind: RaceKind) -> None:
+    """Are one cause in one test; what another test shows of a connection alone is its own, and so is another kind."""
+    below = _race((), TOOLS, lines=(5, 6), kind=kind, subject="asyncpg.Connection 1")
+    tally = Tally()
+    tally.add("test_a", Found(races=(_race(("ask:21",), TOOLS, kind=kind), below, _race((), ("main:3", "other:8")))))
+    tally.add("test_b", Found(races=(replace(below, subject="asyncpg.Connection 2"),)))
+
+    assert [[(list(pair.tests), pair.race.kind) for pair in pairs] for pairs in tally.races] == [
+        [(["test_a"], kind), (["test_a"], kind)],
+        [(["test_a"], RaceKind.OVERLAP)],
+        [(["test_b"], kind)],
+    ]
+
+
+async def _share(session: AsyncSession) -> None:
+    async def use() -> None:
+        await session.flush()
+
+    await asyncio.gather(use(), use())
+
+
+async def _for_orders() -> None:
+    await _share(AsyncSession())
+
+
+async def _for_bills() -> None:
+    await _share(AsyncSession())
+
+
+async def test_two_causes_of_one_test_on_the_same_lines() -> None:
+    """Are two, with how often each was seen: a helper for everybody is used with sessions of two makers."""
+    with watch_sessions() as watch:
+        for route in (_for_orders, _for_bills, _for_orders):
+            await route()
+    tally = Tally()
+    tally.add("test_two_causes_of_one_test_on_the_same_lines", Found(races=watch.findings))
+
+    seen = [(pairs[0].origin.made[-1].function, len(pairs), pairs[0].race.count) for pairs in tally.races]  # type: ignore[index]  # it was seen
+    assert [(function, pairs) for function, pairs, _ in seen] == [("_for_orders", 1), ("_for_bills", 1)]
+    assert seen[0][2] == 2 * seen[1][2]
 
 
 def test_the_example_tells_the_most() -> None:
