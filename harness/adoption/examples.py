@@ -9,6 +9,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.adoption.aliases import read_as
 from harness.adoption.tree import Tree, has_default, unwrapped
 from harness.project.classes import Class
 from harness.project.module import Module
@@ -62,6 +63,7 @@ _TEXTS = (
     ("locale", "en"),
     ("sql", "SELECT 1"),
 )
+_MODELS = frozenset({"pydantic.BaseModel", "sqlmodel.SQLModel"})
 _DEEPEST = 4
 
 
@@ -135,6 +137,7 @@ def _instance(tree: Tree, class_: Class, name: str, depth: int) -> object:
     ancestors = [each if isinstance(each, str) else each.name for each in tree.project.ancestors(class_)]
     if any(each.startswith("enum.") for each in ancestors):
         return _member(class_, name)
+    is_model = bool(_MODELS.intersection(ancestors))
     made: dict[str, object] = {}
     for label, each in tree.project.fields(class_).items():
         if each.annotation is None or label.startswith("_") or has_default(each.default):
@@ -142,7 +145,7 @@ def _instance(tree: Tree, class_: Class, name: str, depth: int) -> object:
         value = example_of(tree, class_.module, each.annotation, name=label, depth=depth + 1)
         if isinstance(value, NoExample):
             return value
-        made[label] = value
+        made[read_as(tree, class_, label, each) if is_model else label] = value
     if not made and class_.methods.get("__init__") is not None:
         return NoExample(f"{name!r} is a {class_.name}")
     return made

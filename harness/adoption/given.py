@@ -26,6 +26,11 @@ def is_passed(parameter: Parameter) -> bool:
     return parameter.required or parameter.kind in {Kind.MESSAGE, Kind.CONVERSATION, Kind.WHOLE}
 
 
+def _taken_as(parameter: Parameter) -> str:
+    """What a constructor calls it: pydantic's go by aliases."""
+    return parameter.sent_as if parameter.sent_as.isidentifier() else parameter.name
+
+
 def _is_plain(parameter: Parameter) -> bool:
     return parameter.annotation.partition(" |")[0] in _PLAIN
 
@@ -120,7 +125,7 @@ class Given:
         )
         fields = self.survey.settings.get(known.key, known.fields) if parameter.kind is Kind.SETTINGS else known.fields
         wanted = [each for each in fields if is_passed(each) or each.kind is Kind.DATABASE_URL]
-        elements = [inner._element(f"{each.name}=", each, known.name) for each in wanted]
+        elements = [inner._element(f"{_taken_as(each)}=", each, known.name) for each in wanted]
         self.opens_session |= inner.opens_session
         self.knows_conversation |= inner.knows_conversation
         name = self.page.project(known.module, known.path)

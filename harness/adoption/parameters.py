@@ -7,7 +7,9 @@ user's message, the conversation's identifier or the customer only a name can te
 import ast
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
+from harness.adoption.aliases import read_as
 from harness.adoption.examples import NoExample, example_of
 from harness.adoption.found import Kind, Parameter
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, has_default, keyword, unwrapped
@@ -15,7 +17,16 @@ from harness.adoption.words import words
 from harness.project.classes import Class
 from harness.project.module import Module
 
-__all__ = ["SESSIONS", "SESSION_FACTORIES", "fields_of", "is_model", "is_static", "parameter_of", "parameters_of"]
+__all__ = [
+    "SESSIONS",
+    "SESSION_FACTORIES",
+    "SETTINGS",
+    "fields_of",
+    "is_model",
+    "is_static",
+    "parameter_of",
+    "parameters_of",
+]
 
 SESSIONS = frozenset(
     {
@@ -32,6 +43,7 @@ SESSION_FACTORIES = frozenset(
         "sqlalchemy.orm.sessionmaker",
     }
 )
+SETTINGS = frozenset({"pydantic.BaseSettings", "pydantic_settings.BaseSettings", "pydantic_settings.main.BaseSettings"})
 _ENGINES = frozenset({"sqlalchemy.ext.asyncio.AsyncEngine", "sqlalchemy.ext.asyncio.engine.AsyncEngine"})
 _NAMES = {
     Kind.MESSAGE: frozenset(
@@ -98,11 +110,11 @@ def fields_of(tree: Tree, class_: Class, *, settings: frozenset[str] = frozenset
         required = not has_default(label.default)
         if mapped is not None and not _is_dataclass(tree, class_):
             required = required and not _fills_itself(label.annotation, label.default)
-        found.append(
-            parameter_of(
-                tree, class_.module, mapped or label.annotation, name=name, required=required, settings=settings
-            )
+        parameter = parameter_of(
+            tree, class_.module, mapped or label.annotation, name=name, required=required, settings=settings
         )
+        sent_as = read_as(tree, class_, name, label) if _is_pydantic(tree, class_) else name
+        found.append(parameter if sent_as == name else replace(parameter, sent_as=sent_as))
     return tuple(found)
 
 
@@ -210,6 +222,11 @@ def _by_name(name: str, called: str, *, has_example: bool) -> Kind:
 def is_model(tree: Tree, class_: Class) -> bool:
     """Whether it is a pydantic model, which JSON can fill."""
     return _inherits(tree, class_, frozenset({"pydantic.BaseModel", "sqlmodel.SQLModel"}))
+
+
+def _is_pydantic(tree: Tree, class_: Class) -> bool:
+    """Whether it is made by pydantic, from names that may be aliases: a model, or settings."""
+    return is_model(tree, class_) or _inherits(tree, class_, SETTINGS)
 
 
 def _inherits(tree: Tree, class_: Class | None, names: frozenset[str]) -> bool:

@@ -6,17 +6,19 @@ query, and what is a dependency, whose own arguments count too.
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from harness.adoption.agent_sites import AgentSite, is_agent_run
+from harness.adoption.aliases import written_as
 from harness.adoption.answers import billed_by, names_of_rows, streaming_of
 from harness.adoption.calls import Calls
 from harness.adoption.found import App, BodyPart, Entry, Kind, Ledger, Parameter, Returned, Route, Way
 from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, returns, unwrapped
 from harness.adoption.words import words
+from harness.project.classes import Class, Field
 from harness.project.module import Function, Module
 
 __all__ = ["Ways", "find_apps"]
@@ -82,7 +84,7 @@ class Ways:
         asked.of(function)
         streaming = streaming_of(self.calls, function, decorator)
         asked.whole(streaming.whole)
-        returned = self._returned(function, keyword(decorator, "response_model"))
+        returned = self._returned(function, keyword(decorator, "response_model"), names=_names_of_answers(decorator))
         return Route(
             module=self.tree.import_name(function.module),
             path=function.qualname,
@@ -162,7 +164,7 @@ class Ways:
             key=f"{function.module.name}.{function.qualname}",
             agents=agents,
             parameters=parameters,
-            returned=self._returned(function, None),
+            returned=self._returned(function, None, names=None),
             is_async=isinstance(function.node, ast.AsyncFunctionDef),
             bills=self.calls.any_below(function, self._names_ledger),
         )
@@ -171,8 +173,10 @@ class Ways:
         names = [node for node in ast.walk(function.node) if isinstance(node, ast.Name | ast.Attribute)]
         return any(self.tree.resolve(function.module, node, function.within) in self.ledgers for node in names)
 
-    def _returned(self, function: FunctionAt, model: ast.expr | None) -> Returned:
-        """How an answer is read, from its model, its type, or what is returned."""
+    def _returned(
+        self, function: FunctionAt, model: ast.expr | None, *, names: Callable[[Tree, Class, str, Field], str] | None
+    ) -> Returned:
+        """How an answer is read, from its model, its type, or what is returned; `names` are those of JSON."""
         billed = billed_by(self.calls, function, self.ledgers)
         for annotation in (model, function.node.returns):
             bare = unwrapped(annotation)
@@ -180,20 +184,38 @@ class Ways:
                 self.tree.project.class_(self.tree.resolve(function.module, bare, function.within)) if bare else None
             )
             if class_ is not None:
-                names = [each.name for each in fields_of(self.tree, class_)]
-                return self._by_names(names, billed, by_key=False)
+                return self._by_names(self._fields_in(class_, names), billed, by_key=False)
         for node in ast.walk(function.node):
             match node:
                 case ast.Return(value=ast.Dict(keys=keys)):
-                    return self._by_names([literal_text(key) for key in keys], billed, by_key=True)
+                    literal = [literal_text(key) for key in keys]
+                    return self._by_names(dict(zip(literal, literal, strict=True)), billed, by_key=True)
         return Returned()
 
-    def _by_names(self, names: Sequence[str], billed: str, *, by_key: bool) -> Returned:
-        def first(likely: Sequence[str]) -> str:
-            return next((name for name in likely if name in names), "")
+    def _fields_in(self, class_: Class, names: Callable[[Tree, Class, str, Field], str] | None) -> dict[str, str]:
+        """By which name each field of an answer is read: of its own name, and of the one that it is filled by."""
+        labels = self.tree.project.fields(class_)
+        found: dict[str, str] = {}
+        for each in fields_of(self.tree, class_):
+            told = (
+                names(self.tree, class_, each.name, labels[each.name]) if names and each.name in labels else each.name
+            )
+            found |= {each.sent_as or each.name: told, each.name: told}
+        return found
 
-        bill = billed if billed in names else first([*_BILL, *names_of_rows(self.ledgers.values())])
+    def _by_names(self, names: Mapping[str, str], billed: str, *, by_key: bool) -> Returned:
+        def first(likely: Sequence[str]) -> str:
+            return next((names[name] for name in likely if name in names), "")
+
+        bill = first([billed]) or first([*_BILL, *names_of_rows(self.ledgers.values())])
         return Returned(text=first(_TEXT), bill=bill, conversation=first(_CONVERSATION), by_key=by_key)
+
+
+def _names_of_answers(decorator: ast.Call) -> Callable[[Tree, Class, str, Field], str] | None:
+    """How the fields of a route's answer are called in JSON; `None` if by their own names."""
+    by_alias = keyword(decorator, "response_model_by_alias")
+    is_off = isinstance(by_alias, ast.Constant) and by_alias.value is False
+    return None if is_off else written_as
 
 
 def _is_other(function: FunctionAt) -> bool:
@@ -293,7 +315,7 @@ class _Asked:
         elif class_ is not None and is_model(self.tree, class_):
             self.body.append(BodyPart(value=parameter, fields=fields_of(self.tree, class_)))
         elif "Body" in marks:
-            self.body.append(BodyPart(value=parameter))
+            self.body.append(BodyPart(value=replace(parameter, sent_as=_alias(marks["Body"]))))
         elif "Form" in marks or "File" in marks or "Cookie" in marks:
             self._not_known(function, argument)
         else:

@@ -105,7 +105,8 @@ class Sending:
         ]
         if len(parts) == 1 and not route.embedded:
             return parts[0]
-        elements = [Element(f"{quoted(part.value.name)}: ", code) for part, code in zip(route.body, parts, strict=True)]
+        names = [part.value.sent_as or part.value.name for part in route.body]
+        elements = [Element(f"{quoted(name)}: ", code) for name, code in zip(names, parts, strict=True)]
         return Bracketed(opening="{", elements=elements, closing="}")
 
     def _fields(self, parameters: Sequence[Parameter], route: Route) -> Code:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from harness.adoption.addresses import NOWHERE, Address, Part, address_of
 from harness.adoption.examples import NoExample, example_of
 from harness.adoption.found import Kind, Parameter, Placeholder
-from harness.adoption.parameters import fields_of, is_model
+from harness.adoption.model_config import option_of
+from harness.adoption.parameters import SETTINGS, fields_of, is_model
 from harness.adoption.tree import Tree, has_default, keyword, literal_text, unwrapped
 from harness.adoption.uses import Uses
 from harness.project.classes import Class, Field
@@ -22,7 +23,6 @@ from harness.project.module import Module
 
 __all__ = ["find_settings", "is_settings", "variables_of"]
 
-_BASES = frozenset({"pydantic.BaseSettings", "pydantic_settings.BaseSettings", "pydantic_settings.main.BaseSettings"})
 _EXPLICIT = frozenset({"dsn", "uri", "url"})
 _DEEPEST = 4
 
@@ -65,7 +65,7 @@ def _as_setting(field: Parameter, address: Address | None) -> Parameter:
 def is_settings(tree: Tree, class_: Class) -> bool:
     """Whether a class is one of pydantic-settings'."""
     names = [each if isinstance(each, str) else each.name for each in tree.project.ancestors(class_)]
-    return bool(_BASES.intersection(names))
+    return bool(SETTINGS.intersection(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +88,9 @@ def variables_of(tree: Tree, class_: Class, uses: Uses) -> Iterator[Placeholder]
     config = _Config(
         tree=tree,
         uses=uses,
-        prefix=literal_text(_option(tree, class_, "env_prefix")),
-        delimiter=literal_text(_option(tree, class_, "env_nested_delimiter")),
-        exact=_is_true(_option(tree, class_, "case_sensitive")),
+        prefix=literal_text(option_of(tree, class_, "env_prefix")),
+        delimiter=literal_text(option_of(tree, class_, "env_nested_delimiter")),
+        exact=_is_true(option_of(tree, class_, "case_sensitive")),
     )
     place = tree.place(class_.module, class_.node)
     for name, label in tree.project.fields(class_).items():
@@ -101,46 +101,6 @@ def variables_of(tree: Tree, class_: Class, uses: Uses) -> Iterator[Placeholder]
         module = tree.project.owner(class_, name).module
         for each in _of_field(config, module, label, names, 0):
             yield replace(each, place=place)
-
-
-def _option(tree: Tree, class_: Class, name: str) -> ast.expr | None:
-    """What a class's configuration says of one option: in its own line, its `model_config`, or its `Config`."""
-    for each in tree.project.ancestors(class_):
-        if isinstance(each, str):
-            continue
-        given: list[tuple[str | None, ast.expr]] = [(word.arg, word.value) for word in each.node.keywords]
-        given += _configured(tree, each)
-        told = next((value for key, value in given if key == name), None)
-        if isinstance(told, ast.Name | ast.Attribute):
-            there = tree.value(tree.resolve(each.module, told), each.module)
-            told = there[1] if there is not None else told
-        if told is not None:
-            return told
-    return None
-
-
-def _configured(tree: Tree, class_: Class) -> Iterator[tuple[str | None, ast.expr]]:
-    for node in class_.node.body:
-        match node:
-            case ast.ClassDef(name="Config", body=body):
-                yield from (
-                    (target.id, each.value)
-                    for each in body
-                    if isinstance(each, ast.Assign)
-                    for target in each.targets
-                    if isinstance(target, ast.Name)
-                )
-    told = class_.fields.get("model_config")
-    value = told.default if told is not None else None
-    if isinstance(value, ast.Name | ast.Attribute):
-        there = tree.value(tree.resolve(class_.module, value), class_.module)
-        value = there[1] if there is not None else None
-    if isinstance(value, ast.Call):
-        yield from ((word.arg, word.value) for word in value.keywords)
-    elif isinstance(value, ast.Dict):
-        yield from (
-            (literal_text(key), each) for key, each in zip(value.keys, value.values, strict=True) if key is not None
-        )
 
 
 def _is_true(node: ast.expr | None) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -125,13 +126,18 @@ def _target(tree: Tree, choices: Choices, output: Path | None) -> _Target:
         file = within / f"{NAME}.py"
     else:
         file = output / f"{NAME}.py" if _is_folder(output) else output
-    if file.suffix != ".py" or not file.stem.isidentifier():
+    if file.suffix != ".py" or not _is_name(file.stem):
         raise UsageError(f"--output {str(file)!r} cannot be imported as a module; name a file such as {NAME}.py")
     whole = file.absolute()
     inside = whole.relative_to(root).with_suffix("").parts if whole.is_relative_to(root) else ()
-    if inside and all(part.isidentifier() for part in inside):
+    if inside and all(map(_is_name, inside)):
         return _Target(file=file, module=".".join(inside), root=root)
     return _Target(file=file, module=file.stem, root=whole.parent)
+
+
+def _is_name(part: str) -> bool:
+    """Whether an `import` can name it."""
+    return part.isidentifier() and not iskeyword(part)
 
 
 def _is_folder(path: Path) -> bool:

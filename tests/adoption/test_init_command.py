@@ -159,11 +159,13 @@ def test_output_says_where_it_goes(tmp_path: Path) -> None:
     named = init(str(folder), "--output", str(folder / "proof.py"))
     within = init(str(folder), "--output", str(folder / "checks"))
     refused = init(str(folder), "--output", str(folder / "proof.txt"))
+    keyword = init(str(folder), "--output", str(folder / "class.py"))
 
     assert "verify --backend proof:backend" in named.stdout
     assert "verify --backend checks.verification:backend" in within.stdout
     assert (folder / "proof.py").is_file()
     assert (folder / "checks" / ADAPTER).is_file()
+    assert "class.py' cannot be imported as a module" in refusal(keyword, tmp_path)
     assert refusal(refused, tmp_path) == snapshot("""\
 error: --output '…/library/proof.txt' cannot be imported as a module; name a file such as
   verification.py\
