@@ -112,7 +112,8 @@ def _passed_over(choices: Choices) -> str:
     if not choices.passed_over:
         return ""
     entry = choices.entry
-    instead = f"the function {entry.path}" if entry is not None else f"the agent {choices.agent.path} itself"
+    kind = "method" if entry is not None and entry.is_method else "function"
+    instead = f"the {kind} {entry.path}" if entry is not None else f"the agent {choices.agent.path} itself"
     told = "; ".join(f"{each.method.upper()} {each.url} ({each.place})" for each in choices.passed_over)
     verified = "" if entry is not None else ", so that nothing of what they do around it is verified"
     return (
@@ -184,7 +185,7 @@ def _application(page: Page, name: str) -> list[str]:
     if "client" in page.needs:
         page.module("httpx2")
         lines.append(f"{INDENT}client: httpx2.AsyncClient")
-    for attribute in ("agent", "sessions"):
+    for attribute in ("agent", "service", "sessions"):
         if attribute in page.needs:
             page.from_package("typing", "Any")
             lines.append(f"{INDENT}{attribute}: Any")

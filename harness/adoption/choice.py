@@ -176,7 +176,10 @@ def _factories(survey: Survey) -> Sequence[SessionSource]:
 
 
 def _ways(survey: Survey, agent: Agent, *, named: bool) -> Sequence[Route | Entry]:
-    """Routes before functions, whole answers before streams, what bills before what does not; all, if one is named."""
+    """Routes before functions before methods, whole answers before streams, what bills before what does not.
+
+    All, if one is named.
+    """
     routes = _reaching(survey, agent)
     if named:
         return [*routes, *(entry for entry in survey.entries if agent.key in entry.agents)]
@@ -184,6 +187,7 @@ def _ways(survey: Survey, agent: Agent, *, named: bool) -> Sequence[Route | Entr
     if whole:
         return whole
     entries = [entry for entry in survey.entries if agent.key in entry.agents and entry.is_async]
+    entries = [entry for entry in entries if not entry.is_method] or entries
     billing = [entry for entry in entries if entry.bills] or entries
     return billing[:1] if _one_calls_the_others(billing) else billing
 

@@ -256,7 +256,11 @@ class Route(Candidate):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(Candidate):
-    """A function of the project that runs an agent for one message."""
+    """A function of the project that runs an agent for one message, or a method of one of its classes.
+
+    A method's `path` begins with a name that is bound to an object of the class; if there is none, with the class, and
+    `owner` is the class that an object is to be made of.
+    """
 
     agents: tuple[str, ...]
     parameters: tuple[Parameter, ...] = ()
@@ -266,6 +270,8 @@ class Entry(Candidate):
     """Whether it, or what it calls, writes the ledger."""
     called: bool = False
     """Whether another one calls it."""
+    owner: str = ""
+    is_method: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,16 +9,22 @@ from dataclasses import dataclass, field
 
 from harness.adoption.choice import Choices
 from harness.adoption.code import Bracketed, Code, Element, call, value
-from harness.adoption.found import Kind, Parameter, SessionSource, Survey, Way
+from harness.adoption.found import Entry, Kind, Parameter, SessionSource, Survey, Way
 from harness.adoption.page import Page
 
-__all__ = ["MADE_UP", "Given", "is_passed"]
+__all__ = ["MADE_UP", "Given", "is_passed", "service_of"]
 
 _PLAIN = frozenset({"bool", "float", "int", "str"})
 _OF_REQUEST = {Kind.MESSAGE: "message", Kind.ACCOUNT: "account", Kind.AGENT_NAME: "agent"}
+_OF_TURN = frozenset({Kind.SESSION, Kind.CONVERSATION, *_OF_REQUEST})
 _DEEPEST = 3
 MADE_UP = "Made up from its type: write what your users have."
 """What stands above a value that would look right."""
+
+
+def service_of(entry: Entry) -> Parameter:
+    """The object whose method it is, as something that can be made."""
+    return Parameter(name="service", kind=Kind.DEPENDENCIES, annotation=entry.path, owner=entry.owner)
 
 
 def is_passed(parameter: Parameter) -> bool:
@@ -130,6 +136,22 @@ class Given:
         self.knows_conversation |= inner.knows_conversation
         name = self.page.project(known.module, known.path)
         return Bracketed(opening=f"{name}(", elements=elements, closing=")")
+
+    def served(self, entry: Entry) -> Code | None:
+        """The object whose method is called, if it is made for each message; else it is made once, as all is started.
+
+        For each message it is made of what only a message has: a session, or the name of a conversation.
+        """
+        if not self._is_of_turn(entry.owner, 0):
+            self.page.needs.add("service")
+            return None
+        return self.instance(service_of(entry), entry.name)
+
+    def _is_of_turn(self, owner: str, depth: int) -> bool:
+        known = self.survey.dependencies.get(owner)
+        fields = [each for each in known.fields if is_passed(each)] if known is not None else []
+        inner = [each.owner for each in fields if each.kind is Kind.DEPENDENCIES and depth < _DEEPEST]
+        return any(each.kind in _OF_TURN for each in fields) or any(self._is_of_turn(each, depth + 1) for each in inner)
 
     def unknown(self, parameter: Parameter, owner: str) -> str:
         """What somebody has to write."""

@@ -6,7 +6,7 @@ query, and what is a dependency, whose own arguments count too.
 
 import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from harness.adoption.aliases import written_as
 from harness.adoption.answers import billed_by, names_of_rows, streaming_of
 from harness.adoption.calls import Calls
 from harness.adoption.found import App, BodyPart, Entry, Kind, Ledger, Parameter, Returned, Route, Way
-from harness.adoption.parameters import SESSIONS, fields_of, is_model, parameter_of, parameters_of
+from harness.adoption.parameters import SESSIONS, fields_of, is_model, is_static, parameter_of, parameters_of
 from harness.adoption.tree import FunctionAt, Tree, arguments_of, keyword, literal_text, returns, unwrapped
 from harness.adoption.words import words
 from harness.project.classes import Class, Field
@@ -137,16 +137,18 @@ class Ways:
         return literal_text(there[1]) if there is not None else ""
 
     def entries(self, routes: Sequence[Route]) -> list[Entry]:
-        """The module's functions that run an agent for a text, those that nothing else calls first."""
+        """Functions and methods that run an agent for a text, those that nothing else calls first."""
         taken = {route.key for route in routes}
-        found = []
+        found: list[Entry] = []
         for function in self.tree.functions:
-            if not function.is_top or f"{function.module.name}.{function.qualname}" in taken:
+            is_method = _is_public_method(function)
+            if not (function.is_top or is_method) or f"{function.module.name}.{function.qualname}" in taken:
                 continue
             agents = self.agents_below(function)
             parameters = parameters_of(self.tree, function, settings=self.settings) if agents else ()
             if any(each.kind is Kind.MESSAGE for each in parameters) and not _is_other(function):
-                found.append(self._entry(function, parameters, agents))
+                entry = self._entry(function, parameters, agents)
+                found += self._of_objects(function, entry) if is_method else [entry]
         called = {
             f"{other.module.name}.{other.qualname}"
             for each in self.tree.functions
@@ -168,6 +170,18 @@ class Ways:
             is_async=isinstance(function.node, ast.AsyncFunctionDef),
             bills=self.calls.any_below(function, self._names_ledger),
         )
+
+    def _of_objects(self, function: FunctionAt, entry: Entry) -> Iterator[Entry]:
+        """A method of each object of its class that a module has; else of one that is made for it."""
+        owner, _, method = function.qualname.partition(".")
+        if is_static(function):
+            yield entry
+            return
+        objects = self.tree.instances(function.module, owner)
+        for module, name in objects:
+            yield replace(entry, module=self.tree.import_name(module), path=f"{name}.{method}", is_method=True)
+        if not objects:
+            yield replace(entry, owner=f"{function.module.name}.{owner}", is_method=True)
 
     def _names_ledger(self, function: FunctionAt) -> bool:
         names = [node for node in ast.walk(function.node) if isinstance(node, ast.Name | ast.Attribute)]
@@ -218,9 +232,16 @@ def _names_of_answers(decorator: ast.Call) -> Callable[[Tree, Class, str, Field]
     return None if is_off else written_as
 
 
+def _is_public_method(function: FunctionAt) -> bool:
+    """Whether it is a method that others call, of a class that is a name of its module."""
+    is_method = function.owner is not None and function.qualname.count(".") == 1
+    decorated = {ast.unparse(each).rpartition(".")[2] for each in function.node.decorator_list}
+    return is_method and not function.node.name.startswith("_") and not decorated & {"classmethod", "property"}
+
+
 def _is_other(function: FunctionAt) -> bool:
     """Whether it is a tool, or something else that an agent calls; or gives its answer in pieces."""
-    given = arguments_of(function.node)
+    given = [each for each in arguments_of(function.node) if each[0].arg != "self"]
     if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function.node)):
         return True
     return bool(given) and "RunContext" in ast.unparse(given[0][0].annotation or ast.Constant(None))

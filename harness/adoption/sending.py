@@ -133,10 +133,14 @@ class Sending:
         return self.given.unknown(parameter, f"{route.url}")
 
     def _called(self, entry: Entry) -> list[str]:
-        function = self.page.project(entry.module, entry.path)
         elements = self.given.arguments(entry.parameters, entry.name)
+        made = self.given.served(entry) if entry.owner else None
+        if not entry.owner:
+            function = self.page.project(entry.module, entry.path)
+        else:
+            function = f"{'self.' if made is None else ''}service.{entry.path.rpartition('.')[2]}"
         run = Bracketed(opening=f"{function}(", elements=elements, closing=")")
-        lines = self._run("answer = await ", run)
+        lines = self._run("answer = await ", run, before=made)
         returned = entry.returned
         text = self._part(returned.text, by_key=returned.by_key) if returned.text else "answer"
         return [*lines, *self._answer(text, by_key=returned.by_key)]
@@ -146,7 +150,7 @@ class Sending:
         if agent.way is Way.INSIDE:
             sentence = (
                 f"send the request's message, and return an Answer: {agent.path} ({agent.place}) makes the agent where "
-                "nobody can reach it, and neither a route nor a function that runs it for a text was found"
+                "nobody can reach it, and neither a route nor a function or method that runs it for a text was found"
             )
             return self.page.left_open("send", sentence, indent=_BODY)
         elements = [Element("", "request.message")]
@@ -166,7 +170,7 @@ class Sending:
             return "self.agent"
         return self.page.project(agent.module, agent.path)
 
-    def _run(self, prefix: str, run: Code) -> list[str]:
+    def _run(self, prefix: str, run: Code, *, before: Code | None = None) -> list[str]:
         """With the given model for the agents, whatever the project names; and a session open, if one is asked for."""
         own = [] if self.choices.agent.way is Way.INSIDE else [self._agent()]
         helpers = [each for each in self.choices.helpers if each.way is Way.GLOBAL]
@@ -178,6 +182,7 @@ class Sending:
         if self.given.opens_session:
             lines.append(f"{indent}async with {self.given.sessions()}() as session:")
             indent += INDENT
+        lines += lay("service = ", before, indent=indent) if before is not None else []
         return [*lines, *lay(prefix, run, indent=indent)]
 
     def _part(self, name: str, *, by_key: bool) -> str:

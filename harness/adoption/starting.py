@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from harness.adoption.choice import Choices
 from harness.adoption.code import INDENT, WIDTH, Bracketed, Element, call, comment, docstring, harmless, lay, quoted
 from harness.adoption.found import Agent, EngineSource, Metadata, Migrations, Survey, Way
-from harness.adoption.given import Given
+from harness.adoption.given import Given, service_of
 from harness.adoption.page import Page
 
 __all__ = ["answered_function", "bound_function", "engine_function", "prepare", "start"]
@@ -115,6 +115,10 @@ def start(page: Page, survey: Survey, choices: Choices, application: str) -> lis
             lines += _answered(page, each)
     if choices.route is not None:
         lines += _app(page, choices, given)
+    if "service" in page.needs and choices.entry is not None:
+        made = given.instance(service_of(choices.entry), choices.entry.name)
+        lines += comment(f"{choices.entry.path} ({choices.entry.place}) is a method of this.", indent=_INNER)
+        lines += lay("service = ", made, indent=_INNER)
     if "sessions" in page.needs:
         lines += lay("sessions = ", given.made_sessions(choices.sessions), indent=_INNER)
     return [*lines, *_yielded(page, application)]
@@ -122,7 +126,7 @@ def start(page: Page, survey: Survey, choices: Choices, application: str) -> lis
 
 def _yielded(page: Page, application: str) -> list[str]:
     fields = {"engine": "engine", "model": "settings.model", "database_url": "settings.database_url"}
-    fields |= {name: name for name in ("client", "agent", "sessions")}
+    fields |= {name: name for name in ("client", "agent", "service", "sessions")}
     elements = [Element(f"{name}=", fields[name]) for name in fields if name in {*page.needs, "engine", "model"}]
     return lay("yield ", Bracketed(opening=f"{application}(", elements=elements, closing=")"), indent=_INNER)
 
