@@ -258,10 +258,19 @@ def _members(kind: type[E]) -> object:
 
 
 def _seconds(value: object) -> float:
-    seconds = float(str(value))
-    if not 0 < seconds < float("inf"):
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
         raise ValueError("expected a number of seconds above 0")
     return seconds
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise TypeError(f"expected a path as a text, got a {type(value).__name__}")
+    return Path(value)
 
 
 def _dollars(value: object) -> Decimal:
@@ -300,8 +309,8 @@ _CONVERTERS: Mapping[str, object] = {
     "budget": _dollars,
     "price": _price,
     "recorded_timing": _switch,
-    "record": lambda value: Path(str(value)),
-    "cassettes": lambda value: Path(str(value)),
-    "scenario_file": lambda value: Path(str(value)),
-    "output": lambda value: Path(str(value)),
+    "record": _path,
+    "cassettes": _path,
+    "scenario_file": _path,
+    "output": _path,
 }

@@ -278,8 +278,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def sessionproof_server(pytestconfig: pytest.Config) -> Iterator[RunningServer]:
     """A PostgreSQL server: the run's own, shared among pytest-xdist workers where they have a controller's."""
-    with _run(pytestconfig).server() as running:
-        yield running
+    try:
+        with _run(pytestconfig).server() as running:
+            yield running
+    except SessionproofError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -373,7 +376,8 @@ def _run(config: pytest.Config) -> Run:
 
 def _watch_sessions(config: pytest.Config, options: Namespace) -> None:
     """Start the sanitizer, once."""
-    mode = options.sessionproof_sessions or config.getini(_SESSIONS)
+    given = options.sessionproof_sessions
+    mode = config.getini(_SESSIONS) if given is None else given
     if mode == "off":
         if options.sessionproof_sessions_report is not None:
             raise pytest.UsageError(

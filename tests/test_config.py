@@ -53,6 +53,8 @@ def test_argument_beats_environment_beats_pyproject(project: Path) -> None:
         ({}, {"SESSIONPROOF_TURN_TIMEOUT": "soon"}, "environment: setting 'turn_timeout' cannot be 'soon'"),
         ({"turn_timeout": "-1"}, {}, "a number of seconds above 0"),
         ({"turn_timeout": "inf"}, {}, "a number of seconds above 0"),
+        ({"turn_timeout": "ten"}, {}, "cannot be 'ten': expected a number of seconds above 0"),
+        ({"turn_timeout": True}, {}, "cannot be True: expected a number of seconds above 0"),
         ({"full_length": "perhaps"}, {}, "expected true or false"),
         ({"scenarios": 3}, {}, "expected a list of words"),
     ],
@@ -91,6 +93,7 @@ def test_database_password_is_not_shown(tmp_path: Path) -> None:
         ("[tool.sessionproof.modez]\nshared = true", "did you mean 'modes'"),
         ("[tool.sessionproof.backend]\nmodule = 1", "setting 'backend' cannot be .*: expected a text, got a dict"),
         ('[tool.sessionproof]\nimage = ["a"]', "expected a text, got a list"),
+        ("[tool.sessionproof]\noutput = 3", "setting 'output' cannot be 3: expected a path as a text, got a int"),
         ("[tool.sessionproof]\nturn_timeout = 3\nturn-timeout = 4", "'turn_timeout' stands there twice"),
     ],
 )
@@ -174,7 +177,8 @@ def test_what_is_wrong_above_names_its_file(project: Path, below: Path) -> None:
     for text, said in (
         ("modes = ['share']", f"{project}/pyproject.toml: setting 'modes' cannot be"),
         ("backends = 'x'", f"{project}/pyproject.toml: unknown setting 'backends'"),
-        ("record = 3\nturn-timeout = 'soon'", f"{project}/pyproject.toml: setting 'turn_timeout' cannot be 'soon'"),
+        ("record = 3", f"{project}/pyproject.toml: setting 'record' cannot be 3"),
+        ("turn-timeout = 'soon'", f"{project}/pyproject.toml: setting 'turn_timeout' cannot be 'soon'"),
     ):
         (project / "pyproject.toml").write_text(f"[tool.sessionproof]\n{text}\n")
         with pytest.raises(ConfigurationError, match=re.escape(said)):

@@ -124,12 +124,29 @@ def test_markers_mean_nothing_without_the_option(suite: Suite) -> None:
 
 
 def test_the_setting_and_the_option(suite: Suite) -> None:
-    """The setting `sessions` does the same; the option wins; a mode that does not exist is wrong usage in either."""
+    """The setting `sessions` does the same; the option wins; a mode that does not exist, or none, is wrong usage."""
     collect, wrong = "sessions = collect\n", "sessions = yes\n"
     message = "for --sessions, or the setting `sessions`; the modes are off, raise, warn, collect, log"
 
     assert suite(THREE, settings=collect).tests["test_racy"] == "FAILED"
     assert suite(THREE, "--sessions=off", settings=collect).tests["test_racy"] == "PASSED"
-    for outcome, mode in ((suite(THREE, "--sessions=strict"), "strict"), (suite(THREE, settings=wrong), "yes")):
+    refused = {
+        "strict": suite(THREE, "--sessions=strict"),
+        "yes": suite(THREE, settings=wrong),
+        "": suite(THREE, "--sessions="),  # of a variable that is not set: nothing would be watched, and all pass
+    }
+    for mode, outcome in refused.items():
         assert outcome.status == pytest.ExitCode.USAGE_ERROR
         assert outcome.text.strip() == f"ERROR: there is no mode {mode!r} {message}"
+
+
+def test_a_database_that_cannot_be_given_is_one_message(suite: Suite) -> None:
+    """Of the test that asks for it, without a line of the plugin's own code."""
+    test = "def test_asks(sessionproof_database_url):\n    pass\n"
+
+    outcome = suite(test, "--sessionproof-postgres=mysql://u:hunter22@h/d", plugins="")
+
+    assert "the database URL starts with 'mysql'; expected one of" in outcome.text
+    assert "Traceback" not in outcome.text
+    assert "pytest_run.py" not in outcome.text
+    assert "hunter22" not in outcome.text
