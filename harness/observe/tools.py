@@ -5,31 +5,33 @@ the run, and then neither the agent's result nor the tool's span shows that anyt
 
 Mechanism: while recording, `FunctionToolset.call_tool`, the innermost place that every function tool
 passes through in its own task, is wrapped: it sets `current_tool` and `current_tool_call`, and notes how the
-function ended, and what it raised.
+function ended, and what it raised. A call of another toolset, one of the application's own above all, is given its
+name and identifier in the same way: how it ended is told by its span.
 
-Guarantee: the wrapper changes neither result nor exception, and is gone after `stop`. Cancelled tools are
-unfinished, and no error. Tools of other toolsets are seen by their spans.
+Guarantee: the wrappers change neither result nor exception, and are gone after `stop`. Cancelled tools are
+unfinished, and no error. A class of toolsets that is made later is not seen.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, SkipToolExecution
-from pydantic_ai.toolsets import FunctionToolset, ToolsetTool
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, WrapperToolset
 
 from harness.errors import MissingEvidence
 from harness.evidence import ErrorSource, Record, ToolOutcome
 from harness.observe.attribution import current_tool, current_tool_call
 from harness.observe.error_log import qualified_name
 from harness.observe.recorder import Context
-from harness.patching import Patch
+from harness.patching import Patches
 
 __all__ = ["ToolsRecorder"]
 
-_CallTool = Callable[[FunctionToolset[Any], str, dict[str, Any], RunContext[Any], ToolsetTool[Any]], Awaitable[Any]]
+_Toolset = type[Any]
+_CallTool = Callable[[Any, str, dict[str, Any], RunContext[Any], ToolsetTool[Any]], Awaitable[Any]]
 _NO_ERROR = (asyncio.CancelledError, GeneratorExit, ApprovalRequired, CallDeferred, SkipToolExecution)
 
 
@@ -41,18 +43,19 @@ class ToolsRecorder:
 
     def __init__(self) -> None:
         self._context: Context | None = None
-        self._patch: Patch | None = None
+        self._patches = Patches()
 
     def start(self, context: Context) -> None:
-        """Wrap the place where function tools are called."""
+        """Wrap the places where tools are called."""
         self._context = context
-        self._patch = Patch(FunctionToolset, "call_tool", _recorded(FunctionToolset.call_tool, context))
+        self._patches.replace(FunctionToolset, "call_tool", _recorded(FunctionToolset.call_tool, context))
+        for each in dict.fromkeys(_other_toolsets(AbstractToolset)):
+            self._patches.replace(each, "call_tool", _attributed(each.call_tool))
 
     def stop(self) -> None:
         """Put the original back."""
-        patch, self._patch = self._patch, None
-        if patch is not None and not patch.restore():
-            raise MissingEvidence("`FunctionToolset.call_tool` was replaced while tools were observed")
+        if displaced := self._patches.restore():
+            raise MissingEvidence(f"`{'`, `'.join(displaced)}` was replaced while tools were observed")
 
     def records(self) -> Mapping[str, Record[Any]]:
         """The `tools`."""
@@ -87,6 +90,30 @@ def _recorded(original: _CallTool, context: Context) -> _CallTool:
             return result
         finally:
             context.tools.end(opened, outcome, error_type=error_type)
+            current_tool_call.reset(token)
+            current_tool.reset(tool_token)
+
+    return call_tool
+
+
+def _other_toolsets(above: _Toolset) -> Iterator[_Toolset]:
+    """The classes below that call tools themselves: neither functions, nor what another toolset calls."""
+    for each in above.__subclasses__():
+        if not issubclass(each, FunctionToolset | WrapperToolset):
+            if "call_tool" in vars(each):
+                yield each
+            yield from _other_toolsets(each)
+
+
+def _attributed(original: _CallTool) -> _CallTool:
+    @wraps(original)
+    async def call_tool(
+        toolset: Any, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
+    ) -> Any:
+        tool_token, token = current_tool.set(name), current_tool_call.set(ctx.tool_call_id or "")
+        try:
+            return await original(toolset, name, tool_args, ctx, tool)
+        finally:
             current_tool_call.reset(token)
             current_tool.reset(tool_token)
 

@@ -15,7 +15,7 @@ def agent_with(*tools: Callable[..., Any], **options: Any) -> Agent[Any, str]:
     def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         if len(messages) > 1:
             return ModelResponse(parts=[TextPart("done")], usage=RequestUsage(input_tokens=20, output_tokens=2))
-        calls = [ToolCallPart(tool.__name__, {}, tool_call_id=f"call-{tool.__name__}") for tool in tools]
+        calls = [ToolCallPart(tool.name, {}, tool_call_id=f"call-{tool.name}") for tool in info.function_tools]
         return ModelResponse(parts=calls, usage=RequestUsage(input_tokens=10, output_tokens=1))
 
     return Agent(FunctionModel(model), tools=tools, name="tested", **options)

@@ -11,15 +11,19 @@ from typing import Any
 import logfire
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from pydantic_ai import ModelRetry, ToolFailed
+from pydantic_ai import ModelRetry, RunContext, ToolFailed
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.models.instrumented import InstrumentationSettings
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
+from pydantic_core import SchemaValidator, core_schema
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from harness.evidence import ErrorSource, ToolOutcome, ToolRun
 from harness.observe.attribution import current_tool, current_tool_call, current_turn
 from harness.observe.observation import Observation
+from harness.observe.tools import ToolsRecorder
 from tests.observe.agents import agent_with
 
 
@@ -196,6 +200,44 @@ async def test_a_tool_s_statements_are_attributed_to_it(engine: AsyncEngine) -> 
     assert (statement.turn, statement.tool_call_id, statement.task) == ("t1", "call-tool", "tool")
 
 
+class OwnToolset(AbstractToolset[None]):
+    """A toolset that calls what it likes, and is no set of functions."""
+
+    def __init__(self, seen: list[tuple[str | None, str | None]]) -> None:
+        self.seen = seen
+
+    @property
+    def id(self) -> str | None:
+        return None
+
+    async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:
+        schema: dict[str, Any] = {"type": "object", "properties": {}}
+        definition = ToolDefinition(name="look", parameters_json_schema=schema)
+        validator = SchemaValidator(core_schema.any_schema())
+        return {"look": ToolsetTool(toolset=self, tool_def=definition, max_retries=1, args_validator=validator)}
+
+    async def call_tool(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
+    ) -> Any:
+        self.seen.append((current_tool.get(), current_tool_call.get()))
+        return "seen"
+
+
+async def test_a_call_of_another_toolset_knows_its_name_and_identifier(engine: AsyncEngine) -> None:
+    """Without spans, too; what is wrapped around it is none of its own, and all is put back at the end."""
+    seen: list[tuple[str | None, str | None]] = []
+    agent = agent_with(toolsets=[OwnToolset(seen).prefixed("own")])
+    original = OwnToolset.call_tool
+
+    async with Observation(engine, recorders=[ToolsRecorder()]):
+        assert OwnToolset.call_tool is not original
+        await agent.run("go")
+    await agent.run("go")
+
+    assert seen == [("look", "call-own_look"), (None, None)]
+    assert OwnToolset.call_tool is original
+
+
 async def test_an_agent_with_a_provider_of_its_own_makes_spans_absent(engine: AsyncEngine) -> None:
     """Spans that go elsewhere are not mistaken for none; tools are seen all the same."""
 
@@ -237,6 +279,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy.ext.asyncio import create_async_engine
 from harness.observe.observation import Observation
+from harness.observe.tools import ToolsRecorder
 
 async def observe(name):
     async with Observation(create_async_engine("postgresql+asyncpg://u:p@localhost/d")) as observation:
