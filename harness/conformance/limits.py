@@ -25,6 +25,7 @@ from harness.conformance.outcome import StepFailed
 from harness.evidence import StuckTask
 from harness.observe.stuck import awaited, stuck_tasks
 from harness.report.redact import masker
+from harness.report.text import clip
 from harness.scenario import ModelTier
 from harness.stacks import format_stack, is_application, of_exception
 
@@ -144,7 +145,7 @@ def described(error: BaseException) -> str:
     kind, _, text = described_error(error).partition(": ")
     lines = [line.strip() for line in text.splitlines()]
     said = " ".join(line for line in lines if line and not line.startswith(("[SQL:", "[parameters:", "(Background")))
-    return masker(os.environ)(f"{kind}: {said}"[:_LONGEST])
+    return clip(masker(os.environ)(f"{kind}: {said}"), _LONGEST)
 
 
 def place_of_failure(error: BaseException) -> str:
