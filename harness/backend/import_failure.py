@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from traceback import FrameSummary
 
+from harness.masking import masker
 from harness.stacks import is_application, is_harness
 
 __all__ = ["describe_failure", "own_code", "shown"]
@@ -132,7 +133,7 @@ def _said(error: BaseException) -> list[str]:
 
 
 def _cut(text: str, limit: int) -> str:
-    text = " ".join(text.split())
+    text = masker()(" ".join(text.split()))  # half a secret would be none that can be known
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 

@@ -39,6 +39,8 @@ from harness.observe.ledger import read_ledger
 from harness.observe.observation import Observation
 from harness.postgres.clones import Clones
 from harness.providers.guard import only_local_models
+from harness.report.redact import masker
+from harness.report.text import clip
 from harness.scenario import INTENDED_FAILURES, SessionMode, ToolRole
 
 __all__ = ["check_backend"]
@@ -54,6 +56,7 @@ _LATER = (
 _NOT_STARTED = "the application could not be started again, or stopped"
 _NO_MODE = "no turn was answered in a mode that says whose session a tool has"
 _STOPPING_SECONDS = 5.0
+_LONGEST = 200
 _ORDINARY = frozenset(ToolRole) - INTENDED_FAILURES - {ToolRole.RETRY}
 
 
@@ -246,13 +249,15 @@ class _Check:
     ) -> list[Violation]:
         """What is no violation of the protocol, and is going to be a finding."""
         change = "repair it; `sessionproof verify` is going to find it"
-        hints = []
+        mask = masker()
+        hints: list[Violation] = []
         for part, heard in cast:
             ordinary = heard.failure is None and all(role in _ORDINARY for role, _ in heard.calls)
             errors = [error for error in observation.records["errors"] if error.turn == heard.turn] if ordinary else []
             for error in errors[:1]:
                 role = heard.calls[0][0]
-                seen = f"an ordinary turn had an error ({error.source.value}): {error.type}: {error.message[:200]}"
+                raised = f"{error.type}: {clip(mask(error.message), _LONGEST)}"
+                seen = f"an ordinary turn had an error ({error.source.value}): {raised}"
                 where = f"{part}.tools[ToolRole.{role.name}]"
                 place = error.stack[-1].partition(" in ")[0] if error.stack else ""
                 hints.append(Violation(part=where, seen=seen, asked="nothing fails in it", change=change, place=place))
