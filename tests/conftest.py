@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import settings
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -21,6 +22,9 @@ from harness.postgres.server import RunningServer
 from harness.providers.weights import find_weights
 from tests.promises import lack
 from tests.sanitizer.world import SCHEMA
+
+# The same examples in each run, wherever it is; and how long they take to make is no matter of a test.
+settings.load_profile("ci")
 
 # Where their assertions fail, what was compared is shown, as in a test.
 pytest.register_assert_rewrite("tests.report.opening", "tests.report.pages")
