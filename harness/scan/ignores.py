@@ -60,7 +60,7 @@ def comments_of(module: Module) -> list[Comment]:
 
 
 def _comment(module: Module, match: re.Match[str], row: int, column: int, line: int) -> Comment:
-    codes = [code.strip().upper() for code in (match["codes"] or "").split(",") if code.strip()]
+    codes = [code.strip() for code in (match["codes"] or "").split(",") if code.strip()]
     place = Place(file=str(module.path), line=row, column=column + 1)
     return Comment(place=place, line=line, first=line, codes=codes, reason=match["reason"].strip(" -:#\t"))
 
@@ -90,21 +90,21 @@ def sorted_out(findings: Iterable[Finding], comments: Iterable[Comment]) -> tupl
         met = [each for each in left if _meant(comment, each)]
         ignored += [Ignored(finding=each, reason=comment.reason) for each in met]
         left = [each for each in left if each not in met]
-        unused = [code for code in comment.codes if code not in {each.code for each in met}]
+        unused = [code for code in comment.codes if code.upper() not in {each.code for each in met}]
         left += [_complaint(Code.UNUSED, comment, f"Nothing with the code {code} is found there.") for code in unused]
     return left, ignored
 
 
 def _meant(comment: Comment, finding: Finding) -> bool:
     here = finding.place.file == comment.place.file and comment.first <= finding.place.line <= comment.line
-    return here and finding.code in comment.codes
+    return here and finding.code in map(str.upper, comment.codes)
 
 
 def _wrong(comment: Comment) -> Iterator[Finding]:
     known = [str(code) for code in CODES]
     for code in comment.codes:
-        if code not in known:
-            near = difflib.get_close_matches(code, known, n=1, cutoff=0.1)
+        if code.upper() not in known:
+            near = difflib.get_close_matches(code.upper(), known, n=1, cutoff=0.5)
             meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
             yield _complaint(Code.UNKNOWN_CODE, comment, f"There is no code {code!r}{meant}")
     if not comment.codes:

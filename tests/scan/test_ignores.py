@@ -40,6 +40,15 @@ def test_a_code_that_is_unknown_is_told_with_the_nearest(tmp_path: Path) -> None
     assert any("There is no code 'SP2O1'; did you mean SP201?" in message for _, message in found)
 
 
+def test_a_code_that_is_like_none_is_told_with_all(tmp_path: Path) -> None:
+    """As it was written; and one in small letters is one."""
+    found = _found(tmp_path, beside="# sessionproof: ignore[shared-session] measured")
+    small = _found(tmp_path, beside="# sessionproof: ignore[sp201] measured")
+
+    assert any("There is no code 'shared-session'; there are SP101, " in message for _, message in found)
+    assert not small
+
+
 def test_a_comment_that_accepts_nothing_is_told(tmp_path: Path) -> None:
     """It would hide the next one."""
     found = _found(tmp_path, beside="# sessionproof: ignore[SP201,SP101] measured")
