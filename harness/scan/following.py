@@ -47,6 +47,7 @@ def follow(project: Project) -> Followed:
     chosen = [*roots(project, interpreter.relevance)]
     found = _once(interpreter, chosen)
     if learned := _learned(interpreter):
+        interpreter.quiet.clear()
         found = [
             _begin(interpreter, each.place, each.node, each.work) if each.asked & learned else each for each in found
         ]

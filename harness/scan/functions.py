@@ -54,11 +54,13 @@ class Seen:
     """What a function or class has in it, also in functions inside of it: names and attributes.
 
     `attributes` are with the names that they are attributes of; `""` stands for what is not imported at the top.
+    `sets` are the names of what has an attribute set.
     """
 
     names: frozenset[str]
     attributes: Mapping[str, frozenset[str]]
     keeps: bool
+    sets: frozenset[str]
 
 
 @kept
@@ -68,6 +70,7 @@ def seen_in(node: Function | ast.ClassDef) -> Seen:
     attributes: dict[str, set[str]] = defaultdict(set)
     keeps = False
     own: set[str] = set()
+    sets: set[str] = set()
     for each in below(node):
         if isinstance(each, ast.Name):
             names.add(each.id)
@@ -75,7 +78,9 @@ def seen_in(node: Function | ast.ClassDef) -> Seen:
                 own.add(each.id)
         elif isinstance(each, ast.Attribute):
             attributes[each.attr].add(each.value.id if isinstance(each.value, ast.Name) else "")
-            keeps = keeps or (isinstance(each.ctx, ast.Store) and _is_state(each.value))
+            if isinstance(each.ctx, ast.Store):
+                keeps = keeps or _is_state(each.value)
+                sets.add(_first_name(each))
         elif isinstance(each, ast.Global):
             keeps = True
         elif isinstance(each, ast.arg):
@@ -87,6 +92,7 @@ def seen_in(node: Function | ast.ClassDef) -> Seen:
             name: frozenset("" if each in own else each for each in owners) for name, owners in attributes.items()
         },
         keeps=keeps,
+        sets=frozenset(sets),
     )
 
 
@@ -94,6 +100,12 @@ def _parameters(node: Function | ast.ClassDef) -> set[str]:
     if isinstance(node, ast.ClassDef):
         return set()
     return {each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+
+
+def _first_name(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_state(node: ast.expr) -> bool:

@@ -2,8 +2,9 @@
 
 Mechanism: a module matters if it imports a library of sessions or of agents, keeps something where others find it
 without an import (a context variable, a global, a state), or can have got something of one that matters. It gets what
-an import names: `from a.b import c` gives it nothing of `a`, `import a.b` does. What is in a module that does not
-matter can be given a session, but has none of its own; then its caller matters.
+an import names: `from a.b import c` gives it nothing of `a`, `import a.b` does. If one that matters sets an attribute
+of what it imports, that has something, too. What else is in a module that does not matter can be given a session, but
+has none of its own; then its caller matters.
 
 Guarantee: imports count wherever they stand. The source of a library that the scanner knows does not matter, also if it
 is scanned, and where no module of the project names one, nothing does.
@@ -11,7 +12,7 @@ is scanned, and where no module of the project names one, nothing does.
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from harness.project.module import Function, Module, import_bindings
@@ -25,6 +26,7 @@ _LIBRARIES = _AGENTS | {"sqlalchemy", "sqlmodel", "asyncpg", "psycopg", "psycopg
 _NAMES = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b")
 _BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
 _KEEPS = re.compile(r"\.state\b|^\s*global\s|\bContextVar\b", re.MULTILINE)
+_SETS = re.compile(r"\b(\w+)(?:\.\w+)*\.\w+[ \t]*(?::[^=\n]+)?=(?!=)")
 
 _Import = ast.Import | ast.ImportFrom
 
@@ -39,6 +41,7 @@ class Relevance:
     _importers: dict[Module, list[Module]] = field(default_factory=dict)
     _known: dict[Module, frozenset[Module]] = field(default_factory=dict)
     _bound: dict[Module, set[str]] = field(default_factory=dict)
+    _sets: dict[Module, dict[str, Module]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the imports, if any module names a library that matters."""
@@ -48,7 +51,7 @@ class Relevance:
         libraries = {module: self._read(module) for module in own}
         self.agents = frozenset(module for module in own if libraries[module] & _AGENTS)
         first = [module for module in own if libraries[module] or _KEEPS.search(module.text)]
-        self.modules = frozenset().union(*map(self.importers, first))
+        self.modules = self._reached(first)
 
     def importers(self, module: Module) -> frozenset[Module]:
         """The modules that can have got something of this one: itself, and who imports it or one that does."""
@@ -62,20 +65,37 @@ class Relevance:
             self._known[module] = frozenset(found)
         return self._known[module]
 
+    def sets(self, module: Module) -> Collection[str]:
+        """Its names of what it has of other modules, and sets attributes of."""
+        return self._sets.get(module, {}).keys()
+
     def is_source(self, node: Function, module: Module) -> bool:
         """Whether a function of the module names something of a library of sessions or of agents."""
         if any(star.partition(".")[0] in _LIBRARIES for star in module.stars):
             return True
         return not self._bound.get(module, frozenset()).isdisjoint(seen_in(node).names)
 
+    def _reached(self, first: Iterable[Module]) -> frozenset[Module]:
+        """These, those that can have got something of them, and those in which one of them has put something."""
+        found: set[Module] = set()
+        waiting = [*first]
+        while waiting:
+            more = self.importers(waiting.pop()) - found
+            found |= more
+            waiting += [other for each in more for other in self._sets.get(each, {}).values()]
+        return frozenset(found)
+
     def _read(self, module: Module) -> frozenset[str]:
         """Note of whom it imports something; which of the libraries that matter it does."""
         libraries: set[str] = set()
+        sets = set(_SETS.findall(module.text))
         for node in module.imports:
             libraries |= _LIBRARIES & {name.partition(".")[0] for name in _named(node, module)}
             for name, bound in import_bindings(node, module):
                 if bound.target.partition(".")[0] in _LIBRARIES:
                     self._bound.setdefault(module, set()).add(name)
+                if name in sets and (other := self._home(bound.target, module)) is not None:
+                    self._sets.setdefault(module, {})[name] = other
             for other in self._got(node, module):
                 self._importers.setdefault(other, []).append(module)
         if _BY_NAME.search(module.text):
@@ -95,6 +115,11 @@ class Relevance:
                 yield inner
             if inner is None or self.project.hides(name, near=module):
                 yield from self._there([origin], module)
+
+    def _home(self, target: str, near: Module) -> Module | None:
+        """The module of the project in which something is."""
+        found = [self.project.module(name, near=near) for name in reversed(_upwards(target))]
+        return next((each for each in found if each is not None), None)
 
     def _there(self, names: Iterable[str], module: Module) -> Iterator[Module]:
         for name in names:

@@ -40,7 +40,7 @@ def roots(project: Project, relevance: Relevance) -> Iterator[Root]:
     level = [*_starting(known, agents)]
     if not level and not agents:
         return
-    level += _keeping({module: known[module] for module in own if module in relevance.modules})
+    level += _keeping({module: known[module] for module in own if module in relevance.modules}, relevance)
     libraries = _Libraries(project)
     levels, chosen = [level], {id(root.node) for root in level}
     for _ in range(_LEVELS):
@@ -118,11 +118,14 @@ def _starting(known: Mapping[Module, Sequence[Root]], agents: frozenset[Module])
             yield from (root for root in inside if names & _called(root.node))
 
 
-def _keeping(known: Mapping[Module, Sequence[Root]]) -> Iterator[Root]:
-    """Those that set what others read: names of modules, an application's state, a request's context."""
+def _keeping(known: Mapping[Module, Sequence[Root]], relevance: Relevance) -> Iterator[Root]:
+    """Those that set what others read: names of modules, attributes of what is there, a state, a request's context."""
     for module, inside in known.items():
-        if _KEEPS.search(module.text):
-            yield from (root for root in inside if seen_in(root.node).keeps)
+        sets = relevance.sets(module)
+        if sets or _KEEPS.search(module.text):
+            yield from (
+                root for root in inside if seen_in(root.node).keeps or not seen_in(root.node).sets.isdisjoint(sets)
+            )
 
 
 def _called(node: Function) -> frozenset[str]:

@@ -142,6 +142,74 @@ def test_what_a_module_gets_by_an_import(tmp_path: Path, line: str, relevant: bo
     assert ("other" in _relevant(tmp_path, files)) is relevant
 
 
+SET = {
+    **SHOP,
+    "box.py": "class Box:\n    first = None\n    second = None\n",
+    "start.py": """
+        from box import Box
+        from shop.db import Factory
+
+        def start():
+            Box.first = Factory()
+            Box.second = Factory()
+    """,
+}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_another_module_sets_on_a_class(tmp_path: Path, shared: bool) -> None:  # both
+    """Who reads it is followed, though no library is named there, and nobody calls who sets it."""
+    work = f"""
+        import asyncio
+        from box import Box
+
+        async def first():
+            await Box.first.execute("select 1")
+
+        async def second():
+            await Box.{"first" if shared else "second"}.execute("select 2")
+
+        async def work():
+            await asyncio.gather(first(), second())
+    """
+
+    assert codes(tmp_path, {**SET, "work.py": work}) == ({Code.GATHER} if shared else set())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_did_nothing_before_something_was_set(tmp_path: Path, shared: bool) -> None:  # both
+    """A function that was called often before another set what it reads is followed again after that."""
+    work = f"""
+        import asyncio
+        from box import Box
+
+        async def step(name):
+            await Box.first.execute(name)
+
+        async def work():
+            await asyncio.gather(step("a"), {'step("b"), step("c")' if shared else "asyncio.sleep(0)"})
+    """
+
+    assert codes(tmp_path, {**SET, "work.py": work}) == ({Code.GATHER} if shared else set())
+
+
+@pytest.mark.parametrize(
+    ("line", "relevant"),
+    [
+        ("Box.first = Factory()", True),
+        ("Box.first.second = Factory()", True),
+        ("Box.first == Factory()", False),
+        ("other(first=Box.first)", False),
+        ("first = Box.first", False),
+    ],
+)
+def test_a_module_is_given_something_by_who_sets_it(tmp_path: Path, line: str, relevant: bool) -> None:  # a column
+    """Reading it gives it nothing."""
+    files = {**SET, "start.py": f"from box import Box\nfrom shop.db import Factory\n{line}\n"}
+
+    assert ("box" in _relevant(tmp_path, files)) is relevant
+
+
 def test_nothing_is_relevant_without_a_library(tmp_path: Path) -> None:
     """A project in which none is named has no sessions, whatever it keeps."""
     assert _relevant(tmp_path, {"holder.py": KEPT["a global"], "app.py": "app.state.x = 1"}) == set()
