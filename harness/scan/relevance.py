@@ -26,7 +26,7 @@ _LIBRARIES = _AGENTS | {"sqlalchemy", "sqlmodel", "asyncpg", "psycopg", "psycopg
 _NAMES = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b")
 _BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
 _KEEPS = re.compile(r"\.state\b|^\s*global\s|\bContextVar\b", re.MULTILINE)
-_SETS = re.compile(r"\b(\w+)(?:\.\w+)*\.\w+[ \t]*(?::[^=\n]+)?=(?!=)")
+_SETS = re.compile(r"(?:^|[;=])[ \t]*(\w+)(?:\.\w+)+[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 
 _Import = ast.Import | ast.ImportFrom
 
