@@ -129,12 +129,17 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def below(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all below it, but contexts, in no order."""
+    """The node and all below it, but contexts, in no order: `children` again and again, without calling it."""
     waiting = [node]
     while waiting:
         here = waiting.pop()
         yield here
-        waiting += children(here)
+        for name in _FIELDS[type(here)]:
+            inner = getattr(here, name, None)
+            if isinstance(inner, list):
+                waiting += [each for each in inner if isinstance(each, ast.AST)]
+            elif isinstance(inner, ast.AST):
+                waiting.append(inner)
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

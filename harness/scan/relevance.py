@@ -24,8 +24,11 @@ __all__ = ["Relevance"]
 _AGENTS = frozenset({"pydantic_ai"})
 _LIBRARIES = _AGENTS | {"sqlalchemy", "sqlmodel", "asyncpg", "psycopg", "psycopg_pool"}
 _NAMES = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b")
-_BY_NAME = re.compile(r"\bimport_module\b|\b__import__\b")
-_KEEPS = re.compile(r"\.state\b|^\s*global\s|\bContextVar\b", re.MULTILINE)
+_BY_NAME = re.compile(r"\bimport_module\(|\b__import__\(")
+_IMPORTING = ("import_module", "__import__")
+_KEEPING = (".state", "global ", "ContextVar")
+"""Without any of these in its text, which are found much faster, a module does neither."""
+_KEEPS = re.compile(r"\.state\b|\bglobal [\w, ]+$|\bContextVar\b", re.MULTILINE)
 _SETS = re.compile(r"(?:^|[;=])[ \t]*(\w+)(?:\.\w+)+[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 
 _Import = ast.Import | ast.ImportFrom
@@ -46,11 +49,11 @@ class Relevance:
     def __post_init__(self) -> None:
         """Read the imports, if any module names a library that matters."""
         own = [each for each in self.project.modules if each.name.partition(".")[0] not in self.project.foreign]
-        if not any(_NAMES.search(module.text) for module in own):
+        if not any(_has(module, _NAMES, _LIBRARIES) for module in own):
             return
         libraries = {module: self._read(module) for module in own}
         self.agents = frozenset(module for module in own if libraries[module] & _AGENTS)
-        first = [module for module in own if libraries[module] or _KEEPS.search(module.text)]
+        first = [module for module in own if libraries[module] or _has(module, _KEEPS, _KEEPING)]
         self.modules = self._reached(first)
 
     def importers(self, module: Module) -> frozenset[Module]:
@@ -82,23 +85,30 @@ class Relevance:
         while waiting:
             more = self.importers(waiting.pop()) - found
             found |= more
-            waiting += [other for each in more for other in self._sets.get(each, {}).values()]
+            for module in more:
+                self._sets[module] = dict(self._filled(module))
+                waiting += self._sets[module].values()
         return frozenset(found)
+
+    def _filled(self, module: Module) -> Iterator[tuple[str, Module]]:
+        """The names of what it imports and sets an attribute of, and where that is."""
+        sets = set(_SETS.findall(module.text))
+        for node in module.imports if sets else ():
+            for name, bound in import_bindings(node, module):
+                if name in sets and (other := self._home(bound.target, module)) is not None:
+                    yield name, other
 
     def _read(self, module: Module) -> frozenset[str]:
         """Note of whom it imports something; which of the libraries that matter it does."""
         libraries: set[str] = set()
-        sets = set(_SETS.findall(module.text))
         for node in module.imports:
             libraries |= _LIBRARIES & {name.partition(".")[0] for name in _named(node, module)}
             for name, bound in import_bindings(node, module):
                 if bound.target.partition(".")[0] in _LIBRARIES:
                     self._bound.setdefault(module, set()).add(name)
-                if name in sets and (other := self._home(bound.target, module)) is not None:
-                    self._sets.setdefault(module, {})[name] = other
             for other in self._got(node, module):
                 self._importers.setdefault(other, []).append(module)
-        if _BY_NAME.search(module.text):
+        if _has(module, _BY_NAME, _IMPORTING):
             libraries.update(_NAMES.findall(module.text))
         return frozenset(libraries)
 
@@ -126,6 +136,11 @@ class Relevance:
             found = self.project.module(name, near=module) if name else None
             if found is not None:
                 yield found
+
+
+def _has(module: Module, pattern: re.Pattern[str], texts: Iterable[str]) -> bool:
+    """Whether the pattern is in a module's text; it is nowhere where none of the texts is."""
+    return any(text in module.text for text in texts) and bool(pattern.search(module.text))
 
 
 def _named(node: _Import, module: Module) -> list[str]:

@@ -25,7 +25,6 @@ _STARTS = frozenset(
     {"gather", "create_task", "ensure_future", "start_soon", "add_task", "submit", "run_in_executor", "as_completed"}
     | {"BackgroundTask", "Thread", "ThreadPoolExecutor", "run_coroutine_threadsafe"}
 )
-_WORDS = re.compile(rf"\b(?:{'|'.join(sorted(_STARTS | RUNS))})\b")
 _KEEPS = re.compile(r"\.state\b|\bglobal\b|\bcall_next\b|\breceive\b")
 
 
@@ -114,7 +113,7 @@ def _starting(known: Mapping[Module, Sequence[Root]], agents: frozenset[Module])
     """Those that start something, or run what may be an agent; most modules need not be looked into."""
     for module, inside in known.items():
         names = _STARTS | RUNS if module in agents else _STARTS
-        if names & set(_WORDS.findall(module.text)):
+        if any(name in module.text for name in names):
             yield from (root for root in inside if names & _called(root.node))
 
 
