@@ -47,7 +47,10 @@ _OF_TIERS: Mapping[str, tuple[ModelTier, ...]] = {
 """The settings that mean something in these tiers alone."""
 
 _PATHS = ("scenario_file", "output", "record", "cassettes")
-_RESERVED = frozenset({"require_docker", "require_embeddings", "require_local_model"})
+_OF_THE_TESTS = frozenset(
+    {"chromium", "run"} | {f"require_{what}" for what in ("browser", "docker", "embeddings", "local_model")}
+)
+"""Variables that the tests of this repository read: no settings."""
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -192,7 +195,7 @@ def _in(value: str, chosen: tuple[str, ...]) -> bool:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
     given = {key.removeprefix(_PREFIX).lower(): value for key, value in environment.items() if key.startswith(_PREFIX)}
-    return {key: value for key, value in given.items() if key not in _RESERVED}
+    return {key: value for key, value in given.items() if key not in _OF_THE_TESTS}
 
 
 def _from_project(directory: Path) -> tuple[Path, dict[str, object]]:

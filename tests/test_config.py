@@ -187,3 +187,11 @@ def test_what_is_wrong_above_names_its_file(project: Path, below: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=re.escape(f"{below}/pyproject.toml is not valid TOML")):
         resolve({}, environment={}, directory=below)
+
+
+@pytest.mark.parametrize("name", ["CHROMIUM", "REQUIRE_BROWSER", "REQUIRE_DOCKER", "REQUIRE_LOCAL_MODEL", "RUN"])
+def test_variables_of_these_tests_are_no_settings(tmp_path: Path, name: str) -> None:
+    """Also where a run of pytest with workers looks at the settings before its tests do."""
+    assert resolve({}, environment={f"SESSIONPROOF_{name}": "1"}, directory=tmp_path) == resolve(
+        {}, environment={}, directory=tmp_path
+    )
