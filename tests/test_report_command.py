@@ -293,6 +293,7 @@ def test_an_error_that_quotes_a_document_is_no_command_of_github(run: Path) -> N
     assert stopped != token
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("words", [[], ["--format", "junit"]])
 def test_a_reader_who_has_gone_is_no_verdict(run: Path, words: list[str]) -> None:
     """It ends as what SIGPIPE ended, without a word."""
@@ -308,6 +309,7 @@ def test_a_reader_who_has_gone_is_no_verdict(run: Path, words: list[str]) -> Non
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.processes
 def test_no_space_for_what_is_printed_is_said_in_words(run: Path) -> None:
     """With what to do."""
     command = [sys.executable, "-m", "harness.cli", "report", str(run)]
@@ -339,6 +341,7 @@ def test_a_pipe_that_breaks_elsewhere_is_an_error(run: Path, monkeypatch: pytest
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.processes
 def test_an_error_that_nobody_can_be_told_keeps_its_status(tmp_path: Path) -> None:
     """Standard error is full, too."""
     command = [sys.executable, "-m", "harness.cli", "report", str(tmp_path / "nowhere.json")]

@@ -22,6 +22,8 @@ from harness.evidence import Answer
 from harness.observe.attribution import current_turn
 from tests.bench.grounds import cost, hooks
 
+pytestmark = pytest.mark.processes
+
 TOOL_SECONDS = 0.01
 
 

@@ -10,16 +10,13 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
-from anthropic import APIConnectionError, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 from pydantic_ai import Agent, models
 from pydantic_ai.capabilities import Instrumentation
 from pydantic_ai.messages import ModelRequest
 from pydantic_ai.models import Model, ModelRequestParameters
-from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.test import TestModel
-from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from harness.errors import BackendError
@@ -90,6 +87,10 @@ async def test_model_whose_url_has_no_scheme() -> None:
 
 async def test_streaming_model_of_the_backends_own() -> None:
     """The same holds for Anthropic, and for streams."""
+    from anthropic import AsyncAnthropic  # noqa: PLC0415  # it takes seconds, of every worker
+    from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415  # it imports that
+    from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415  # and so does this
+
     async with AsyncAnthropic(base_url=NO_HOST, api_key="key") as client:
         agent = Agent(AnthropicModel("claude-sonnet-4-5", provider=AnthropicProvider(anthropic_client=client)))
 
@@ -110,6 +111,8 @@ async def test_swallowed_refusal_is_recorded() -> None:
 
 async def test_clients_without_pydantic_ai() -> None:
     """The clients themselves are refused, asynchronous or not; repeated refusals are recorded once."""
+    from anthropic import APIConnectionError, AsyncAnthropic  # noqa: PLC0415  # it takes seconds, of every worker
+
     with only_local_models(ModelTier.WIRE) as refusals:
         async with AsyncAnthropic(base_url=NO_HOST, api_key="key", max_retries=1) as anthropic:
             with pytest.raises(APIConnectionError) as caught:

@@ -10,12 +10,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from pydantic_ai import Agent
-from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
-from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from harness.evidence import Charge
@@ -474,6 +471,10 @@ async def test_an_agent_sees_the_same_as_the_invoice(protocol: str, stream: bool
 
 def _model(protocol: str, client: httpx2.AsyncClient) -> Any:
     if protocol == "messages":
+        from anthropic import AsyncAnthropic  # noqa: PLC0415  # it takes seconds, of every worker
+        from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415  # it imports that
+        from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415  # and so does this
+
         anthropic = AsyncAnthropic(api_key="none", http_client=client, max_retries=0)
         return AnthropicModel("claude-haiku-4-5", provider=AnthropicProvider(anthropic_client=anthropic))
     openai = AsyncOpenAI(api_key="none", http_client=client, max_retries=0, base_url="http://127.0.0.1/v1")

@@ -13,9 +13,7 @@ from openai import AsyncOpenAI
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models import Model
-from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
-from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -207,6 +205,9 @@ NAMES = {
 def model_of(kind: ModelKind, client: httpx2.AsyncClient) -> Model:
     """The model that asks a provider elsewhere."""
     if kind is ModelKind.ANTHROPIC:
+        from pydantic_ai.models.anthropic import AnthropicModel  # noqa: PLC0415  # it takes seconds, of every worker
+        from pydantic_ai.providers.anthropic import AnthropicProvider  # noqa: PLC0415  # and so does this
+
         return AnthropicModel(
             "claude-haiku-4-5", provider=AnthropicProvider(api_key="sk-ant-0123456789abcdef", http_client=client)
         )
