@@ -26,9 +26,9 @@ _LIBRARIES = _AGENTS | {"sqlalchemy", "sqlmodel", "asyncpg", "psycopg", "psycopg
 _NAMES = re.compile(rf"\b(?:{'|'.join(sorted(_LIBRARIES))})\b")
 _BY_NAME = re.compile(r"\bimport_module\(|\b__import__\(")
 _IMPORTING = ("import_module", "__import__")
-_KEEPING = (".state", "global ", "ContextVar")
+_KEEPING = (".state", "global", "ContextVar")
 """Without any of these in its text, which are found much faster, a module does neither."""
-_KEEPS = re.compile(r"\.state\b|\bglobal [\w, ]+$|\bContextVar\b", re.MULTILINE)
+_KEEPS = re.compile(r"\.state\b|(?:^|[:;])[ \t]*global[ \t]+\w|\bContextVar\b", re.MULTILINE)
 _SETS = re.compile(r"(?:^|[;=])[ \t]*(\w+)(?:\.\w+)+[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 
 _Import = ast.Import | ast.ImportFrom

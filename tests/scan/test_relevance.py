@@ -74,6 +74,16 @@ KEPT = {
         def get():
             return current
     """,
+    "a global with a remark": """
+        current = None
+
+        def keep(session):
+            global current  # the one of now
+            current = session
+
+        def get():
+            return current
+    """,
     "a context variable": """
         from contextvars import ContextVar
 
