@@ -129,17 +129,12 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def below(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all below it, but contexts, in no order: `children` again and again, without calling it."""
+    """The node and all below it, but contexts, in no order."""
     waiting = [node]
     while waiting:
         here = waiting.pop()
         yield here
-        for name in _FIELDS[type(here)]:
-            inner = getattr(here, name, None)
-            if isinstance(inner, list):
-                waiting += [each for each in inner if isinstance(each, ast.AST)]
-            elif isinstance(inner, ast.AST):
-                waiting.append(inner)
+        waiting += children(here)
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
